@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * guard.h - keeps the kernel's TCP away from our ports of an address that we share
+ * with it, and us away from its.
+ *
+ * A claim is a bound kernel socket (nobody else gets the port) and an element of a
+ * set that an nftables ingress chain drops (the kernel's TCP never sees our
+ * segments, the packet socket still does).  Table and sockets vanish with the
+ * process, kill -9 included.  Claims stay until they are released: they are reused
+ * for other destinations.
+ */
+#ifndef XTCP_GUARD_H
+#define XTCP_GUARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct guard;
+
+/* For the ports of any IPv4 address on this interface: 0 or -errno with a sentence in err
+ * (-EPERM: CAP_NET_ADMIN is missing). */
+int guard_open(struct guard **g, const char *ifname, char *err, size_t err_len);
+void guard_close(struct guard *g);
+
+/* Claims addr:port (host byte order; addr 0: every address of the host).
+ * 0; -EADDRINUSE: the kernel or another xtcp has it; -EACCES: a privileged port;
+ * -EADDRNOTAVAIL; -EMFILE; other -errno.  Claiming what is claimed succeeds. */
+int guard_claim(struct guard *g, uint32_t addr, uint16_t port);
+/* Claims up to n consecutive-in-choice ports at once in one kernel transaction: granted[i]
+ * tells which.  0 or -errno (then none). */
+int guard_claim_many(struct guard *g, uint32_t addr, const uint16_t *ports, unsigned n,
+                     bool *granted);
+/* Gives a claim back to the kernel. */
+void guard_release(struct guard *g, uint32_t addr, uint16_t port);
+bool guard_has(const struct guard *g, uint32_t addr, uint16_t port);
+unsigned guard_count(const struct guard *g);
+/* Ports claimed on addr, up to n: how many there are (for the packet filter). */
+unsigned guard_ports(const struct guard *g, uint32_t addr, uint16_t *ports, unsigned n);
+/* Fds that the guard holds, up to n: how many (they must survive closefrom()). */
+unsigned guard_fds(const struct guard *g, int *fds, unsigned n);
+
+#endif

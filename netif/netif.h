@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * netif.h - an interface that frames enter and leave by, and its back-ends.
+ *
+ * Nothing here knows of the stack.  A netif is used by one thread at a time
+ * (the caller holds its own lock); its fd may be polled by any thread.
+ * Errors are negative errno values; nothing here prints, exits or sets errno
+ * on purpose.
+ */
+#ifndef XTCP_NETIF_H
+#define XTCP_NETIF_H
+
+#include <linux/virtio_net.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+enum netif_link {
+	NETIF_ETHER,  /* frames start with a 14-byte Ethernet header; ARP is used */
+	NETIF_RAWIP,  /* frames start with the IP header; no neighbours (tun, wg, ppp) */
+};
+
+/* What is known of an interface; a copy, refreshed by netif_refresh(). */
+struct netif_info {
+	int ifindex;
+	char name[IF_NAMESIZE];
+	enum netif_link link;
+	uint8_t mac[6];        /* zero when link is NETIF_RAWIP */
+	unsigned mtu;          /* IP bytes per frame */
+	bool is_up;            /* IFF_UP and IFF_RUNNING */
+	bool is_loopback;
+	bool has_arp;          /* false: IFF_NOARP or no link header */
+	bool has_vnet;         /* super-frames and partial checksums both ways */
+	unsigned gso_max;      /* largest IP datagram to transmit, 0 without has_vnet */
+};
+
+/* A received frame; borrowed until the next netif_receive(). */
+struct netif_rx {
+	const uint8_t *data;
+	size_t len;
+	struct virtio_net_hdr vnet;
+};
+
+/* A frame to transmit: the pieces one after the other are the frame. */
+#define NETIF_TX_IOV 4
+struct netif_tx {
+	struct iovec iov[NETIF_TX_IOV];
+	int iovcnt;
+	struct virtio_net_hdr vnet;
+};
+
+struct netif;
+
+/* A back-end.  Every function gets the netif that it belongs to. */
+struct netif_ops {
+	/* Becomes readable (POLLIN) when netif_receive() may have frames. */
+	int (*fd)(const struct netif *);
+	/* Up to n frames into v: how many, 0 when none is waiting, or -errno
+	 * (-ENETDOWN: the interface is down; -ENODEV: it is gone). */
+	int (*receive)(struct netif *, struct netif_rx *v, unsigned n);
+	/* Sends the first frames of v: how many were taken, or -errno when not
+	 * even the first was (-EAGAIN, -ENOBUFS: try again soon; -EMSGSIZE:
+	 * drop it; -ENETDOWN; -ENODEV). */
+	int (*transmit)(struct netif *, const struct netif_tx *v, unsigned n);
+	/* Re-reads what can change (mtu, flags, mac): 0 or -errno. */
+	int (*refresh)(struct netif *);
+	void (*close)(struct netif *);
+};
+
+struct netif {
+	const struct netif_ops *ops;
+	struct netif_info info;
+};
+
+static inline int netif_fd(const struct netif *n) { return n->ops->fd(n); }
+static inline int netif_receive(struct netif *n, struct netif_rx *v, unsigned c)
+{
+	return n->ops->receive(n, v, c);
+}
+static inline int netif_transmit(struct netif *n, const struct netif_tx *v, unsigned c)
+{
+	return n->ops->transmit(n, v, c);
+}
+static inline int netif_refresh(struct netif *n) { return n->ops->refresh(n); }
+static inline void netif_close(struct netif *n)
+{
+	if (n)
+		n->ops->close(n);
+}
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * conntab.h - who owns which local port and which 4-tuple: bhash and ehash.
+ *
+ * ehash: keyed hash table from a 4-tuple to the entry that owns it: a
+ * connection, a TIME-WAIT remainder or (later) a SYN queue entry.
+ * bhash: for each local port in use, the sockets that hold it and by which rules
+ * they share it (inet_csk_get_port, inet_bind_conflict of Linux).
+ * Choosing a source port gives the port that Linux's __inet_hash_connect() would
+ * give for the same table, hint and random numbers, but at the same cost when the
+ * range is nearly full: the ports in use towards one destination are a bitmap.
+ *
+ * In shared-address mode a local port may be used only once it is claimed from
+ * the kernel; the table then prefers claimed ports and says which port it wants
+ * claimed.  No table has a fixed size; running out of memory is an error.
+ */
+#ifndef XTCP_CONNTAB_H
+#define XTCP_CONNTAB_H
+
+#include "base.h"
+#include "siphash.h"
+
+struct tuple {
+	ip4 laddr, raddr;
+	uint16_t lport, rport;
+};
+
+/* A set of port numbers. */
+struct portset {
+	uint64_t w[65536 / 64];
+};
+
+static inline bool portset_has(const struct portset *p, uint16_t port)
+{
+	return p->w[port / 64] >> (port % 64) & 1;
+}
+static inline void portset_add(struct portset *p, uint16_t port)
+{
+	p->w[port / 64] |= UINT64_C(1) << (port % 64);
+}
+static inline void portset_del(struct portset *p, uint16_t port)
+{
+	p->w[port / 64] &= ~(UINT64_C(1) << (port % 64));
+}
+
+enum ent_kind { ENT_CONN, ENT_TIMEWAIT, ENT_REQUEST };
+
+/* An owner of a 4-tuple; embedded in what owns it. */
+struct ent {
+	struct ent *next;        /* in its hash chain; the table's */
+	struct tuple t;          /* not changed while inserted */
+	uint8_t kind;            /* enum ent_kind */
+	bool is_hashed;          /* inserted; the table's */
+};
+
+/* A holder of a local port; embedded in a socket or in its TIME-WAIT remainder. */
+struct bind_owner {
+	struct list link;            /* among the holders of the port; the table's */
+	struct bind_bucket *bucket;  /* NULL when no port is held; the table's */
+	ip4 addr;                    /* bound address, 0 for any */
+	int oif;                     /* SO_BINDTODEVICE as interface index, 0 for none */
+	uint32_t uid;                /* owner, for SO_REUSEPORT */
+	bool reuse;                  /* SO_REUSEADDR */
+	bool reuseport;              /* SO_REUSEPORT */
+	bool is_listening;           /* in LISTEN: SO_REUSEADDR doesn't share with it */
+	bool by_connect;             /* chosen by connect(), not by bind() */
+	bool is_timewait;
+};
+
+struct conntab {
+	struct siphash_key key;
+	struct ent **ehash;          /* owned, power of two */
+	uint32_t ehash_size, ehash_n;
+	struct bind_bucket **bhash;  /* owned, power of two */
+	uint32_t bhash_size, bhash_n;
+	struct dest **dests;         /* per (laddr, raddr, rport): ports in use; owned */
+	uint32_t dests_size, dests_n;
+	struct claims *claims;       /* per local address that needs claims; owned */
+	struct portset *reserved;    /* ip_local_reserved_ports, NULL for none; owned */
+	uint32_t *perturb;           /* table_perturb of Linux, allocated at first use; owned */
+};
+
+int conntab_init(struct conntab *ct, const struct siphash_key *key);
+void conntab_fini(struct conntab *ct);
+
+/* The owner of exactly this tuple, or NULL. */
+struct ent *conntab_find(const struct conntab *ct, const struct tuple *t);
+/* 0, -EEXIST or -ENOMEM. */
+int conntab_insert(struct conntab *ct, struct ent *e);
+/* Puts `to` (same tuple, not inserted) in the place of `from`; never fails. */
+void conntab_replace(struct conntab *ct, struct ent *from, struct ent *to);
+void conntab_remove(struct conntab *ct, struct ent *e);
+
+struct port_range {
+	uint16_t lo, hi;             /* both included */
+	bool is_users;               /* set by IP_LOCAL_PORT_RANGE: no parity preference */
+};
+
+/* Linux inet_csk_get_port(): takes `port` for the owner by the rules of
+ * SO_REUSEADDR and SO_REUSEPORT, or when it is 0 picks one from the range (the
+ * parity opposite to connect()'s first).  rnd: 32 random bits.
+ * 0; -EADDRINUSE; -ENOMEM; -EAGAIN: *want is a port that must be claimed first. */
+int conntab_bind(struct conntab *ct, struct bind_owner *o, uint16_t port,
+                 const struct port_range *range, uint32_t rnd, uint16_t *want);
+/* Whether `o`, which holds a port, may go to LISTEN with its current flags: 0 or
+ * -EADDRINUSE (inet_csk_listen_start's second get_port). */
+int conntab_may_listen(const struct conntab *ct, const struct bind_owner *o);
+void conntab_unbind(struct conntab *ct, struct bind_owner *o);
+/* Hands a port over to another holder (a socket to its TIME-WAIT remainder). */
+void conntab_bind_move(struct bind_owner *from, struct bind_owner *to);
+/* The port held, 0 when none. */
+uint16_t conntab_port(const struct bind_owner *o);
+/* Adds `o` to the holders of `port` without any check (an accepted connection
+ * inherits its listener's port): 0 or -ENOMEM. */
+int conntab_bind_inherit(struct conntab *ct, struct bind_owner *o, uint16_t port);
+/* The listener for a segment to laddr:lport that came in by interface iface: best
+ * match of address and device, NULL when there is none. */
+struct bind_owner *conntab_find_listener(const struct conntab *ct, ip4 laddr, uint16_t lport,
+                                         int iface);
+
+/* What a choice of source port needs and gives. */
+struct port_choice {
+	struct port_range range;
+	uint32_t rnd;                /* 32 random bits */
+	/* May this TIME-WAIT entry's tuple be taken over? (tcp_twsk_unique) */
+	bool (*may_reuse)(const struct ent *tw, void *arg);
+	void *arg;
+	struct ent *replaced;        /* out: the TIME-WAIT entry that gave way: it is out of
+	                              * ehash, the caller ends it; else NULL */
+	uint16_t want;               /* out with -EAGAIN: the port that must be claimed first */
+};
+
+/* Linux __inet_hash_connect(): e->t holds laddr, raddr and rport, and lport when
+ * `o` holds a port already.  Chooses the port, takes it for `o` and inserts `e`.
+ * 0; -EADDRNOTAVAIL; -ENOMEM; -EAGAIN: claim c->want, then call again. */
+int conntab_connect(struct conntab *ct, struct ent *e, struct bind_owner *o, struct port_choice *c);
+
+/* Shared-address mode: ports of laddr must be claimed before use from now on. */
+int conntab_need_claims(struct conntab *ct, ip4 laddr);
+void conntab_drop_claims(struct conntab *ct, ip4 laddr);
+/* The outcome of a claim.  A refused port is passed over until conntab_retry_refused(). */
+void conntab_set_claim(struct conntab *ct, ip4 laddr, uint16_t port, bool granted);
+void conntab_retry_refused(struct conntab *ct);
+/* True when laddr needs no claims or this port of it is claimed. */
+bool conntab_is_claimed(const struct conntab *ct, ip4 laddr, uint16_t port);
+
+/* Ports that are never chosen automatically (ip_local_reserved_ports): 0 or -ENOMEM. */
+int conntab_reserve(struct conntab *ct, uint16_t lo, uint16_t hi);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * engine.h - a stack joined to interfaces and driven: the only thing that the shim
+ * sees of what is below.
+ *
+ * One lock; whoever waits drives.  Every call takes the engine's lock, does its
+ * work in the caller's thread (frames that it makes possible leave before it
+ * returns) and gives the lock back.  engine_wait() is where threads sleep: one of
+ * them drives the engine, receiving straight from the packet socket; the engine's
+ * own libev thread drives when nobody else does.
+ *
+ * Sockets are handles (index and generation), never pointers: a stale handle gives
+ * -EBADF.  All calls return 0, a count or -errno, never set errno, and may be
+ * called from any thread.  The interface is narrow on purpose: the engine could
+ * live in another process.
+ */
+#ifndef XTCP_ENGINE_H
+#define XTCP_ENGINE_H
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "base.h"
+
+struct engine;
+typedef uint64_t engine_sock;      /* 0 is none */
+
+#define ENGINE_ADDRS_MAX 64
+#define ENGINE_ROUTES_MAX 64
+#define ENGINE_SYSCTLS_MAX 64
+
+struct engine_prefix {
+	ip4 addr;
+	uint8_t plen;
+};
+
+struct engine_route {
+	struct engine_prefix dst;
+	ip4 gateway;
+};
+
+/* Everything that can be configured below the shim; strings are borrowed during
+ * engine_open() only.  All zeros is the default: shared address, default route's
+ * interface. */
+struct engine_config {
+	char interface[16];                       /* "": choose */
+	struct engine_prefix addrs[ENGINE_ADDRS_MAX];
+	unsigned naddr;                           /* 0: shared with the kernel */
+	ip4 gateway;                              /* 0: the kernel's routes */
+	struct engine_route routes[ENGINE_ROUTES_MAX];
+	unsigned nroute;
+	uint8_t mac[6];                           /* zero: derived from the address */
+	const char *pcap_path;                    /* NULL: no capture */
+	const char *congestion;                   /* NULL: cubic */
+	struct { const char *name, *value; } sysctls[ENGINE_SYSCTLS_MAX];
+	unsigned nsysctl;
+	unsigned spin_us;
+	/* Called for every sentence worth logging; level as in <syslog.h>.  May be NULL. */
+	void (*log)(int level, const char *sentence);
+	/* Readiness of a mirrored socket changed (engine_mirror): called with the lock held
+	 * by whoever drives; it must not call the engine. */
+	void (*ready)(void *user, uint32_t events, bool is_edge);
+};
+
+/* Opens the interface, reads the host's view, starts the thread.  0 and *e; or -errno with
+ * one clear sentence in err (err_len bytes) that says what is wrong and what to do:
+ * -ENODEV no such interface, -EADDRNOTAVAIL it has no address, -EPERM no capability,
+ * -ENETDOWN, -EINVAL a setting. */
+int engine_open(const struct engine_config *cfg, struct engine **e, char *err, size_t err_len);
+/* Stops the thread and frees everything; connections vanish without a word. */
+void engine_close(struct engine *e);
+
+/* ---- sockets; see tcp.h for errors ---- */
+
+int engine_socket(struct engine *e, engine_sock *s);
+int engine_bind(struct engine *e, engine_sock s, const struct sockaddr_in *a, bool may_low);
+/* 0: under way, wait for TCP_EV_CONNECTED (or report EINPROGRESS). */
+int engine_connect(struct engine *e, engine_sock s, const struct sockaddr_in *a);
+int engine_connect_result(struct engine *e, engine_sock s);
+int engine_disconnect(struct engine *e, engine_sock s);
+int engine_listen(struct engine *e, engine_sock s, int backlog);
+int engine_accept(struct engine *e, engine_sock s, engine_sock *conn);
+/* Never block: -EAGAIN.  `skip` bytes of iov have been dealt with already. */
+ssize_t engine_send(struct engine *e, engine_sock s, const struct iovec *iov, int iovcnt,
+                    size_t skip, int flags);
+ssize_t engine_recv(struct engine *e, engine_sock s, const struct iovec *iov, int iovcnt,
+                    size_t skip, int flags, size_t peek_off, int *rflags);
+int engine_shutdown(struct engine *e, engine_sock s, int how);
+/* tcp_close(): afterwards only engine_wait() for TCP_EV_CLOSED and engine_release() make sense. */
+int engine_shut(struct engine *e, engine_sock s);
+int engine_release(struct engine *e, engine_sock s);
+int engine_sockname(struct engine *e, engine_sock s, struct sockaddr_in *a);
+int engine_peername(struct engine *e, engine_sock s, struct sockaddr_in *a);
+int engine_setopt(struct engine *e, engine_sock s, int level, int name, const void *val,
+                  socklen_t len, bool may_admin);
+/* SO_ERROR at SOL_SOCKET takes the pending error. */
+int engine_getopt(struct engine *e, engine_sock s, int level, int name, void *val, socklen_t *len);
+enum engine_query { ENGINE_INQ, ENGINE_OUTQ, ENGINE_OUTQ_UNSENT, ENGINE_ATMARK, ENGINE_LINGER };
+int engine_query(struct engine *e, engine_sock s, enum engine_query q, int *val);
+/* tcp_events() now; first takes in what waits at the interface. */
+uint32_t engine_events(struct engine *e, engine_sock s);
+
+/* Mirroring: from now on cfg.ready(user, ...) is told of every change of readiness, and at
+ * once of the present state.  user NULL ends it. */
+int engine_mirror(struct engine *e, engine_sock s, void *user);
+
+/* ---- waiting ---- */
+
+struct engine_watch {
+	engine_sock s;
+	uint32_t events;       /* POLL* and TCP_EV_* bits wanted; POLLERR and POLLHUP always are */
+	uint32_t revents;      /* out */
+};
+
+/* Sleeps until one of the watched sockets or of the `extra` kernel fds is ready, or until
+ * `deadline` (CLOCK_MONOTONIC in ns; XTIME_NEVER: none; 0: look once, don't sleep), driving
+ * the engine meanwhile if nobody else does.  mask, when not NULL, is the signal mask during
+ * the sleep, as in ppoll().  The number of ready watches and fds, 0 at the deadline, -EINTR. */
+int engine_wait(struct engine *e, struct engine_watch *w, unsigned nw, struct pollfd *extra,
+                unsigned nextra, xtime deadline, const sigset_t *mask);
+
+/* CLOCK_MONOTONIC in ns. */
+xtime engine_now(void);
+
+/* ---- process life ---- */
+
+/* The process is about to end: closes every socket as exit() does.  True when something is
+ * left to deliver; then a forked child may call engine_carry_on(). */
+bool engine_end(struct engine *e);
+/* In a forked child that is the only thread: drives the engine until everything is
+ * delivered or given up. */
+void engine_carry_on(struct engine *e);
+/* In a forked child: lets go of the parent's engine, closing its fds but sending nothing. */
+void engine_forget(struct engine *e);
+/* Around fork() in the parent, so that the child finds no lock half held. */
+void engine_fork_prepare(struct engine *e);
+void engine_fork_done(struct engine *e);
+
+/* The engine's own fds, which the program must not close: fills up to n, returns how many. */
+unsigned engine_fds(const struct engine *e, int *fds, unsigned n);
+/* True in the engine's own thread: interposed calls pass straight through there. */
+bool engine_is_own_thread(void);
+
+/* A summary of the counters for --stats, as text; returns its length as snprintf() does. */
+int engine_stats(struct engine *e, char *buf, size_t len);
+/* What the engine attached to, for the log: "eth0, 10.0.0.2 (shared), mtu 1500". */
+int engine_describe(struct engine *e, char *buf, size_t len);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * frame.h - what crosses the lower edge of the stack.
+ *
+ * The metadata is Linux's own struct virtio_net_hdr (in host byte order), as a
+ * packet socket with PACKET_VNET_HDR speaks it: it says whether the checksum
+ * is still partial (VIRTIO_NET_HDR_F_NEEDS_CSUM), already verified
+ * (VIRTIO_NET_HDR_F_DATA_VALID), and whether the frame is a super-frame
+ * (gso_type, gso_size).  All zeros is an ordinary frame with a full checksum.
+ */
+#ifndef XTCP_FRAME_H
+#define XTCP_FRAME_H
+
+#include <linux/virtio_net.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base.h"
+
+/* A received frame is borrowed: valid only until the call returns. */
+struct frame_in {
+	const uint8_t *data;         /* from the link header on */
+	size_t len;                  /* bytes at data */
+	struct virtio_net_hdr vnet;
+};
+
+/* Ethernet 14, IPv4 60, TCP 60, rounded up; also holds any ARP or ICMP frame
+ * that the stack makes of its own. */
+#define FRAME_HDR_MAX 640
+
+/* A frame to send: `hdr` belongs to the frame; `payload` points into the send
+ * ring of a connection and is valid until the next call into the stack. */
+struct frame_out {
+	int iface;                   /* index given by stack_add_iface() */
+	size_t hdr_len;              /* bytes used in hdr, link header included */
+	size_t payload_len;          /* sum over payload[] */
+	int payload_cnt;             /* 0, 1 or 2 */
+	struct iovec payload[2];
+	struct virtio_net_hdr vnet;
+	uint8_t hdr[FRAME_HDR_MAX];
+};
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * neigh.h - which MAC address is behind a next hop (RFC 826, Linux's neighbour
+ * states; the picture of the states is in neigh.c).
+ *
+ * A connection whose next hop is unresolved is blocked, not its packets queued:
+ * it links itself into `waiters` and is told when the entry resolves or fails.
+ * Only packets that belong to no connection (ICMP, resets) wait here, few of them.
+ */
+#ifndef XTCP_NEIGH_H
+#define XTCP_NEIGH_H
+
+#include "timer.h"
+#include "wire.h"
+
+enum neigh_state {
+	NEIGH_NONE,
+	NEIGH_INCOMPLETE,
+	NEIGH_REACHABLE,
+	NEIGH_STALE,
+	NEIGH_DELAY,
+	NEIGH_PROBE,
+	NEIGH_FAILED,
+	NEIGH_PERMANENT,
+};
+
+struct stack;
+
+struct neigh {
+	struct neigh *next;          /* hash chain */
+	int iface;
+	ip4 ip;
+	uint8_t mac[MAC_LEN];        /* valid from REACHABLE to PROBE and when PERMANENT */
+	uint8_t state;               /* enum neigh_state */
+	uint8_t probes;              /* requests sent in this state */
+	struct timer timer;
+	xtime confirmed, used, updated;
+	xtime reachable_ns;          /* randomised reachable time */
+	struct list waiters;         /* struct tcp_conn.neigh_wait: blocked connections */
+	struct list changed;         /* in stack.neigh_changed while its waiters must be told */
+	struct neigh_packet *queue;  /* oldest first; bounded by neigh_unres_qlen */
+	unsigned queue_len;
+};
+
+struct neigh_table {
+	struct neigh **hash;         /* owned, power of two */
+	uint32_t size, n;
+};
+
+int neigh_init(struct neigh_table *nt);
+void neigh_fini(struct stack *s);
+
+/* The address to send to `ip` on `iface`: 0 and mac; -EAGAIN while it is being
+ * resolved (starts that; *entry is where to wait); -EHOSTUNREACH when resolution
+ * has just failed; -ENOBUFS when the table is full.  Using a STALE entry starts
+ * the DELAY state. */
+int neigh_resolve(struct stack *s, int iface, ip4 ip, uint8_t mac[MAC_LEN], struct neigh **entry,
+                  xtime now);
+
+/* Progress of the transport proves that `ip` is reachable (MSG_CONFIRM, dst_confirm). */
+void neigh_confirm(struct stack *s, int iface, ip4 ip, xtime now);
+
+/* An ARP packet came in on iface. */
+void neigh_input(struct stack *s, int iface, const struct arp_pkt *a, xtime now);
+
+/* From the host's table: mac NULL deletes; permanent entries are not probed. */
+int neigh_seed(struct stack *s, int iface, ip4 ip, const uint8_t *mac, bool permanent, xtime now);
+
+/* Its timer is due. */
+void neigh_timer(struct stack *s, struct neigh *n, xtime now);
+
+/* Forgets what was learned on an interface (-1: on all). */
+void neigh_flush(struct stack *s, int iface);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ring.h - a growable byte ring with writes at an offset.
+ *
+ * `len` bytes are readable from the head on.  A write may land beyond them, so
+ * that out-of-order payload waits in its final place; the owner keeps track of
+ * which bytes beyond `len` are real and extends the readable part with
+ * ring_extend().  An empty ring holds no memory after ring_trim(), so that an
+ * idle connection pays nothing for its buffers.  Capacity is a power of two.
+ */
+#ifndef XTCP_RING_H
+#define XTCP_RING_H
+
+#include <sys/uio.h>
+
+#include "base.h"
+
+struct ring {
+	uint8_t *buf;   /* NULL while cap is 0; owned */
+	uint32_t cap;   /* bytes allocated: 0 or a power of two */
+	uint32_t head;  /* index of the first readable byte, below cap */
+	uint32_t len;   /* readable bytes */
+};
+
+void ring_init(struct ring *r);
+void ring_free(struct ring *r);
+
+/* Makes room for `need` bytes counted from the head: 0 or -ENOMEM, in which
+ * case nothing has changed. */
+int ring_reserve(struct ring *r, size_t need);
+
+/* Copies len bytes in at `off` bytes past the head; ring_reserve() must have
+ * granted off + len.  Does not change `len` of the ring. */
+void ring_put(struct ring *r, size_t off, const void *src, size_t len);
+
+/* Declares that n more bytes behind the readable part are readable now. */
+void ring_extend(struct ring *r, size_t n);
+
+/* Reserve, put and extend of the bytes of iov from byte `skip` on, at most max
+ * bytes: how many were taken, or -ENOMEM when not one could be. */
+ssize_t ring_append_iov(struct ring *r, const struct iovec *iov, int iovcnt, size_t skip, size_t max);
+
+/* Where the readable bytes [off, off + len) lie: fills one or two pieces and
+ * returns their count (0 when len is 0).  off + len must not exceed r->len. */
+int ring_peek(const struct ring *r, size_t off, size_t len, struct iovec out[2]);
+
+/* Copies readable bytes from `off` on out to iov from byte `skip` of it on, at
+ * most max bytes: how many. */
+size_t ring_copy_iov(const struct ring *r, size_t off, const struct iovec *iov, int iovcnt,
+                     size_t skip, size_t max);
+
+/* Forgets the first n readable bytes.  Data beyond the readable part stays at
+ * its place relative to the end of the readable part. */
+void ring_drop(struct ring *r, size_t n);
+
+/* Gives the memory back when nothing is readable; the owner calls it only when
+ * nothing waits beyond the readable part either. */
+void ring_trim(struct ring *r);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * settings.h - a stack's settings under their Linux names; the table with
+ * defaults and bounds is settings.def.
+ */
+#ifndef XTCP_SETTINGS_H
+#define XTCP_SETTINGS_H
+
+#include "base.h"
+
+struct settings {
+#define SETTING(name, def, lo, hi) int32_t name;
+#include "settings.def"
+#undef SETTING
+};
+
+void settings_default(struct settings *s);
+
+/* Sets one by its name, with or without the "net.ipv4." in front ("tcp_rmem" and
+ * "tcp_wmem" take three numbers, "ip_local_port_range" two): 0, -ENOENT for an
+ * unknown name, -EINVAL for a value that is no number or out of bounds. */
+int settings_set(struct settings *s, const char *name, const char *value);
+
+#endif

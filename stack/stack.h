@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * stack.h - one TCP/IP stack: a function of bytes and time.
+ *
+ *   input(frame, now)   a frame came in
+ *   output(frame, now)  the next frame that may go out, if there is one
+ *   deadline()          when expire() must be called at the latest
+ *   expire(now)         timers
+ *   next_event()        the next socket whose readiness has changed
+ *
+ * A stack does no I/O, reads no clock, keeps nothing outside itself; several live
+ * in one process.  It is used by one thread at a time.  `now` never goes back.
+ */
+#ifndef XTCP_STACK_H
+#define XTCP_STACK_H
+
+#include "counters.h"
+#include "frame.h"
+#include "route.h"
+#include "settings.h"
+#include "siphash.h"
+
+struct stack;
+struct tcp_conn;
+
+struct stack_config {
+	struct settings settings;
+	uint8_t secret[32];      /* random; all keys of the stack derive from it */
+	const char *congestion;  /* default algorithm; NULL: cubic */
+};
+
+/* NULL when memory is short or the algorithm doesn't exist (errno is not set). */
+struct stack *stack_new(const struct stack_config *cfg, xtime now);
+/* Frees everything; sends nothing. */
+void stack_free(struct stack *s);
+
+struct stack_iface {
+	uint8_t mac[6];
+	bool has_link;           /* Ethernet header; false: frames are IP packets */
+	bool has_arp;
+	bool is_up;
+	bool can_offload;        /* partial checksums and super-frames both ways */
+	uint32_t mtu;            /* IP bytes, 68 at least */
+	uint32_t gso_max;        /* largest IP datagram when can_offload, else ignored */
+	int oif;                 /* the system's interface index, for SO_BINDTODEVICE */
+};
+
+/* The new interface's index (0, 1, ...) or -ENOMEM, -EINVAL. */
+int stack_add_iface(struct stack *s, const struct stack_iface *i);
+/* Something about it has changed (MTU, MAC, offloads, up or down). */
+int stack_set_iface(struct stack *s, int iface, const struct stack_iface *i);
+
+/* An address: own (we answer ARP and echo for it) or shared with the kernel (we use
+ * claimed ports of it and never answer for anything else).  Adds the connected
+ * route unless plen is 32.  0, -EEXIST, -EINVAL, -ENOMEM. */
+int stack_add_addr(struct stack *s, int iface, ip4 addr, uint8_t plen, bool is_own, xtime now);
+int stack_del_addr(struct stack *s, int iface, ip4 addr, xtime now);
+
+int stack_add_route(struct stack *s, const struct route *r);
+int stack_del_route(struct stack *s, const struct route *r);
+void stack_flush_routes(struct stack *s);
+/* What the host knows: mac NULL deletes. */
+int stack_seed_neigh(struct stack *s, int iface, ip4 ip, const uint8_t mac[6], bool permanent, xtime now);
+
+void stack_input(struct stack *s, int iface, const struct frame_in *f, xtime now);
+/* False when nothing may be sent now; else f is filled, and its payload is valid
+ * until the next call into the stack.  A frame that was given out counts as sent. */
+bool stack_output(struct stack *s, struct frame_out *f, xtime now);
+/* True when stack_output() would give a frame (cheap). */
+bool stack_has_output(const struct stack *s);
+xtime stack_deadline(struct stack *s);
+void stack_expire(struct stack *s, xtime now);
+
+/* The next socket whose readiness may have changed since it was last returned. */
+struct tcp_conn *stack_next_event(struct stack *s);
+
+const uint64_t *stack_counters(const struct stack *s);   /* indexed by enum counter */
+void stack_count(struct stack *s, enum counter c, uint64_t n);
+struct settings *stack_settings(struct stack *s);
+
+/* Shared-address mode: the outcome of a claim that tcp_bind() or tcp_connect() asked
+ * for with -EAGAIN (conntab.h). */
+void stack_claimed(struct stack *s, ip4 laddr, uint16_t port, bool granted);
+void stack_retry_refused(struct stack *s);
+/* Ports never chosen automatically (ip_local_reserved_ports). */
+int stack_reserve_ports(struct stack *s, uint16_t lo, uint16_t hi);
+
+/* Sockets that still have work to do after their program closed them (data or a FIN
+ * to deliver); TIME-WAIT doesn't count. */
+uint32_t stack_orphans(const struct stack *s);
+
+#endif

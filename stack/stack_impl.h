@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * stack_impl.h - what a stack is made of; for the files of the core alone.
+ *
+ * Layers never call each other sideways: stack.c conducts.  What one part has to
+ * tell another waits in a list of this struct until stack.c passes it on.
+ */
+#ifndef XTCP_STACK_IMPL_H
+#define XTCP_STACK_IMPL_H
+
+#include "conntab.h"
+#include "ip.h"
+#include "neigh.h"
+#include "stack.h"
+#include "timer.h"
+
+#define STACK_IFACES_MAX 16
+
+enum timer_kind {
+	TIMER_CONN,        /* struct tcp_conn.timer */
+	TIMER_TIMEWAIT,    /* struct tcp_tw.timer */
+	TIMER_NEIGH,       /* struct neigh.timer */
+	TIMER_FRAG,        /* struct frag_queue.timer */
+};
+
+struct local_addr {
+	ip4 addr;
+	uint8_t plen;
+	bool is_own;
+	int iface;
+};
+
+struct ctlq;     /* small packets of our own that wait to be sent (ctlq.c) */
+struct frags;    /* datagrams being reassembled (frag.c) */
+struct pmtus;    /* path MTU exceptions (pmtu.c) */
+struct cc_ops;
+
+struct stack {
+	struct settings set;
+	const struct cc_ops *cc;          /* default algorithm */
+	struct siphash_key key_isn, key_ts, key_rnd;
+	uint64_t rnd_count;               /* of stack_random() */
+
+	struct stack_iface ifaces[STACK_IFACES_MAX];
+	int niface;
+	struct local_addr *addrs;         /* owned */
+	uint32_t naddr, addr_cap;
+
+	struct routes routes;
+	struct neigh_table neighs;
+	struct pmtus *pmtus;              /* owned; NULL until the first one */
+	struct frags *frags;              /* owned; NULL until the first fragment */
+	struct ctlq *ctlq;                /* owned */
+	struct conntab tab;
+	struct timers timers;
+
+	struct list outq;                 /* struct tcp_conn.out_link: may have something to send */
+	struct list eventq;               /* struct tcp_conn.event_link: readiness changed */
+	struct list neigh_changed;        /* struct neigh.changed: waiters to be told */
+	struct list conns;                /* struct tcp_conn.all_link: every socket */
+	struct list tws;                  /* struct tcp_tw.link: TIME-WAIT, oldest first */
+
+	uint32_t norphan, ntw, nconn;
+	uint32_t challenge_left;          /* tcp_challenge_ack_limit in this second */
+	xtime challenge_second;
+	uint32_t icmp_tokens;             /* outgoing ICMP rate limit */
+	xtime icmp_refill;
+
+	uint64_t counters[CTR_COUNT];
+};
+
+static inline void count(struct stack *s, enum counter c) { s->counters[c]++; }
+
+/* 32 keyed pseudo-random bits; the same sequence for the same secret. */
+uint32_t stack_random(struct stack *s);
+
+/* ---- what stack.c and ip.c call of TCP (tcp_in.c, tcp_out.c, tcp_timer.c, tcp_tw.c) ---- */
+
+/* A segment for an address of ours; checksums are not verified yet. */
+void tcp_input(struct stack *s, int iface, const struct ip_hdr *ip, const uint8_t *seg, size_t len,
+               const struct virtio_net_hdr *vnet, xtime now);
+/* The next frame of this connection; false: it has none (any more), it is out of outq. */
+bool tcp_output(struct tcp_conn *c, struct frame_out *f, xtime now);
+void tcp_timer(struct tcp_conn *c, xtime now);
+struct tcp_tw;
+void tcp_tw_timer(struct stack *s, struct tcp_tw *tw, xtime now);
+/* A neighbour that connections wait for has resolved (err 0) or failed (-EHOSTUNREACH). */
+void tcp_neigh_done(struct stack *s, struct neigh *n, int err, xtime now);
+/* tcp_v4_err(): an ICMP error quotes our segment t (laddr is ours) with sequence number
+ * seq.  mtu: of a "fragmentation needed", else 0. */
+void tcp_icmp(struct stack *s, const struct tuple *t, seq32 seq, uint8_t type, uint8_t code,
+              uint32_t mtu, xtime now);
+/* Frees every socket and TIME-WAIT remainder. */
+void tcp_free_all(struct stack *s);
+/* An address was removed or a route changed: connections look up their route again. */
+
+/* ---- icmp.c, frag.c, pmtu.c, ctlq.c ---- */
+
+void icmp_input(struct stack *s, int iface, const struct ip_hdr *ip, const uint8_t *p, size_t len,
+                xtime now);
+/* An ICMP error about the packet `ip` with the first bytes of its payload (own addresses
+ * only; rate limited; never about ICMP errors, fragments or broadcasts: RFC 1122 3.2.2). */
+void icmp_send_error(struct stack *s, const struct ip_hdr *ip, const uint8_t *l4, size_t len,
+                     uint8_t type, uint8_t code, uint32_t rest, xtime now);
+
+#endif

@@ -74,16 +74,16 @@ bool ip_is_unicast(const struct stack *s, ip4 a);
 /* IP_OPTIONS as setsockopt() takes them (Linux ip_options_get/compile): checks
  * them and finds the source route.  0, -EINVAL; -EPERM for an option that may not
  * be set. */
-struct ip_opts {
+struct ip_optset {
 	uint8_t len;                /* 0 to 40, padded to 4 */
 	bool is_strict;             /* SSRR */
 	uint8_t srr;                /* offset of LSRR or SSRR + 1, 0: none */
 	ip4 first_hop;              /* of the source route, 0 when none is left */
 	uint8_t data[IP_OPT_MAX];   /* as given */
 };
-int ip_opts_parse(const uint8_t *p, size_t len, struct ip_opts *o);
+int ip_opts_parse(const uint8_t *p, size_t len, struct ip_optset *o);
 /* As they go on the wire towards dst: the source route's last hop is dst and the
  * IP destination is the first hop (ip_options_build).  Returns the length. */
-size_t ip_opts_build(const struct ip_opts *o, ip4 src, ip4 dst, uint8_t out[IP_OPT_MAX]);
+size_t ip_opts_build(const struct ip_optset *o, ip4 src, ip4 dst, uint8_t out[IP_OPT_MAX]);
 
 #endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * cc.h - congestion control as a const table of operations (Linux's
+ * tcp_congestion_ops).  An algorithm reads and writes the cc part of the
+ * connection and keeps its own state in cc.priv.
+ */
+#ifndef XTCP_CC_H
+#define XTCP_CC_H
+
+#include "base.h"
+
+struct tcp_conn;
+
+#define CC_PRIV_SIZE 104   /* bytes, as in Linux */
+#define CC_NAME_MAX 16
+
+enum cc_event {
+	CC_EV_TX_START,    /* first segment after an idle time */
+	CC_EV_CWND_RESTART,
+	CC_EV_COMPLETE_CWR,
+	CC_EV_LOSS,
+};
+
+enum ca_state { CA_OPEN, CA_DISORDER, CA_CWR, CA_RECOVERY, CA_LOSS };
+
+struct cc_ops {
+	const char *name;
+	void (*init)(struct tcp_conn *c, xtime now);                 /* may be NULL */
+	uint32_t (*ssthresh)(struct tcp_conn *c, xtime now);         /* after a loss, segments */
+	/* New data was acknowledged: acked segments, in CA_OPEN or CA_DISORDER. */
+	void (*cong_avoid)(struct tcp_conn *c, uint32_t ack, uint32_t acked, xtime now);
+	void (*set_state)(struct tcp_conn *c, enum ca_state next, xtime now);   /* may be NULL */
+	void (*event)(struct tcp_conn *c, enum cc_event ev, xtime now);         /* may be NULL */
+	/* acked segments with an RTT sample in us (-1: none); may be NULL. */
+	void (*pkts_acked)(struct tcp_conn *c, uint32_t acked, int64_t rtt_us, xtime now);
+	uint32_t (*undo_cwnd)(struct tcp_conn *c);                   /* cwnd when a loss was spurious */
+};
+
+extern const struct cc_ops cc_reno, cc_cubic;
+
+/* By name, NULL when there is none. */
+const struct cc_ops *cc_find(const char *name);
+/* Names, separated by spaces, into buf as snprintf() does. */
+size_t cc_names(char *buf, size_t len);
+
+/* Shared by the algorithms (tcp_slow_start, tcp_cong_avoid_ai, tcp_is_cwnd_limited). */
+uint32_t cc_slow_start(struct tcp_conn *c, uint32_t acked);
+void cc_avoid_ai(struct tcp_conn *c, uint32_t w, uint32_t acked);
+bool cc_is_cwnd_limited(const struct tcp_conn *c);
+uint32_t cc_reno_undo(struct tcp_conn *c);
+
+#endif

@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tcp_impl.h - a TCP connection from the inside; for the tcp_*.c files, the
+ * congestion control algorithms and the tests that look inside.
+ *
+ * Sequence space of the send side, ring bytes in brackets:
+ *
+ *   iss   una        nxt              end
+ *    |SYN|[----------|----------------]|FIN|
+ *          sent, not   queued, not sent
+ *          acknowledged
+ *
+ * snd.q's first byte has sequence number snd.q_seq: iss + 1 until the SYN is
+ * acknowledged, una afterwards (never beyond the FIN).  The receive ring's first
+ * byte is rcv.copied; bytes up to rcv.nxt are readable, those in rcv.ofo lie at
+ * their offset.
+ *
+ * What is in flight is a queue of struct tx_seg in sequence order, one for each
+ * frame that was sent (super-frames are one), split where the peer's SACKs need
+ * it.  Counts of segments (packets_out, ...) are in units of MSS as Linux has
+ * them; tcp_seg_count() is the only place that knows.
+ */
+#ifndef XTCP_TCP_IMPL_H
+#define XTCP_TCP_IMPL_H
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+
+#include "cc.h"
+#include "conntab.h"
+#include "ip.h"
+#include "ranges.h"
+#include "ring.h"
+#include "stack_impl.h"
+#include "tcp.h"
+#include "timer.h"
+#include "wire_tcp.h"
+
+#define TCP_RTO_INITIAL XTIME_SEC    /* RFC 6298 2.1 */
+#define TCP_DELACK_MIN (40 * XTIME_MSEC)
+#define TCP_DELACK_MAX (200 * XTIME_MSEC)
+#define TCP_ATO_MIN (40 * XTIME_MSEC)
+#define TCP_TIMEWAIT_LEN (60 * XTIME_SEC)
+#define TCP_INIT_CWND 10             /* RFC 6928 */
+#define TCP_MAX_QUICKACKS 16
+#define TCP_PAWS_24DAYS (60 * 60 * 24 * 24 * XTIME_SEC)
+#define TCP_OFO_MAX 4096             /* holes in the receive window */
+#define TCP_CWND_INFINITE 0x7fffffff
+#define TCP_RESOURCE_PROBE_INTERVAL (XTIME_SEC / 2)
+
+/* One frame's worth of sequence space in flight. */
+enum {
+	SEG_SACKED = 1,        /* the peer has it */
+	SEG_LOST = 2,          /* given up, to be sent again */
+	SEG_RETRANS = 4,       /* sent again and in flight */
+	SEG_EVER_RETRANS = 8,  /* sent again at some time: no RTT sample (Karn) */
+};
+struct tx_seg {
+	seq32 seq, end;        /* SYN and FIN count as one each */
+	uint8_t flags;         /* SEG_* */
+	xtime sent;            /* last transmission */
+	xtime first_sent;      /* first transmission */
+};
+struct tx_queue {
+	struct tx_seg *v;      /* v[first .. first+n), ascending, contiguous; owned */
+	uint32_t first, n, cap;
+};
+
+/* Which event snd.rexmit_at stands for (Linux icsk_pending). */
+enum rexmit_kind { REXMIT_NONE, REXMIT_RTO, REXMIT_PROBE0, REXMIT_TLP, REXMIT_REORDER };
+
+/* What tcp_output() has to do besides sending data. */
+enum {
+	OUT_ACK = 1,           /* an ACK must go now */
+	OUT_SYN = 2,           /* (re)send SYN or SYN-ACK */
+	OUT_PROBE = 4,         /* window probe: one segment below una */
+	OUT_RETRANS = 8,       /* the first segment must be sent again whatever cwnd says */
+	OUT_TLP = 16,          /* tail loss probe */
+	OUT_KEEPALIVE = 32,
+};
+
+/* What a program sets with setsockopt(); zero is Linux's default unless said. */
+struct tcp_sockopts {
+	int32_t linger_s;             /* -1: off */
+	uint32_t keep_idle_s, keep_intvl_s;   /* 0: the setting's */
+	uint8_t keep_cnt;             /* 0: the setting's */
+	uint8_t syn_cnt;              /* TCP_SYNCNT, 0: tcp_syn_retries */
+	uint8_t defer_accept;         /* SYN-ACK retransmissions to wait for data */
+	int32_t linger2_s;            /* TCP_LINGER2: 0: tcp_fin_timeout, -1: none */
+	uint32_t user_timeout_ms;
+	uint32_t notsent_lowat;       /* 0: the setting's */
+	uint32_t window_clamp;        /* TCP_WINDOW_CLAMP, 0: none */
+	uint32_t rto_min_us, rto_max_ms;      /* 0: the setting's */
+	uint16_t user_mss;            /* TCP_MAXSEG, 0: none */
+	uint32_t sndbuf, rcvbuf;      /* bytes as getsockopt() reports them */
+	uint32_t rcvlowat;            /* at least 1 */
+	bool is_sndbuf_locked, is_rcvbuf_locked;   /* set by the program: no auto-tuning */
+	bool reuseaddr, reuseport, keepalive, oobinline, broadcast, dontroute;
+	bool nodelay, cork, freebind, transparent, bind_no_port, recverr;
+	uint8_t tos, ttl;             /* ttl 0: the setting's */
+	uint8_t pmtudisc;             /* IP_PMTUDISC_* */
+	uint32_t mark;
+	int32_t priority;
+	int oif;                      /* SO_BINDTODEVICE: system's interface index, 0: none */
+	uint64_t max_pacing_rate;     /* bytes/s, ~0: none */
+	struct port_range port_range; /* IP_LOCAL_PORT_RANGE; lo 0: the setting's */
+	struct ip_optset ip_opts;       /* IP_OPTIONS */
+};
+
+struct tcp_conn {
+	/* Identity and membership. */
+	struct ent ent;               /* in ehash while it has a peer */
+	struct bind_owner bind;       /* local port */
+	struct stack *s;
+	void *user;
+	struct list all_link;         /* in stack.conns */
+	struct list out_link;         /* in stack.outq */
+	struct list event_link;       /* in stack.eventq */
+	struct list neigh_wait;       /* in neigh.waiters while blocked */
+	struct timer timer;           /* the earliest of the deadlines below */
+	uint8_t state;                /* TCP_ESTABLISHED, ... (netinet/tcp.h) */
+	uint8_t shut;                 /* bit 0: receive side, bit 1: send side (RCV_SHUTDOWN, SEND_SHUTDOWN) */
+	bool is_dead;                 /* tcp_close(): no program behind it (SOCK_DEAD) */
+	bool is_released;             /* tcp_release(): freed as soon as state is CLOSED */
+	bool addr_bound, port_bound;  /* SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK */
+	bool was_connecting;          /* connect() has yet to be told the outcome (SS_CONNECTING) */
+	bool is_connected;            /* connect() has succeeded or accept() gave it (SS_CONNECTED) */
+	uint16_t err, err_soft;       /* pending errno, sk_err and sk_err_soft */
+	uint32_t edges;               /* see tcp_edges() */
+	struct tcp_sockopts opt;
+
+	/* The way to the peer. */
+	struct ip_route rt;
+	bool has_route;
+	uint16_t ip_id;               /* of the next segment */
+	uint32_t pmtu;                /* bytes, as of the last tcp_sync_mss() */
+
+	/* Options agreed on. */
+	bool ts_ok, sack_ok, wscale_ok, dsack_seen;
+	uint8_t snd_wscale, rcv_wscale;
+	uint16_t peer_mss;            /* from its SYN, mss_clamp */
+	uint16_t advmss;              /* what we announced */
+	uint32_t ts_offset;           /* added to our clock in tsval */
+	uint32_t ts_recent;           /* RFC 7323 TS.Recent */
+	xtime ts_recent_stamp;        /* when it was stored, 0: never */
+	uint32_t ts_recent_reuse;     /* from the TIME-WAIT entry that we replaced */
+
+	struct {
+		struct ring q;
+		seq32 q_seq;          /* of q's first byte */
+		seq32 iss, una, nxt;
+		seq32 wl1;            /* segment of the last window update */
+		seq32 sml;            /* end of the last small segment (Minshall) */
+		seq32 pushed;         /* last byte that was marked for pushing */
+		uint32_t wnd, max_wnd;
+		uint32_t mss_cache;   /* payload bytes without any option counted out */
+		bool fin;             /* a FIN follows the queue */
+		bool more;            /* MSG_MORE: the last write was not the end */
+		bool push_now;        /* TCP_NODELAY or uncorking: Nagle doesn't hold what is queued */
+		struct tx_queue txq;
+		xtime lsndtime;       /* last data transmission */
+		uint8_t out;          /* OUT_* */
+		xtime rexmit_at;      /* XTIME_NEVER when none */
+		uint8_t rexmit_kind;  /* enum rexmit_kind */
+		uint8_t backoff, retransmits, probes_out;
+		uint32_t total_rto;
+		xtime retrans_stamp;  /* first retransmission of the current trouble, 0: none */
+		xtime probes_tstamp;
+		xtime pace_at;        /* next transmission allowed */
+		uint64_t bytes_sent, bytes_retrans, bytes_acked;
+		uint32_t segs_out, data_segs_out, total_retrans;
+		seq32 urg_up;         /* urgent pointer */
+		bool urg_mode;
+	} snd;
+
+	struct {
+		struct ring q;
+		seq32 copied;         /* next byte for the program */
+		seq32 irs, nxt;
+		seq32 wup;            /* rcv.nxt at the last window update sent */
+		uint32_t wnd;         /* window advertised at wup */
+		uint32_t ssthresh, window_clamp;
+		struct ranges ofo;
+		seq32 fin_seq;        /* of a FIN that arrived out of order */
+		bool has_fin;         /* fin_seq is valid */
+		struct tcp_sack_block sacks[4];   /* most recent first */
+		uint8_t nsacks;
+		bool has_dsack;
+		struct tcp_sack_block dsack;
+		/* Delayed ACKs (Linux icsk_ack). */
+		uint8_t quick;        /* quick ACKs left */
+		uint8_t pingpong;     /* interactive session counter */
+		bool ack_scheduled, delack_fired;
+		uint16_t rcv_mss;     /* estimate of the peer's segment size */
+		xtime ato, lrcvtime, delack_at;
+		/* Receive buffer auto-tuning (Linux rcvq_space, rcv_rtt_est). */
+		uint32_t space;       /* bytes copied in the last measured round */
+		seq32 space_seq;
+		xtime space_time;
+		xtime rtt_ns, rtt_time;
+		seq32 rtt_seq;
+		uint32_t rtt_last_tsecr;
+		xtime oow_ack_time;   /* last ACK for an out-of-window segment, 0: none */
+		uint64_t bytes_received;
+		uint32_t segs_in, data_segs_in;
+		uint16_t urg_data;    /* Linux urg_data: byte and TCP_URG_* state */
+		seq32 urg_seq;
+		uint32_t dup_acks;    /* duplicate ACKs owed to a peer without SACK */
+	} rcv;
+
+	/* RTT and RTO, RFC 6298 as tcp_rtt_estimator() has it; microseconds. */
+	struct {
+		uint32_t srtt8_us;    /* smoothed RTT times 8, 0: none yet */
+		uint32_t mdev4_us, mdev_max_us, rttvar_us;
+		seq32 seq;            /* snd.nxt at which rttvar may shrink again */
+		xtime rto_ns;
+		uint32_t min_us;      /* of the last minutes, ~0: none */
+		xtime min_stamp;
+		uint32_t last_us;
+	} rtt;
+
+	/* Loss recovery. */
+	struct {
+		uint8_t ca_state;     /* enum ca_state */
+		uint32_t packets_out, sacked_out, lost_out, retrans_out;
+		uint32_t reordering;  /* segments */
+		seq32 high_seq;       /* snd.nxt when trouble began */
+		seq32 high_sacked;    /* end of the highest SACKed segment, una when none */
+		uint32_t prior_cwnd, prior_ssthresh;
+		seq32 undo_marker;    /* 0 with undo_on false */
+		bool undo_on;
+		int32_t undo_retrans;
+		uint32_t prr_delivered, prr_out;
+		bool frto;
+		xtime rack_mstamp;    /* send time of the segment delivered last */
+		seq32 rack_end;
+		uint32_t rack_rtt_us;
+		bool rack_advanced, reord_seen, rack_dsack_seen;
+		uint8_t reo_wnd_steps, reo_wnd_persist;
+		uint32_t last_delivered_rack;
+		seq32 tlp_high;       /* 0 with tlp_out false */
+		bool tlp_out, tlp_retrans;
+		uint32_t delivered;   /* segments */
+		uint32_t dup_acks;    /* of a peer without SACK (sacked_out emulation) */
+	} loss;
+
+	/* Congestion control. */
+	struct {
+		const struct cc_ops *ops;
+		uint32_t cwnd, ssthresh, cwnd_cnt, cwnd_clamp;
+		uint32_t cwnd_used, max_packets_out;
+		seq32 max_packets_seq;
+		xtime cwnd_stamp;
+		bool is_cwnd_limited;
+		uint64_t pacing_rate; /* bytes/s, 0: not paced */
+		uint64_t priv[CC_PRIV_SIZE / 8];
+	} cc;
+
+	xtime keep_at;                /* keepalive, or end of FIN-WAIT-2 of an orphan */
+	uint8_t keep_probes;
+	xtime opened_at;
+
+	/* Listener and its children (tcp_listen.c). */
+	struct listener *listener;    /* of a listening socket; owned */
+	struct tcp_conn *parent;      /* of a child that is not accepted yet */
+	struct list accept_link;      /* in the listener's queue */
+};
+
+/* What stays of a connection in TIME-WAIT, or in FIN-WAIT-2 without a program. */
+struct tcp_tw {
+	struct ent ent;
+	struct bind_owner bind;
+	struct stack *s;
+	struct list link;             /* in stack.tws */
+	struct timer timer;
+	uint8_t substate;             /* TCP_TIME_WAIT or TCP_FIN_WAIT2 */
+	bool ts_ok;
+	uint8_t rcv_wscale, tos, ttl;
+	seq32 snd_nxt, rcv_nxt;
+	uint32_t rcv_wnd;
+	uint32_t ts_recent, ts_offset;
+	xtime ts_recent_stamp, oow_ack_time;
+	struct ip_route rt;
+};
+
+enum { SHUT_RCV_BIT = 1, SHUT_SND_BIT = 2, SHUT_BOTH_BITS = 3 };
+
+static inline bool conn_in(const struct tcp_conn *c, unsigned states)
+{
+	return 1u << c->state & states;
+}
+#define ST(x) (1u << TCP_##x)
+
+/* ---- tcp.c: life ---- */
+void tcp_set_state(struct tcp_conn *c, uint8_t state, xtime now);
+/* tcp_done(): CLOSED at once, deadlines off, out of the tables. */
+void tcp_done(struct tcp_conn *c, xtime now);
+/* With an error for the program. */
+void tcp_done_err(struct tcp_conn *c, int err, xtime now);
+/* tcp_reset(): the peer sent a valid RST. */
+void tcp_reset(struct tcp_conn *c, xtime now);
+void tcp_report(struct tcp_conn *c);              /* readiness may have changed */
+void tcp_free_if_gone(struct tcp_conn *c);        /* may free c */
+/* tcp_fin(): the peer's FIN is in order. */
+void tcp_fin(struct tcp_conn *c, xtime now);
+struct tcp_conn *tcp_alloc(struct stack *s, xtime now);
+int tcp_reroute(struct tcp_conn *c, xtime now);   /* after a change of routes */
+uint32_t tcp_ts_now(const struct tcp_conn *c, xtime now);
+seq32 tcp_isn(struct stack *s, const struct tuple *t, xtime now);
+uint32_t tcp_ts_offset(struct stack *s, const struct tuple *t);
+
+/* ---- tcp_mss.c: sizes ---- */
+uint32_t tcp_sync_mss(struct tcp_conn *c, uint32_t pmtu);
+uint32_t tcp_current_mss(struct tcp_conn *c, xtime now);
+uint16_t tcp_advertised_mss(const struct tcp_conn *c);
+void tcp_init_rcv_window(struct tcp_conn *c);
+void tcp_init_buffers(struct tcp_conn *c, xtime now);
+void tcp_init_metrics(struct tcp_conn *c, xtime now);
+uint32_t tcp_select_window(struct tcp_conn *c);
+uint32_t tcp_window_free(const struct tcp_conn *c);       /* __tcp_select_window() */
+uint32_t tcp_win_from_space(uint32_t space);
+void tcp_sndbuf_expand(struct tcp_conn *c);
+void tcp_rcv_space_adjust(struct tcp_conn *c, xtime now);
+uint32_t tcp_receive_window(const struct tcp_conn *c);    /* advertised and still open */
+static inline seq32 tcp_wnd_end(const struct tcp_conn *c) { return c->snd.una + c->snd.wnd; }
+static inline seq32 tcp_snd_end(const struct tcp_conn *c)
+{
+	return c->snd.q_seq + c->snd.q.len + (c->snd.fin ? 1 : 0);
+}
+
+/* ---- tcp_in.c, tcp_data.c ---- */
+void tcp_rcv(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t *data, size_t len,
+             uint16_t gso_size, xtime now);
+void tcp_data_queue(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t *data, size_t len,
+                    xtime now);
+void tcp_ack_check(struct tcp_conn *c, xtime now);        /* __tcp_ack_snd_check() */
+void tcp_data_event(struct tcp_conn *c, uint32_t seg_len, xtime now);   /* tcp_event_data_recv() */
+void tcp_enter_quickack(struct tcp_conn *c, unsigned max);
+void tcp_send_dupack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, xtime now);
+void tcp_dsack_set(struct tcp_conn *c, seq32 start, seq32 end);
+void tcp_cleanup_rbuf(struct tcp_conn *c, size_t copied, xtime now);
+bool tcp_oow_ratelimited(struct stack *s, xtime *last, xtime now);
+
+/* ---- tcp_ack.c, tcp_loss.c, tcp_rtt.c ---- */
+enum {   /* flags of one ACK, as Linux names them */
+	FLAG_DATA = 0x01,
+	FLAG_WIN_UPDATE = 0x02,
+	FLAG_DATA_ACKED = 0x04,
+	FLAG_RETRANS_DATA_ACKED = 0x08,
+	FLAG_SYN_ACKED = 0x10,
+	FLAG_DATA_SACKED = 0x20,
+	FLAG_LOST_RETRANS = 0x80,
+	FLAG_SLOWPATH = 0x100,
+	FLAG_ORIG_SACK_ACKED = 0x200,
+	FLAG_SND_UNA_ADVANCED = 0x400,
+	FLAG_DSACKING_ACK = 0x800,
+	FLAG_SET_XMIT_TIMER = 0x1000,
+	FLAG_SACK_RENEGING = 0x2000,
+	FLAG_UPDATE_TS_RECENT = 0x4000,
+	FLAG_DSACK_TLP = 0x20000,
+};
+#define FLAG_ACKED (FLAG_DATA_ACKED | FLAG_SYN_ACKED)
+#define FLAG_NOT_DUP (FLAG_DATA | FLAG_WIN_UPDATE | FLAG_ACKED)
+#define FLAG_CA_ALERT FLAG_DATA_SACKED
+#define FLAG_FORWARD_PROGRESS (FLAG_ACKED | FLAG_DATA_SACKED)
+
+/* What one ACK told (Linux tcp_sacktag_state and rate_sample). */
+struct ack_info {
+	unsigned flag;
+	seq32 prior_una;
+	uint32_t prior_delivered, prior_lost, prior_in_flight, prior_packets;
+	seq32 prior_high_sacked;
+	uint32_t acked_sacked;
+	int64_t rtt_us;          /* sample for congestion control, -1: none */
+	xtime first_sackt, last_sackt;
+	seq32 reord;             /* lowest segment that was delivered out of order */
+	bool has_reord;
+	uint32_t lost;
+};
+
+/* tcp_ack(): 1 good, 0 old, -1 drop and say nothing, else a counter to drop under. */
+int tcp_ack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, bool update_ts, xtime now);
+uint32_t tcp_seg_count(const struct tcp_conn *c, const struct tx_seg *seg);
+struct tx_seg *txq_at(struct tx_queue *q, uint32_t i);
+int txq_push(struct tx_queue *q, const struct tx_seg *seg);
+void txq_pop(struct tx_queue *q);
+void txq_free(struct tx_queue *q);
+/* Index of the segment that holds seq, q->n when none. */
+uint32_t txq_find(struct tx_queue *q, seq32 seq);
+/* Splits segment i at seq (inside it), keeping all counts right: 0 or -ENOMEM. */
+int txq_split(struct tcp_conn *c, uint32_t i, seq32 seq);
+void tcp_mark_lost(struct tcp_conn *c, struct tx_seg *seg);
+void tcp_mark_sacked(struct tcp_conn *c, struct tx_seg *seg);
+void tcp_forget_flight(struct tcp_conn *c);
+uint32_t tcp_in_flight(const struct tcp_conn *c);
+void tcp_sacktag(struct tcp_conn *c, const struct tcp_hdr *th, struct ack_info *a, xtime now);
+void tcp_fastretrans_alert(struct tcp_conn *c, struct ack_info *a, bool is_dupack, uint32_t pkts_acked,
+                           xtime now);
+void tcp_cong_control(struct tcp_conn *c, struct ack_info *a, xtime now);
+void tcp_enter_loss(struct tcp_conn *c, xtime now);
+void tcp_enter_cwr(struct tcp_conn *c, xtime now);
+void tcp_process_tlp_ack(struct tcp_conn *c, seq32 ack, unsigned flag, xtime now);
+bool tcp_schedule_tlp(struct tcp_conn *c, xtime now);
+void tcp_tlp_fire(struct tcp_conn *c, xtime now);
+void tcp_rack_reorder_fire(struct tcp_conn *c, xtime now);
+void tcp_rack_advance(struct tcp_conn *c, const struct tx_seg *seg, uint8_t flags_before, xtime now);
+bool tcp_rack_mark_lost(struct tcp_conn *c, struct ack_info *a, xtime now);
+void tcp_check_reordering(struct tcp_conn *c, seq32 low, bool was_retrans);
+void tcp_add_reno_sack(struct tcp_conn *c, uint32_t n);
+void tcp_reset_reno_sack(struct tcp_conn *c);
+void tcp_cwnd_restart_check(struct tcp_conn *c, xtime now);
+void tcp_cwnd_validate(struct tcp_conn *c, bool is_limited, xtime now);
+void tcp_set_ca_state(struct tcp_conn *c, enum ca_state st, xtime now);
+
+void tcp_rtt_init(struct tcp_conn *c);
+/* An RTT sample in microseconds (RFC 6298, tcp_rtt_estimator). */
+void tcp_rtt_sample(struct tcp_conn *c, int64_t us, xtime now);
+void tcp_set_rto(struct tcp_conn *c);
+void tcp_rtt_min_update(struct tcp_conn *c, uint32_t us, xtime now);
+xtime tcp_rto_min(const struct tcp_conn *c);
+xtime tcp_rto_max(const struct tcp_conn *c);
+
+/* ---- tcp_out.c ---- */
+void tcp_want_output(struct tcp_conn *c);                 /* queue it for stack_output() */
+bool tcp_has_output(struct tcp_conn *c, xtime now);
+void tcp_send_ack(struct tcp_conn *c);                    /* an ACK must go */
+void tcp_send_active_reset(struct tcp_conn *c, xtime now);
+/* tcp_v4_send_reset(): answer to a segment that belongs to nothing. */
+void tcp_reply_reset(struct stack *s, const struct ip_hdr *ip, const struct tcp_hdr *th, size_t len,
+                     xtime now);
+void tcp_tw_ack(struct tcp_tw *tw, xtime now);
+void tcp_syn_sent_now(struct tcp_conn *c, xtime now);
+
+/* ---- tcp_timer.c: events in, deadlines out ---- */
+void tcp_timer_update(struct tcp_conn *c);                /* conn.timer := earliest */
+void tcp_rexmit_set(struct tcp_conn *c, enum rexmit_kind kind, xtime at);
+void tcp_rexmit_clear(struct tcp_conn *c);
+void tcp_rearm_rto(struct tcp_conn *c, xtime now);
+void tcp_delack_set(struct tcp_conn *c, xtime at);
+void tcp_delack_clear(struct tcp_conn *c);
+void tcp_keep_set(struct tcp_conn *c, xtime at);
+void tcp_check_probe(struct tcp_conn *c, xtime now);      /* tcp_check_probe_timer() */
+xtime tcp_fin_time(const struct tcp_conn *c);
+xtime tcp_keep_time(const struct tcp_conn *c);
+void tcp_keep_start(struct tcp_conn *c, xtime now);
+
+/* ---- tcp_tw.c ---- */
+/* tcp_time_wait(): the connection ends, its remainder stays for `timeout`. */
+void tcp_time_wait(struct tcp_conn *c, uint8_t substate, xtime timeout, xtime now);
+void tcp_tw_input(struct tcp_tw *tw, const struct ip_hdr *ip, const struct tcp_hdr *th, size_t len,
+                  int iface, xtime now);
+bool tcp_tw_may_reuse(const struct ent *tw, void *conn);
+void tcp_tw_free(struct tcp_tw *tw);
+
+/* ---- tcp_listen.c ---- */
+void tcp_listen_input(struct tcp_conn *l, int iface, const struct ip_hdr *ip, const struct tcp_hdr *th,
+                      xtime now);
+void tcp_listen_stop(struct tcp_conn *l, xtime now);
+/* A child's handshake is complete: into the accept queue. */
+bool tcp_listen_ready(struct tcp_conn *child, xtime now);
+void tcp_listen_child_gone(struct tcp_conn *child);
+bool tcp_listen_has_child(const struct tcp_conn *l);
+
+#endif

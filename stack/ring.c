@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ring.c - a byte ring that grows by doubling.
+ *
+ * Invariants: cap is 0 or a power of two, head < cap, len <= cap.  Byte `off` of
+ * the ring lies at index (head + off) % cap, readable or not.  Growing extends
+ * the block in place where the allocator can (large blocks move by remapping,
+ * not copying) and moves only the part that had wrapped around.
+ */
+#include "ring.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CAP_MIN 1024u
+#define CAP_MAX 0x80000000u
+
+void ring_init(struct ring *r)
+{
+	*r = (struct ring){ 0 };
+}
+
+void ring_free(struct ring *r)
+{
+	free(r->buf);
+	ring_init(r);
+}
+
+int ring_reserve(struct ring *r, size_t need)
+{
+	uint32_t old = r->cap, cap = MAX(old, CAP_MIN);
+	uint8_t *buf;
+
+	if (need <= old)
+		return 0;
+	if (need > CAP_MAX)
+		return -ENOMEM;
+	while (cap < need)
+		cap *= 2;
+	buf = realloc(r->buf, cap);
+	if (!buf)
+		return -ENOMEM;
+	/* What had wrapped to the front continues behind the old end; cap >= 2 * old. */
+	if (r->head)
+		memcpy(buf + old, buf, r->head);
+	r->buf = buf;
+	r->cap = cap;
+	return 0;
+}
+
+/* The piece of at most len bytes that lies in one stretch at `off`. */
+static size_t stretch(const struct ring *r, size_t off, size_t len, size_t *at)
+{
+	*at = (r->head + off) & (r->cap - 1);
+	return MIN(len, r->cap - *at);
+}
+
+void ring_put(struct ring *r, size_t off, const void *src, size_t len)
+{
+	size_t at, n;
+
+	if (!len)
+		return;
+	n = stretch(r, off, len, &at);
+	memcpy(r->buf + at, src, n);
+	if (n < len)
+		memcpy(r->buf, (const uint8_t *)src + n, len - n);
+}
+
+void ring_extend(struct ring *r, size_t n)
+{
+	r->len += (uint32_t)n;
+}
+
+static size_t iov_bytes(const struct iovec *iov, int iovcnt, size_t skip, size_t max)
+{
+	size_t sum = 0;
+
+	for (int i = 0; i < iovcnt && sum < max; i++) {
+		size_t passed = MIN(skip, iov[i].iov_len);
+
+		skip -= passed;
+		sum += MIN(iov[i].iov_len - passed, max - sum);
+	}
+	return sum;
+}
+
+ssize_t ring_append_iov(struct ring *r, const struct iovec *iov, int iovcnt, size_t skip, size_t max)
+{
+	size_t n = iov_bytes(iov, iovcnt, skip, MIN(max, (size_t)CAP_MAX));
+	size_t done = 0;
+
+	if (!n)
+		return 0;
+	if (ring_reserve(r, r->len + n)) {
+		n = MIN(n, r->cap - r->len);   /* less than asked for, but what fits */
+		if (!n)
+			return -ENOMEM;
+	}
+	for (int i = 0; done < n; i++) {
+		size_t passed = MIN(skip, iov[i].iov_len);
+		size_t part = MIN(iov[i].iov_len - passed, n - done);
+
+		skip -= passed;
+		ring_put(r, r->len + done, (const uint8_t *)iov[i].iov_base + passed, part);
+		done += part;
+	}
+	ring_extend(r, n);
+	return (ssize_t)n;
+}
+
+int ring_peek(const struct ring *r, size_t off, size_t len, struct iovec out[2])
+{
+	size_t at, n;
+
+	if (!len)
+		return 0;
+	n = stretch(r, off, len, &at);
+	out[0] = (struct iovec){ r->buf + at, n };
+	if (n == len)
+		return 1;
+	out[1] = (struct iovec){ r->buf, len - n };
+	return 2;
+}
+
+static void copy_out(const struct ring *r, size_t off, uint8_t *dst, size_t len)
+{
+	size_t at, n;
+
+	if (!len)
+		return;
+	n = stretch(r, off, len, &at);
+	memcpy(dst, r->buf + at, n);
+	if (n < len)
+		memcpy(dst + n, r->buf, len - n);
+}
+
+size_t ring_copy_iov(const struct ring *r, size_t off, const struct iovec *iov, int iovcnt,
+                     size_t skip, size_t max)
+{
+	size_t n = off < r->len ? MIN(max, r->len - off) : 0;
+	size_t done = 0;
+
+	for (int i = 0; i < iovcnt && done < n; i++) {
+		size_t passed = MIN(skip, iov[i].iov_len);
+		size_t part = MIN(iov[i].iov_len - passed, n - done);
+
+		skip -= passed;
+		copy_out(r, off + done, (uint8_t *)iov[i].iov_base + passed, part);
+		done += part;
+	}
+	return done;
+}
+
+void ring_drop(struct ring *r, size_t n)
+{
+	if (!n)
+		return;
+	r->head = (uint32_t)((r->head + n) & (r->cap - 1));
+	r->len -= (uint32_t)n;
+}
+
+void ring_trim(struct ring *r)
+{
+	if (!r->len)
+		ring_free(r);
+}

@@ -10,15 +10,20 @@ libstack_la_SOURCES = \
 	stack/frame.h \
 	stack/ip.h \
 	stack/neigh.h \
+	stack/ranges.c \
 	stack/ranges.h \
+	stack/ring.c \
 	stack/ring.h \
 	stack/route.h \
 	stack/settings.def \
+	stack/settings.c \
 	stack/settings.h \
+	stack/siphash.c \
 	stack/siphash.h \
 	stack/stack.h \
 	stack/stack_impl.h \
 	stack/tcp.h \
+	stack/timer.c \
 	stack/timer.h \
 	stack/wire.h \
 	stack/wire_tcp.h

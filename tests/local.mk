@@ -21,7 +21,11 @@ AM_TESTS_ENVIRONMENT = \
 
 # ---- unit tests (run without root) ----
 
-# (one line a test)
+check_PROGRAMS += tests/test_siphash
+check_PROGRAMS += tests/test_timer
+check_PROGRAMS += tests/test_ring
+check_PROGRAMS += tests/test_ranges
+check_PROGRAMS += tests/test_settings
 
 # ---- scripts ----
 

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * settings.c - settings by name.
+ *
+ * The table is settings.def; here is what Linux names differently: sysctls of
+ * several numbers, and those that live in a subdirectory.  A value is checked
+ * whole before anything changes, as proc_dointvec_minmax() does, and so are the
+ * rules that tie two settings together (ipv4_local_port_range() and
+ * ipv4_privileged_ports() of Linux).
+ */
+#include "settings.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct setting {
+	const char *name;
+	size_t off;
+	int32_t def, lo, hi;
+};
+
+static const struct setting table[] = {
+#define SETTING(name, def, lo, hi) { #name, offsetof(struct settings, name), def, lo, hi },
+#include "settings.def"
+#undef SETTING
+};
+
+#define VALUES_MAX 3
+
+/* A Linux name whose values are settings of other names here. */
+static const struct alias {
+	const char *name, *ours[VALUES_MAX];
+} aliases[] = {
+	{ "ipv4.tcp_rmem", { "tcp_rmem_min", "tcp_rmem_default", "tcp_rmem_max" } },
+	{ "ipv4.tcp_wmem", { "tcp_wmem_min", "tcp_wmem_default", "tcp_wmem_max" } },
+	{ "ipv4.ip_local_port_range", { "ip_local_port_min", "ip_local_port_max" } },
+	{ "core.rmem_max", { "rmem_max" } },
+	{ "core.wmem_max", { "wmem_max" } },
+	{ "ipv4.route.min_pmtu", { "min_pmtu" } },
+	{ "ipv4.route.min_adv_mss", { "min_adv_mss" } },
+	{ "ipv4.route.mtu_expires", { "mtu_expires" } },
+	{ "ipv4.neigh.default.base_reachable_time_ms", { "neigh_base_reachable_ms" } },
+	{ "ipv4.neigh.default.retrans_time_ms", { "neigh_retrans_ms" } },
+	{ "ipv4.neigh.default.delay_first_probe_time", { "neigh_delay_first_probe_s" } },
+	{ "ipv4.neigh.default.ucast_solicit", { "neigh_ucast_solicit" } },
+	{ "ipv4.neigh.default.mcast_solicit", { "neigh_mcast_solicit" } },
+	{ "ipv4.neigh.default.gc_stale_time", { "neigh_gc_stale_s" } },
+	{ "ipv4.neigh.default.unres_qlen", { "neigh_unres_qlen" } },
+};
+
+static void store(struct settings *s, const struct setting *t, int32_t v)
+{
+	memcpy((char *)s + t->off, &v, sizeof(v));
+}
+
+void settings_default(struct settings *s)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		store(s, &table[i], table[i].def);
+}
+
+static const struct setting *find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (!strcmp(table[i].name, name))
+			return &table[i];
+	return NULL;
+}
+
+/* `name` without what may stand in front of it: "net." and then `dir`. */
+static const char *without(const char *name, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	if (!strncmp(name, "net.", 4) && !strncmp(name + 4, dir, n))
+		return name + 4 + n;
+	return name;
+}
+
+/* The settings that a name stands for: how many, 0 when it is unknown. */
+static int resolve(const char *name, const struct setting *out[VALUES_MAX])
+{
+	int n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(aliases); i++) {
+		const struct alias *a = &aliases[i];
+		const char *bare = strchr(a->name, '.') + 1;
+
+		if (strcmp(without(name, ""), a->name) && strcmp(name, bare))
+			continue;
+		for (; n < VALUES_MAX && a->ours[n]; n++)
+			out[n] = find(a->ours[n]);
+		return n;
+	}
+	out[0] = find(without(name, "ipv4."));
+	return out[0] ? 1 : 0;
+}
+
+static const char *skip_space(const char *p)
+{
+	return p + strspn(p, " \t\n");
+}
+
+/* A decimal number of at most 32 bits with a sign, then space or the end. */
+static bool parse_number(const char **pp, int64_t *v)
+{
+	const char *p = skip_space(*pp);
+	bool is_negative = *p == '-';
+	int64_t x = 0;
+
+	p += is_negative;
+	if (*p < '0' || *p > '9')
+		return false;
+	for (; *p >= '0' && *p <= '9'; p++) {
+		x = x * 10 + (*p - '0');
+		if (x > UINT32_MAX)
+			return false;
+	}
+	*v = is_negative ? -x : x;
+	*pp = skip_space(p);
+	return !*p || *pp != p;
+}
+
+/* The rules between settings. */
+static bool is_consistent(const struct settings *s)
+{
+	return s->ip_local_port_min <= s->ip_local_port_max &&
+	       s->ip_local_port_min >= s->ip_unprivileged_port_start;
+}
+
+int settings_set(struct settings *s, const char *name, const char *value)
+{
+	const struct setting *t[VALUES_MAX];
+	struct settings changed = *s;
+	int n = resolve(name, t);
+
+	if (!n)
+		return -ENOENT;
+	for (int i = 0; i < n; i++) {
+		int64_t v;
+
+		if (!parse_number(&value, &v) || v < t[i]->lo || v > t[i]->hi)
+			return -EINVAL;
+		store(&changed, t[i], (int32_t)v);
+	}
+	if (*value || !is_consistent(&changed))
+		return -EINVAL;
+	*s = changed;
+	return 0;
+}

@@ -5,6 +5,7 @@ noinst_LTLIBRARIES += libstack.la
 libstack_la_SOURCES = \
 	stack/base.h \
 	stack/conntab.h \
+	stack/counters.c \
 	stack/counters.def \
 	stack/counters.h \
 	stack/frame.h \
@@ -15,8 +16,8 @@ libstack_la_SOURCES = \
 	stack/ring.c \
 	stack/ring.h \
 	stack/route.h \
-	stack/settings.def \
 	stack/settings.c \
+	stack/settings.def \
 	stack/settings.h \
 	stack/siphash.c \
 	stack/siphash.h \
@@ -25,7 +26,9 @@ libstack_la_SOURCES = \
 	stack/tcp.h \
 	stack/timer.c \
 	stack/timer.h \
+	stack/wire.c \
 	stack/wire.h \
+	stack/wire_tcp.c \
 	stack/wire_tcp.h
 
 # The engine: the one part with threads and libev.

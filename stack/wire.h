@@ -74,9 +74,12 @@ struct ip_hdr {
 	uint8_t opts[IP_OPT_MAX];           /* the options as they stand on the wire */
 };
 
-/* Checks version, lengths, the header checksum (unless !check_csum) and that
- * len bytes hold total_len; bytes behind total_len are link padding. */
+/* Checks version, lengths, the header checksum and that len bytes hold
+ * total_len; bytes behind total_len are link padding. */
 int ip_parse(const uint8_t *p, size_t len, struct ip_hdr *h);
+/* The header that an ICMP error quotes: routers have changed it (TTL, checksum)
+ * and cut its payload off, so only version and header length are checked. */
+int ip_parse_quote(const uint8_t *p, size_t len, struct ip_hdr *h);
 /* Computes hdr_len from opt_len (padding the options with EOL to a multiple
  * of 4) and the checksum; returns the header's length. */
 size_t ip_emit(uint8_t p[IP_LEN_MAX], const struct ip_hdr *h);
@@ -98,6 +101,13 @@ size_t icmp_emit(uint8_t p[ICMP_LEN], const struct icmp_hdr *h, const uint8_t *b
  * 16 bits for the checksum field, as a host-order number to put_be16(). */
 uint32_t csum_add(uint32_t sum, const void *p, size_t len);
 uint16_t csum_fold(uint32_t sum);
+/* The sum of bytes that begin at an odd offset, folded to 16 bits. */
+static inline uint32_t csum_swap(uint32_t sum)
+{
+	uint16_t v = (uint16_t)~csum_fold(sum);
+
+	return (uint32_t)(uint16_t)(v << 8 | v >> 8);
+}
 /* The sum over TCP's or UDP's pseudo header (not complemented). */
 uint32_t csum_pseudo(ip4 src, ip4 dst, uint8_t proto, size_t l4_len);
 

@@ -2,10 +2,10 @@
 /*
  * wire_tcp.h - the TCP header and its options: bytes to a value and back.
  *
- * Options that make no sense (RFC 9293 3.1, bad lengths, a window scale above
- * 14) are ignored one by one as Linux's tcp_parse_options() does; a header
- * whose data offset is impossible is no header at all.  MSS, window scale and
- * SACK-permitted count on SYN segments only.
+ * Options that make no sense (bad lengths, an MSS of zero) are ignored one by one
+ * as Linux's tcp_parse_options() does, a window scale above 14 is taken as 14
+ * (RFC 7323 2.3); a header whose data offset is impossible is no header at all.
+ * MSS, window scale, SACK-permitted and Fast Open count on SYN segments only.
  */
 #ifndef XTCP_WIRE_TCP_H
 #define XTCP_WIRE_TCP_H

@@ -26,6 +26,8 @@ check_PROGRAMS += tests/test_timer
 check_PROGRAMS += tests/test_ring
 check_PROGRAMS += tests/test_ranges
 check_PROGRAMS += tests/test_settings
+check_PROGRAMS += tests/test_wire
+check_PROGRAMS += tests/test_wire_tcp
 
 # ---- scripts ----
 

@@ -15,6 +15,7 @@ libstack_la_SOURCES = \
 	stack/ranges.h \
 	stack/ring.c \
 	stack/ring.h \
+	stack/route.c \
 	stack/route.h \
 	stack/settings.c \
 	stack/settings.def \

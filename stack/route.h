@@ -35,7 +35,7 @@ struct route {
 };
 
 struct routes {
-	struct route *v;      /* sorted by plen descending, metric ascending; owned */
+	struct route *v;      /* sorted by plen descending, dst, tos descending, metric; owned */
 	uint32_t n, cap;
 	uint32_t gen;         /* changes with every change: caches compare it */
 };
@@ -49,5 +49,11 @@ int route_del(struct routes *r, const struct route *rt);
 void routes_flush(struct routes *r);
 /* Best route to dst; with iface >= 0 only routes by that interface.  NULL: none. */
 const struct route *route_lookup(const struct routes *r, ip4 dst, uint8_t tos, int iface);
+/* The next best one after `prev`, which route_lookup() gave for the same question. */
+const struct route *route_next(const struct routes *r, const struct route *prev, ip4 dst,
+                               uint8_t tos, int iface);
+
+/* The netmask of a prefix length. */
+static inline ip4 plen_mask(uint8_t plen) { return plen ? UINT32_MAX << (32 - plen) : 0; }
 
 #endif

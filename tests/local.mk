@@ -28,6 +28,7 @@ check_PROGRAMS += tests/test_ranges
 check_PROGRAMS += tests/test_settings
 check_PROGRAMS += tests/test_wire
 check_PROGRAMS += tests/test_wire_tcp
+check_PROGRAMS += tests/test_route
 
 # ---- scripts ----
 

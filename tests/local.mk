@@ -32,14 +32,39 @@ check_PROGRAMS += tests/test_route
 
 # ---- scripts ----
 
-SCRIPT_TESTS =
+SCRIPT_TESTS = \
+	tests/core_is_pure.sh \
+	tests/exports.sh \
+	tests/includes.sh \
+	tests/netns/close_exit.sh \
+	tests/netns/curl.sh \
+	tests/netns/nc.sh \
+	tests/netns/openssl.sh \
+	tests/netns/python.sh \
+	tests/netns/shared.sh \
+	tests/netns/tun.sh \
+	tests/netns/wget.sh
+EXTRA_DIST += tests/core_symbols.txt tests/netns/lib.sh tests/netns/client.py \
+	tests/netns/flows.py tests/netns/peer.py tests/netns/tunnel.py
 
-# ---- fuzz targets: tests/fuzz_X.c with tests/corpus/X/ ----
-# Each defines LLVMFuzzerTestOneInput(); without --enable-fuzz, tests/fuzz_main.c replays the
-# corpora in make check.
+# ---- fuzz targets: tests/fuzz_X.c with its inputs in tests/corpus/X/ ----
+# Each defines LLVMFuzzerTestOneInput() and is two lines:
+#   FUZZ_TARGETS += tests/fuzz_X
+#   tests_fuzz_X_LDADD = libstack.la $(FUZZ_LIBS)
+# With --enable-fuzz they are libFuzzer programs; else tests/fuzz_main.c is their main() and
+# make check replays the inputs.  EXTRA_DIST += tests/corpus/X ships them.
 
 FUZZ_TARGETS =
 
+if ENABLE_FUZZ
+FUZZ_LIBS = -fsanitize=fuzzer
+noinst_PROGRAMS = $(FUZZ_TARGETS)
+else
+check_LTLIBRARIES += libfuzzmain.la
+libfuzzmain_la_SOURCES = tests/fuzz_main.c
+FUZZ_LIBS = libfuzzmain.la
 check_PROGRAMS += $(FUZZ_TARGETS)
+endif
+
 TESTS += $(check_PROGRAMS) $(SCRIPT_TESTS)
 EXTRA_DIST += $(SCRIPT_TESTS)

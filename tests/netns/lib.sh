@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# lib.sh - what the namespace tests share; sourced, never run.
+#
+#      namespace $C (client: programs over xtcp)     namespace $S (server: the kernel's TCP)
+#
+#        $C_IF  10.99.0.1/24  shared address             $S_IF  10.99.0.2/24
+#               10.99.0.9     an own one (--address)         |
+#                  |                                         |
+#                  +----------------- veth ------------------+
+#                                 default route of $C: 10.99.0.2
+#
+# Names carry the process id, so that scripts run side by side; whatever happens, on_exit
+# removes the namespaces and all that runs in them.  Nothing here waits for a time: it waits
+# for a condition, with an end.  A script calls need, net_up, then checks, then finish.
+# One line a check, `ok N - what`, as in TAP; exit status 77 is a skip.
+
+set -u
+LC_ALL=C
+export LC_ALL
+
+: "${top_srcdir:=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}"
+: "${top_builddir:=$PWD}"
+C=xtcp-c$$
+S=xtcp-s$$
+C_IF=xc$$
+S_IF=xs$$
+C_ADDR=10.99.0.1
+S_ADDR=10.99.0.2
+OWN_ADDR=10.99.0.9
+XTCP_RUN=$top_builddir/xtcp-run
+LIBXTCP=$top_builddir/.libs/libxtcp.so
+T=
+checks=0
+failures=0
+here=${BASH_SOURCE[0]%/*}
+
+# ---- reports ----
+
+skip_all() { echo "skip: $*"; exit 77; }
+note() { echo "# $*"; }
+
+# report STATUS NAME: one result; after a failure, what the last commands printed.
+report() {
+	checks=$((checks + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $checks - $2"
+	else
+		failures=$((failures + 1))
+		echo "not ok $checks - $2"
+		[ ! -s "$T/err" ] || sed 's/^/#   /' "$T/err" | tail -n 15
+	fi
+}
+
+# check NAME COMMAND...: the command succeeds.
+check() {
+	local name=$1
+	shift
+	"$@"
+	report $? "$name"
+}
+
+# check_eq NAME WANTED FOUND
+check_eq() {
+	[ "$2" = "$3" ] || note "wanted $2, found $3"
+	[ "$2" = "$3" ]
+	report $? "$1"
+}
+
+finish() {
+	echo "1..$checks"
+	[ "$failures" = 0 ] || echo "# $failures of $checks failed"
+	exit $((failures > 0))
+}
+
+# ---- the two namespaces ----
+
+need() {
+	local c
+	[ "$(id -u)" = 0 ] || skip_all "needs root"
+	case " ${SANITIZERS:-} " in *" tsan "*) skip_all "programs can't be run under tsan's run-time" ;; esac
+	[ -x "$XTCP_RUN" ] && [ -e "$LIBXTCP" ] || skip_all "xtcp-run or libxtcp.so isn't built"
+	for c in ip sha256sum "$@"; do
+		command -v "$c" >/dev/null || skip_all "$c isn't installed"
+	done
+}
+
+on_exit() {
+	local status=$? ns pids
+	trap '' INT TERM HUP
+	for ns in "$C" "$S"; do
+		pids=$(ip netns pids "$ns" 2>/dev/null)
+		[ -z "$pids" ] || kill -KILL $pids 2>/dev/null
+		ip netns del "$ns" 2>/dev/null
+	done
+	wait 2>/dev/null
+	[ -z "$T" ] || rm -rf "$T"
+	exit $status
+}
+
+net_up() {
+	trap on_exit EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	T=$(mktemp -d "${TMPDIR:-/tmp}/xtcp-test.XXXXXX") || exit 99
+	chmod 755 "$T"
+	ip netns add "$C" 2>"$T/err" && ip netns add "$S" ||
+		skip_all "namespaces can't be made here: $(cat "$T/err")"
+	ip -n "$C" link add "$C_IF" type veth peer name "$S_IF" netns "$S" 2>"$T/err" ||
+		skip_all "veth pairs can't be made here: $(cat "$T/err")"
+	ip -n "$C" link set lo up
+	ip -n "$S" link set lo up
+	ip -n "$C" addr add $C_ADDR/24 dev "$C_IF"
+	ip -n "$S" addr add $S_ADDR/24 dev "$S_IF"
+	ip -n "$C" link set "$C_IF" up
+	ip -n "$S" link set "$S_IF" up
+	ip -n "$C" route add default via $S_ADDR
+	: >"$T/err"
+}
+
+in_c() { ip netns exec "$C" "$@"; }
+in_s() { ip netns exec "$S" "$@"; }
+
+# The run-time of a sanitized library must come before it.
+sanitizer_env() {
+	case " ${SANITIZERS:-} " in
+	*" asan "*)
+		export ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0
+		LD_PRELOAD=$(${CC:-cc} -print-file-name=libasan.so)
+		export LD_PRELOAD ;;
+	esac
+}
+
+# xt MODE [OPTION...] -- COMMAND...: a program over xtcp in the client's namespace; MODE is
+# shared or own.  What it says on stderr is kept in $T/err for report.
+xt() { xt_bg "$@" 2>"$T/err"; }
+
+# The same with stderr left alone, for the background.
+xt_bg() {
+	local mode=$1
+	shift
+	[ "$mode" = shared ] || set -- --address "$OWN_ADDR/24" "$@"
+	(sanitizer_env && exec ip netns exec "$C" timeout -k 5 60 "$XTCP_RUN" "$@")
+}
+
+# until_true SECONDS COMMAND...: polls until the command succeeds.
+until_true() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.05
+	done
+}
+
+# ---- what the kernel's TCP of the client's namespace has done ----
+
+# tcp_counter NAME [NAMESPACE]: a value of Tcp: in /proc/net/snmp.
+tcp_counter() {
+	ip netns exec "${2:-$C}" awk -v name="$1" '
+		/^Tcp:/ && !n { for (i = 2; i <= NF; i++) if ($i == name) n = i; next }
+		/^Tcp:/ { print $n }' /proc/net/snmp
+}
+
+# Connections of the kernel in the client's namespace: all but listening sockets.
+kernel_conns() { in_c awk 'FNR > 1 && $4 != "0A"' /proc/net/tcp | wc -l; }
+
+kernel_took_no_part() {
+	check_eq "$1: the kernel opened no connection" 0 "$(tcp_counter ActiveOpens)"
+	check_eq "$1: the kernel sent no reset" 0 "$(tcp_counter OutRsts)"
+}
+
+# ---- servers ----
+
+listens() { ip netns exec "$1" awk -v p="$(printf ':%04X' "$2")" \
+	'$4 == "0A" && substr($2, length($2) - 4) == p { f = 1 } END { exit !f }' /proc/net/tcp; }
+
+# server NAMESPACE PORT COMMAND...: in the background; returns when it listens.
+server() {
+	local ns=$1 port=$2
+	shift 2
+	ip netns exec "$ns" "$@" >"$T/server.$port" 2>&1 &
+	disown
+	until_true 10 listens "$ns" "$port" || {
+		note "no server on port $port: $(tail -n 3 "$T/server.$port")"
+		return 1
+	}
+}
+
+# files: $T/www/small.txt and $T/www/big.bin of the given size in MB.
+make_files() {
+	mkdir -p "$T/www" "$T/up"
+	chmod 777 "$T/up"
+	echo "xtcp: a small page" >"$T/www/small.txt"
+	head -c "${1}M" /dev/urandom >"$T/www/big.bin"
+	BIG_SHA=$(sha "$T/www/big.bin")
+}
+
+sha() { sha256sum "$@" | cut -c1-64; }
+
+# serve_nginx PORT: serves $T/www, takes PUT below /up/.
+serve_nginx() {
+	mkdir -p "$T/nginx"
+	cat >"$T/nginx/nginx.conf" <<-END
+	daemon off;
+	user root;
+	worker_processes 1;
+	pid $T/nginx/pid;
+	error_log $T/nginx/error.log;
+	events { worker_connections 256; }
+	http {
+		access_log off;
+		default_type application/octet-stream;
+		client_max_body_size 0;
+		client_body_temp_path $T/nginx/body;
+		proxy_temp_path $T/nginx/proxy;
+		fastcgi_temp_path $T/nginx/fastcgi;
+		uwsgi_temp_path $T/nginx/uwsgi;
+		scgi_temp_path $T/nginx/scgi;
+		sendfile on;
+		server {
+			listen $1;
+			location / { root $T/www; }
+			location /up/ { root $T; dav_methods PUT; }
+		}
+	}
+	END
+	server "$S" "$1" nginx -p "$T/nginx" -c "$T/nginx/nginx.conf" -e "$T/nginx/error.log"
+}
+
+# serve_tcp PORT send|recv|echo [FILE]: one python server; see peer.py.
+serve_tcp() {
+	local port=$1
+	shift
+	server "$S" "$port" python3 "$here/peer.py" "$port" "$@"
+}

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A plain TCP server for the namespace tests, over the kernel's TCP.
+
+peer.py PORT send FILE   each connection gets the file, then the end
+peer.py PORT recv FILE   what each connection sends up to its end is appended to FILE,
+                         then "done" is sent
+peer.py PORT echo        what comes in goes back
+peer.py PORT hold        connections are accepted and left alone
+peer.py PORT slow FILE   as recv, but reads nothing until FILE.go exists
+"""
+import os
+import socket
+import sys
+import threading
+import time
+
+CHUNK = 65536
+
+
+def send(conn, path):
+    with open(path, "rb") as f:
+        conn.sendfile(f)
+    conn.shutdown(socket.SHUT_WR)
+    while conn.recv(CHUNK):
+        pass
+
+
+def recv(conn, path):
+    with open(path, "ab") as f:
+        while data := conn.recv(CHUNK):
+            f.write(data)
+    conn.sendall(b"done")
+
+
+def slow(conn, path):
+    while not os.path.exists(path + ".go"):
+        time.sleep(0.01)
+    recv(conn, path)
+
+
+def echo(conn, _):
+    while data := conn.recv(CHUNK):
+        conn.sendall(data)
+
+
+def hold(conn, _):
+    conn.recv(1, socket.MSG_PEEK)
+    threading.Event().wait()
+
+
+def serve(verb, conn, path):
+    try:
+        with conn:
+            verb(conn, path)
+    except OSError as e:
+        print(f"peer: {e}", flush=True)
+
+
+def main():
+    port, verb = int(sys.argv[1]), globals()[sys.argv[2]]
+    path = sys.argv[3] if len(sys.argv) > 3 else None
+    with socket.create_server(("", port), backlog=64) as s:
+        while True:
+            conn, _ = s.accept()
+            threading.Thread(target=serve, args=(verb, conn, path), daemon=True).start()
+
+
+main()

@@ -36,6 +36,7 @@ SCRIPT_TESTS = \
 	tests/core_is_pure.sh \
 	tests/exports.sh \
 	tests/includes.sh \
+	tests/netns/cleanup.sh \
 	tests/netns/close_exit.sh \
 	tests/netns/curl.sh \
 	tests/netns/nc.sh \
@@ -44,7 +45,7 @@ SCRIPT_TESTS = \
 	tests/netns/shared.sh \
 	tests/netns/tun.sh \
 	tests/netns/wget.sh
-EXTRA_DIST += tests/core_symbols.txt tests/netns/lib.sh tests/netns/client.py \
+EXTRA_DIST += tests/core_symbols.txt tests/totals.sh tests/netns/demo.sh tests/netns/lib.sh tests/netns/client.py \
 	tests/netns/flows.py tests/netns/peer.py tests/netns/tunnel.py
 
 # ---- fuzz targets: tests/fuzz_X.c with its inputs in tests/corpus/X/ ----

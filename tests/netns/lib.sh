@@ -10,8 +10,8 @@
 #                  +----------------- veth ------------------+
 #                                 default route of $C: 10.99.0.2
 #
-# Names carry the process id, so that scripts run side by side; whatever happens, on_exit
-# removes the namespaces and all that runs in them.  Nothing here waits for a time: it waits
+# Names carry the process id, so that scripts run side by side; whatever happens, kill -9 included,
+# clean_up removes the namespaces and all that runs in them.  Nothing here waits for a time: it waits
 # for a condition, with an end.  A script calls need, net_up, then checks, then finish.
 # One line a check, `ok N - what`, as in TAP; exit status 77 is a skip.
 
@@ -85,17 +85,32 @@ need() {
 	done
 }
 
-on_exit() {
-	local status=$? ns pids
-	trap '' INT TERM HUP
+# Removes the namespaces, what runs in them, and the files: by on_exit, and by the guard when
+# the script itself was killed.  Prints nothing, may be called twice.
+clean_up() {
+	local ns pids
 	for ns in "$C" "$S"; do
 		pids=$(ip netns pids "$ns" 2>/dev/null)
 		[ -z "$pids" ] || kill -KILL $pids 2>/dev/null
 		ip netns del "$ns" 2>/dev/null
 	done
-	wait 2>/dev/null
 	[ -z "$T" ] || rm -rf "$T"
+}
+
+on_exit() {
+	local status=$?
+	trap '' INT TERM HUP
+	clean_up
+	[ -z "${guard:-}" ] || kill -KILL -- "-$guard" 2>/dev/null
 	exit $status
+}
+
+# A process of its own session that cleans up if this script is killed with -9.
+start_guard() {
+	C=$C S=$S T=$T setsid bash -c "$(declare -f clean_up); tail --pid=$$ -f /dev/null; clean_up" \
+		</dev/null >/dev/null 2>&1 &
+	guard=$!
+	disown
 }
 
 net_up() {
@@ -104,6 +119,7 @@ net_up() {
 	trap 'exit 143' TERM HUP
 	T=$(mktemp -d "${TMPDIR:-/tmp}/xtcp-test.XXXXXX") || exit 99
 	chmod 755 "$T"
+	start_guard
 	ip netns add "$C" 2>"$T/err" && ip netns add "$S" ||
 		skip_all "namespaces can't be made here: $(cat "$T/err")"
 	ip -n "$C" link add "$C_IF" type veth peer name "$S_IF" netns "$S" 2>"$T/err" ||
@@ -133,7 +149,11 @@ sanitizer_env() {
 
 # xt MODE [OPTION...] -- COMMAND...: a program over xtcp in the client's namespace; MODE is
 # shared or own.  What it says on stderr is kept in $T/err for report.
-xt() { xt_bg "$@" 2>"$T/err"; }
+# It is waited for as a background job, so that a signal for this script isn't held up by it.
+xt() {
+	xt_bg "$@" <&0 2>"$T/err" &
+	wait $!
+}
 
 # The same with stderr left alone, for the background.
 xt_bg() {

@@ -75,7 +75,10 @@ int host_read(struct host *h);
  * that is up and not loopback.  0 and *l; -ENODEV when there is none, -ENOTUNIQ when several
  * are up and none has a default route. */
 int host_default_link(struct host_link *l);
-/* By name: 0 or -ENODEV. */
+/* By name, by index: 0 or -ENODEV. */
 int host_find_link(const char *name, struct host_link *l);
+int host_get_link(int ifindex, struct host_link *l);
+/* The names of all, "lo, eth0", for a sentence. */
+void host_link_names(char *buf, size_t len);
 
 #endif

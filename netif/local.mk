@@ -3,6 +3,20 @@
 # Interfaces, what the kernel knows of them, and the guard.  One line a file, headers too.
 noinst_LTLIBRARIES += libnetif.la
 libnetif_la_SOURCES = \
+	netif/afpacket.c \
+	netif/afpacket.h \
+	netif/filter.c \
+	netif/filter.h \
+	netif/guard.c \
 	netif/guard.h \
+	netif/guard_nft.c \
+	netif/guard_nft.h \
+	netif/highfd.c \
+	netif/highfd.h \
+	netif/host.c \
 	netif/host.h \
-	netif/netif.h
+	netif/netif.h \
+	netif/nl.c \
+	netif/nl.h \
+	netif/pcap.c \
+	netif/pcap.h

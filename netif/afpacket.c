@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * afpacket.c - frames in and out by one AF_PACKET socket.
+ *
+ * The socket is made with protocol 0, which receives nothing; it gets a filter that
+ * passes nothing, and only then is it bound to the interface and to ETH_P_ALL: no frame
+ * of another interface, and none that nobody asked for, ever waits in it.
+ *
+ * Each frame is one datagram with a virtio header in front (PACKET_VNET_HDR), by
+ * which super-frames and partial checksums pass both ways.  Without it (a socket that was
+ * opened so by someone else) an unfinished checksum is known from PACKET_AUXDATA and
+ * reported as one that needs no check.
+ *
+ * Frames are received a batch at a time (recvmmsg) into one mapping, a slot for
+ * each, large enough for any IPv4 datagram.  The kernel gives memory to the pages of a slot
+ * when a frame first reaches them: small frames cost one page a slot.
+ *
+ * Links without a header are used by SOCK_DGRAM, which is the IP packet whatever the
+ * driver puts in front.  Linux hands VLAN frames of a card over with their tag taken
+ * off; the filter drops them, as they belong to another interface.
+ */
+#define _GNU_SOURCE 1
+#include "afpacket.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if_arp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "filter.h"
+#include "highfd.h"
+#include "host.h"
+
+#define BATCH 64
+#define IP_MAX 65535
+/* virtio header, Ethernet header and VLAN tag, the largest datagram; whole pages. */
+#define SLOT ((size_t)17 * 4096)
+#define RCVBUF (16 << 20)
+#define SNDBUF (1 << 20)
+#define VNET_LEN sizeof(struct virtio_net_hdr)
+
+union control {
+	struct cmsghdr align;
+	char buf[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+};
+
+struct afpacket {
+	struct netif n;
+	int fd;
+	struct sockaddr_ll to;       /* where raw IP is sent to */
+	uint8_t *slots;              /* BATCH * SLOT bytes, mapped */
+	struct mmsghdr rx[BATCH];
+	struct iovec rx_iov[BATCH];
+	union control *rx_control;   /* BATCH of them, only without has_vnet; owned */
+	struct mmsghdr tx[BATCH];
+	struct iovec tx_iov[BATCH][1 + NETIF_TX_IOV];
+};
+
+static struct afpacket *self(struct netif *n)
+{
+	return (struct afpacket *)n;
+}
+
+static int set_opt(int fd, int name, int val)
+{
+	return setsockopt(fd, SOL_PACKET, name, &val, sizeof(val)) ? -errno : 0;
+}
+
+/* ---- receiving ---- */
+
+/* The socket tells ENETDOWN once, whether the interface went down or away. */
+static int net_error(const struct afpacket *a, int err)
+{
+	struct sockaddr_ll at;
+	socklen_t len = sizeof(at);
+
+	if (err == EWOULDBLOCK)
+		return -EAGAIN;
+	if (err == ENXIO)
+		return -ENODEV;
+	if (err == ENETDOWN && !getsockname(a->fd, (struct sockaddr *)&at, &len) && at.sll_ifindex <= 0)
+		return -ENODEV;
+	return -err;
+}
+
+static uint8_t flags_of_auxdata(struct msghdr *m)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(m);
+	struct tpacket_auxdata aux;
+
+	if (!c || c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA)
+		return 0;
+	memcpy(&aux, CMSG_DATA(c), sizeof(aux));
+	return aux.tp_status & TP_STATUS_CSUMNOTREADY ? VIRTIO_NET_HDR_F_DATA_VALID : 0;
+}
+
+/* What slot i holds; false when it is no whole frame. */
+static bool take(struct afpacket *a, unsigned i, struct netif_rx *v)
+{
+	size_t len = a->rx[i].msg_len;
+	uint8_t *p = a->slots + i * SLOT;
+
+	if (a->rx[i].msg_hdr.msg_flags & MSG_TRUNC)
+		return false;
+	if (a->n.info.has_vnet) {
+		if (len < VNET_LEN)
+			return false;
+		memcpy(&v->vnet, p, VNET_LEN);
+		p += VNET_LEN;
+		len -= VNET_LEN;
+	} else {
+		memset(&v->vnet, 0, sizeof(v->vnet));
+		v->vnet.flags = flags_of_auxdata(&a->rx[i].msg_hdr);
+	}
+	v->data = p;
+	v->len = len;
+	return true;
+}
+
+static int afpacket_receive(struct netif *n, struct netif_rx *v, unsigned max)
+{
+	struct afpacket *a = self(n);
+	int i, got, m;
+
+	if (max > BATCH)
+		max = BATCH;
+	do {
+		for (i = 0; a->rx_control && i < (int)max; i++)
+			a->rx[i].msg_hdr.msg_controllen = sizeof(union control);
+		do
+			got = recvmmsg(a->fd, a->rx, max, MSG_DONTWAIT, NULL);
+		while (got < 0 && errno == EINTR);
+		if (got < 0)
+			return errno == EAGAIN ? 0 : net_error(a, errno);
+		for (i = m = 0; i < got; i++)
+			m += take(a, (unsigned)i, &v[m]);
+	} while (got && !m);
+	return m;
+}
+
+/* ---- transmitting ---- */
+
+static void fill(struct afpacket *a, unsigned i, const struct netif_tx *f)
+{
+	struct msghdr *m = &a->tx[i].msg_hdr;
+	struct iovec *iov = a->tx_iov[i];
+	int cnt = 0, k;
+
+	if (a->n.info.has_vnet)
+		iov[cnt++] = (struct iovec){ (void *)(uintptr_t)&f->vnet, VNET_LEN };
+	for (k = 0; k < f->iovcnt; k++)
+		iov[cnt++] = f->iov[k];
+	m->msg_iovlen = (size_t)cnt;
+}
+
+static int afpacket_transmit(struct netif *n, const struct netif_tx *v, unsigned max)
+{
+	struct afpacket *a = self(n);
+	unsigned i;
+	int sent;
+
+	if (max > BATCH)
+		max = BATCH;
+	for (i = 0; i < max; i++)
+		fill(a, i, &v[i]);
+	do {
+		if (max == 1)
+			sent = sendmsg(a->fd, &a->tx[0].msg_hdr, MSG_DONTWAIT) < 0 ? -1 : 1;
+		else
+			sent = sendmmsg(a->fd, a->tx, max, MSG_DONTWAIT);
+	} while (sent < 0 && errno == EINTR);
+	return sent < 0 ? net_error(a, errno) : sent;
+}
+
+/* ---- what is known of the interface ---- */
+
+/* Frames of this kind of link: 0 or -EAFNOSUPPORT. */
+static int link_kind(uint16_t type, enum netif_link *link)
+{
+	switch (type) {
+	case ARPHRD_ETHER:
+	case ARPHRD_LOOPBACK:
+		*link = NETIF_ETHER;
+		return 0;
+	case ARPHRD_NONE:
+	case ARPHRD_PPP:
+	case ARPHRD_RAWIP:
+	case ARPHRD_TUNNEL:
+	case ARPHRD_IPGRE:
+	case ARPHRD_SIT:
+		*link = NETIF_RAWIP;
+		return 0;
+	}
+	return -EAFNOSUPPORT;
+}
+
+static void set_info(struct netif_info *i, const struct host_link *l)
+{
+	i->ifindex = l->ifindex;
+	memcpy(i->name, l->name, sizeof(i->name));
+	memset(i->mac, 0, sizeof(i->mac));
+	if (i->link == NETIF_ETHER)
+		memcpy(i->mac, l->mac, sizeof(i->mac));
+	i->mtu = l->mtu < IP_MAX ? l->mtu : IP_MAX;
+	i->is_up = l->flags & IFF_UP && l->flags & IFF_RUNNING;
+	i->is_loopback = l->flags & IFF_LOOPBACK;
+	i->has_arp = i->link == NETIF_ETHER && !(l->flags & (IFF_NOARP | IFF_LOOPBACK));
+	i->gso_max = 0;
+	if (i->has_vnet)
+		i->gso_max = l->gso_max && l->gso_max < IP_MAX ? l->gso_max : IP_MAX;
+}
+
+static int afpacket_refresh(struct netif *n)
+{
+	struct host_link l;
+	int err;
+
+	err = host_get_link(n->info.ifindex, &l);
+	if (!err)
+		set_info(&n->info, &l);
+	return err;
+}
+
+static int afpacket_fd(const struct netif *n)
+{
+	return ((const struct afpacket *)n)->fd;
+}
+
+static void afpacket_close(struct netif *n)
+{
+	struct afpacket *a = self(n);
+
+	if (a->slots)
+		munmap(a->slots, BATCH * SLOT);
+	close(a->fd);
+	free(a->rx_control);
+	free(a);
+}
+
+static const struct netif_ops ops = {
+	.fd = afpacket_fd,
+	.receive = afpacket_receive,
+	.transmit = afpacket_transmit,
+	.refresh = afpacket_refresh,
+	.close = afpacket_close,
+};
+
+/* ---- opening ---- */
+
+__attribute__((format(printf, 4, 5)))
+static int explain(char *err, size_t err_len, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err, err_len, fmt, ap);
+	va_end(ap);
+	return code;
+}
+
+static void prepare_messages(struct afpacket *a)
+{
+	unsigned i;
+
+	for (i = 0; i < BATCH; i++) {
+		a->rx_iov[i] = (struct iovec){ a->slots + i * SLOT, SLOT };
+		a->rx[i].msg_hdr.msg_iov = &a->rx_iov[i];
+		a->rx[i].msg_hdr.msg_iovlen = 1;
+		if (a->rx_control) {
+			a->rx[i].msg_hdr.msg_control = &a->rx_control[i];
+			a->rx[i].msg_hdr.msg_controllen = sizeof(union control);
+		}
+		a->tx[i].msg_hdr.msg_iov = a->tx_iov[i];
+		if (a->n.info.link == NETIF_RAWIP) {
+			a->tx[i].msg_hdr.msg_name = &a->to;
+			a->tx[i].msg_hdr.msg_namelen = sizeof(a->to);
+		}
+	}
+}
+
+/* What the socket is: bound to which interface, of which kind, with virtio headers or not. */
+static int inspect(struct afpacket *a)
+{
+	struct netif_info *info = &a->n.info;
+	struct sockaddr_ll at = { .sll_family = AF_UNSPEC };
+	socklen_t len = sizeof(at), olen = sizeof(int);
+	struct host_link l;
+	int type, vnet = 0, err;
+
+	if (getsockname(a->fd, (struct sockaddr *)&at, &len))
+		return -errno;
+	if (at.sll_family != AF_PACKET || at.sll_ifindex <= 0)
+		return -EINVAL;
+	if (getsockopt(a->fd, SOL_SOCKET, SO_TYPE, &type, &olen))
+		return -errno;
+	err = link_kind(at.sll_hatype, &info->link);
+	if (!err && type != (info->link == NETIF_ETHER ? SOCK_RAW : SOCK_DGRAM))
+		err = -EINVAL;
+	if (err)
+		return err;
+	olen = sizeof(vnet);
+	info->has_vnet = !getsockopt(a->fd, SOL_PACKET, PACKET_VNET_HDR, &vnet, &olen) && vnet;
+	a->to = (struct sockaddr_ll){ .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP),
+	                              .sll_ifindex = at.sll_ifindex };
+	err = host_get_link(at.sll_ifindex, &l);
+	if (!err)
+		set_info(info, &l);
+	return err;
+}
+
+static int make_room(struct afpacket *a)
+{
+	void *p = mmap(NULL, BATCH * SLOT, PROT_READ | PROT_WRITE,
+	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	a->slots = p;
+	if (a->n.info.has_vnet)
+		return 0;
+	a->rx_control = calloc(BATCH, sizeof(*a->rx_control));
+	if (!a->rx_control)
+		return -ENOMEM;
+	set_opt(a->fd, PACKET_AUXDATA, 1);
+	return 0;
+}
+
+int afpacket_from_fd(int fd, struct netif **n, char *err, size_t err_len)
+{
+	struct afpacket *a = calloc(1, sizeof(*a));
+	int code = -ENOMEM;
+
+	if (!a) {
+		close(fd);
+		return explain(err, err_len, code, "no memory for the packet socket");
+	}
+	a->fd = highfd_raise(fd);
+	a->n.ops = &ops;
+	fcntl(a->fd, F_SETFD, FD_CLOEXEC);
+	fcntl(a->fd, F_SETFL, O_RDWR | O_NONBLOCK);
+	code = inspect(a);
+	if (!code)
+		code = make_room(a);
+	if (code) {
+		afpacket_close(&a->n);
+		return explain(err, err_len, code, "fd %d can't be used as an interface's packet socket: %s",
+		               fd, strerror(-code));
+	}
+	prepare_messages(a);
+	*n = &a->n;
+	return 0;
+}
+
+/* Large buffers: a window's worth of frames may come at once.  Forced when we may, else as
+ * large as the host allows everybody. */
+static void set_buffers(int fd)
+{
+	int rcv = RCVBUF, snd = SNDBUF;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &rcv, sizeof(rcv)))
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcv, sizeof(rcv));
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &snd, sizeof(snd)))
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &snd, sizeof(snd));
+}
+
+static int attach(int fd, struct sock_filter *prog, unsigned len)
+{
+	struct sock_fprog f = { (unsigned short)len, prog };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &f, sizeof(f)) ? -errno : 0;
+}
+
+static int attach_verdict(int fd, uint32_t verdict)
+{
+	struct sock_filter all = BPF_STMT(BPF_RET | BPF_K, verdict);
+
+	return attach(fd, &all, 1);
+}
+
+static int bind_to(int fd, int ifindex)
+{
+	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL),
+	                          .sll_ifindex = ifindex };
+	int err;
+
+	err = attach_verdict(fd, 0);
+	if (!err)
+		err = set_opt(fd, PACKET_IGNORE_OUTGOING, 1);
+	set_opt(fd, PACKET_VNET_HDR, 1);
+	set_buffers(fd);
+	if (!err && bind(fd, (struct sockaddr *)&at, sizeof(at)))
+		err = -errno;
+	return err;
+}
+
+static int no_link(const char *ifname, char *err, size_t err_len)
+{
+	char names[256];
+
+	host_link_names(names, sizeof(names));
+	snprintf(err, err_len, "there is no interface %s (there are: %s)", ifname, names);
+	return -ENODEV;
+}
+
+int afpacket_open(const char *ifname, struct netif **n, char *err, size_t err_len)
+{
+	enum netif_link link;
+	struct host_link l;
+	int fd, code;
+
+	code = host_find_link(ifname, &l);
+	if (code == -ENODEV)
+		return no_link(ifname, err, err_len);
+	if (code)
+		return explain(err, err_len, code, "can't ask the kernel about interface %s: %s",
+		               ifname, strerror(-code));
+	if (link_kind(l.type, &link))
+		return explain(err, err_len, -EAFNOSUPPORT,
+		               "interface %s carries neither Ethernet frames nor bare IP packets", ifname);
+	fd = socket(AF_PACKET, (link == NETIF_ETHER ? SOCK_RAW : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+	if (fd < 0 && errno == EPERM)
+		return explain(err, err_len, -EPERM, "a packet socket on %s needs CAP_NET_RAW: "
+		               "run as root, or by an xtcp-run that has the capability", ifname);
+	if (fd < 0)
+		return explain(err, err_len, -errno, "can't open a packet socket on %s: %s",
+		               ifname, strerror(errno));
+	code = bind_to(fd, l.ifindex);
+	if (code) {
+		close(fd);
+		return explain(err, err_len, code, "can't bind a packet socket to %s: %s",
+		               ifname, strerror(-code));
+	}
+	return afpacket_from_fd(fd, n, err, err_len);
+}
+
+/* ---- filter, MAC, statistics ---- */
+
+int afpacket_set_filter(struct netif *n, const struct afpacket_filter *f)
+{
+	struct sock_filter *prog;
+	unsigned max = FILTER_MAX;
+	int len, err;
+
+	if (!f)
+		return attach_verdict(self(n)->fd, UINT32_MAX);
+	prog = malloc(FILTER_MAX * sizeof(*prog));
+	if (!prog)
+		return -ENOMEM;
+	/* The kernel bounds filters by net.core.optmem_max too, in a size that we can't know. */
+	do {
+		len = filter_build(f, n->info.link, prog, max);
+		err = len < 0 ? len : attach(self(n)->fd, prog, (unsigned)len);
+		max /= 2;
+	} while (len > 0 && err == -ENOMEM && max);
+	free(prog);
+	return err == -E2BIG ? -ENOMEM : err;
+}
+
+int afpacket_lock_filter(struct netif *n)
+{
+	int on = 1;
+
+	return setsockopt(self(n)->fd, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof(on)) ? -errno : 0;
+}
+
+static int membership(struct netif *n, int how, const struct packet_mreq *m)
+{
+	return setsockopt(self(n)->fd, SOL_PACKET, how, m, sizeof(*m)) ? -errno : 0;
+}
+
+int afpacket_add_mac(struct netif *n, const uint8_t mac[6])
+{
+	struct packet_mreq m = { .mr_ifindex = n->info.ifindex, .mr_type = PACKET_MR_UNICAST,
+	                         .mr_alen = 6 };
+
+	memcpy(m.mr_address, mac, 6);
+	return membership(n, PACKET_ADD_MEMBERSHIP, &m);
+}
+
+int afpacket_set_promisc(struct netif *n, bool on)
+{
+	struct packet_mreq m = { .mr_ifindex = n->info.ifindex, .mr_type = PACKET_MR_PROMISC };
+
+	return membership(n, on ? PACKET_ADD_MEMBERSHIP : PACKET_DROP_MEMBERSHIP, &m);
+}
+
+unsigned afpacket_take_drops(struct netif *n)
+{
+	struct tpacket_stats st = { 0, 0 };
+	socklen_t len = sizeof(st);
+
+	if (getsockopt(self(n)->fd, SOL_PACKET, PACKET_STATISTICS, &st, &len))
+		return 0;
+	return st.tp_drops;
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * guard.c - claims: a bound socket and an element for each.
+ *
+ * Order is what makes a claim safe.  The socket is bound first: from then on no
+ * program gets the port, and none has it, so that dropping its segments hurts nobody.
+ * The element comes second, and goes first on release.  When the process dies the kernel
+ * closes fds in the order of their numbers: the table's socket was made first.
+ *
+ * The sockets are bound without SO_REUSEADDR: that keeps everybody out, whatever
+ * options they set, but can't be had while the kernel holds the port in TIME-WAIT.
+ *
+ * An address has a table of its ports in two levels, so that they come out sorted.
+ */
+#define _GNU_SOURCE 1
+#include "guard.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "guard_nft.h"
+#include "highfd.h"
+
+#define PAGE 256
+
+/* The claims of one address; fds are stored plus one, 0 is no claim. */
+struct ports {
+	struct ports *next;
+	uint32_t addr;
+	unsigned count;
+	int *page[65536 / PAGE];     /* PAGE fds each, NULL: no claim; owned */
+};
+
+struct guard {
+	struct guard_nft nft;
+	struct ports *addrs;         /* owned */
+	unsigned count;
+	pid_t pid;                   /* whose the table is */
+};
+
+/* ---- the table of claims ---- */
+
+static struct ports *find_addr(const struct guard *g, uint32_t addr)
+{
+	struct ports *p = g->addrs;
+
+	while (p && p->addr != addr)
+		p = p->next;
+	return p;
+}
+
+/* Where the claim's fd is kept; NULL when there is no room made for it. */
+static int *slot(const struct guard *g, uint32_t addr, uint16_t port)
+{
+	struct ports *p = find_addr(g, addr);
+
+	return p && p->page[port / PAGE] ? &p->page[port / PAGE][port % PAGE] : NULL;
+}
+
+static int make_slot(struct guard *g, uint32_t addr, uint16_t port)
+{
+	struct ports *p = find_addr(g, addr);
+
+	if (!p) {
+		p = calloc(1, sizeof(*p));
+		if (!p)
+			return -ENOMEM;
+		p->addr = addr;
+		p->next = g->addrs;
+		g->addrs = p;
+	}
+	if (!p->page[port / PAGE])
+		p->page[port / PAGE] = calloc(PAGE, sizeof(int));
+	return p->page[port / PAGE] ? 0 : -ENOMEM;
+}
+
+static bool is_claimed(const struct guard *g, uint32_t addr, uint16_t port)
+{
+	const int *s = slot(g, addr, port);
+
+	return s && *s;
+}
+
+bool guard_has(const struct guard *g, uint32_t addr, uint16_t port)
+{
+	return is_claimed(g, addr, port) || (addr && is_claimed(g, 0, port));
+}
+
+static void keep(struct guard *g, uint32_t addr, uint16_t port, int fd)
+{
+	*slot(g, addr, port) = fd + 1;
+	find_addr(g, addr)->count++;
+	g->count++;
+}
+
+static void drop(struct guard *g, uint32_t addr, uint16_t port)
+{
+	int *s = slot(g, addr, port);
+
+	close(*s - 1);
+	*s = 0;
+	find_addr(g, addr)->count--;
+	g->count--;
+}
+
+unsigned guard_count(const struct guard *g)
+{
+	return g->count;
+}
+
+unsigned guard_ports(const struct guard *g, uint32_t addr, uint16_t *ports, unsigned n)
+{
+	const struct ports *p = find_addr(g, addr);
+	unsigned i, k = 0;
+
+	for (i = 0; p && i < 65536 && k < p->count; i++) {
+		if (!p->page[i / PAGE])
+			i |= PAGE - 1;
+		else if (p->page[i / PAGE][i % PAGE] && k++ < n)
+			ports[k - 1] = (uint16_t)i;
+	}
+	return k;
+}
+
+unsigned guard_fds(const struct guard *g, int *fds, unsigned n)
+{
+	const struct ports *p;
+	unsigned i, k = 0;
+
+	if (k++ < n)
+		fds[0] = g->nft.nl.fd;
+	for (p = g->addrs; p; p = p->next) {
+		for (i = 0; i < 65536; i++) {
+			if (!p->page[i / PAGE])
+				i |= PAGE - 1;
+			else if (p->page[i / PAGE][i % PAGE] && k++ < n)
+				fds[k - 1] = p->page[i / PAGE][i % PAGE] - 1;
+		}
+	}
+	return k;
+}
+
+/* ---- claims ---- */
+
+/* A socket that holds addr:port: its fd or -errno. */
+static int hold(uint32_t addr, uint16_t port)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port),
+	                         .sin_addr.s_addr = htonl(addr) };
+	int fd, err;
+
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+	if (fd < 0)
+		return -errno;
+	if (!bind(fd, (struct sockaddr *)&a, sizeof(a)))
+		return highfd_raise(fd);
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+/* Binds those of the n ports that nobody claims: fresh[] are the new ones, *nfresh of them.
+ * The first error other than "in use", or 0. */
+static int hold_many(struct guard *g, uint32_t addr, const uint16_t *ports, unsigned n,
+                     uint16_t *fresh, unsigned *nfresh)
+{
+	unsigned i;
+	int fd, err = 0;
+
+	*nfresh = 0;
+	for (i = 0; i < n; i++) {
+		if (guard_has(g, addr, ports[i]))
+			continue;
+		fd = ports[i] ? make_slot(g, addr, ports[i]) : -EINVAL;
+		if (!fd)
+			fd = hold(addr, ports[i]);
+		if (fd >= 0) {
+			keep(g, addr, ports[i], fd);
+			fresh[(*nfresh)++] = ports[i];
+		} else if (fd != -EADDRINUSE && !err) {
+			err = fd;
+		}
+	}
+	return err;
+}
+
+int guard_claim_many(struct guard *g, uint32_t addr, const uint16_t *ports, unsigned n, bool *granted)
+{
+	uint16_t fresh[GUARD_NFT_BATCH];
+	unsigned i, nfresh, ngranted = 0;
+	int why, err = 0;
+
+	if (n > GUARD_NFT_BATCH)
+		return -EINVAL;
+	why = hold_many(g, addr, ports, n, fresh, &nfresh);
+	if (nfresh)
+		err = guard_nft_change(&g->nft, true, addr, fresh, nfresh);
+	if (err) {
+		while (nfresh)
+			drop(g, addr, fresh[--nfresh]);
+		memset(granted, 0, n * sizeof(*granted));
+		return err;
+	}
+	for (i = 0; i < n; i++)
+		ngranted += granted[i] = guard_has(g, addr, ports[i]);
+	return ngranted ? 0 : why;
+}
+
+int guard_claim(struct guard *g, uint32_t addr, uint16_t port)
+{
+	bool granted = false;
+	int err;
+
+	err = guard_claim_many(g, addr, &port, 1, &granted);
+	if (err)
+		return err;
+	return granted ? 0 : -EADDRINUSE;
+}
+
+void guard_release(struct guard *g, uint32_t addr, uint16_t port)
+{
+	if (!is_claimed(g, addr, port))
+		return;
+	/* An element that can't be removed must keep its port: nobody may get what is dropped. */
+	if (!guard_nft_change(&g->nft, false, addr, &port, 1))
+		drop(g, addr, port);
+}
+
+/* ---- open and close ---- */
+
+__attribute__((format(printf, 4, 5)))
+static int explain(char *err, size_t err_len, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err, err_len, fmt, ap);
+	va_end(ap);
+	return code;
+}
+
+int guard_open(struct guard **out, const char *ifname, char *err, size_t err_len)
+{
+	struct guard *g = calloc(1, sizeof(*g));
+	int code;
+
+	if (!g)
+		return explain(err, err_len, -ENOMEM, "no memory for the guard of %s", ifname);
+	g->pid = getpid();
+	code = guard_nft_open(&g->nft, ifname);
+	if (!code) {
+		*out = g;
+		return 0;
+	}
+	free(g);
+	switch (code) {
+	case -EPERM:
+		return explain(err, err_len, code, "sharing the address of %s with the kernel needs "
+		               "CAP_NET_ADMIN: run as root, by an xtcp-run that has the capability, "
+		               "or with an address of its own (--address)", ifname);
+	case -EOPNOTSUPP:
+	case -EAFNOSUPPORT:
+	case -EPROTONOSUPPORT:
+	case -ENOENT:
+	case -EINVAL:
+		return explain(err, err_len, code, "sharing the address of %s with the kernel needs "
+		               "nftables with netdev tables and owners (Linux 5.12), which this kernel "
+		               "lacks (%s): use an address of its own (--address)", ifname,
+		               strerror(-code));
+	}
+	return explain(err, err_len, code, "can't keep the kernel's TCP away from our ports on %s: %s",
+	               ifname, strerror(-code));
+}
+
+static void free_ports(struct ports *p)
+{
+	unsigned i, k;
+
+	for (i = 0; i < 65536 / PAGE; i++) {
+		for (k = 0; p->page[i] && k < PAGE; k++) {
+			if (p->page[i][k])
+				close(p->page[i][k] - 1);
+		}
+		free(p->page[i]);
+	}
+	free(p);
+}
+
+void guard_close(struct guard *g)
+{
+	struct ports *p;
+
+	if (!g)
+		return;
+	/* A forked child gives its copies of the fds back; the claims are its parent's. */
+	if (g->pid == getpid())
+		guard_nft_close(&g->nft);
+	else
+		guard_nft_forget(&g->nft);
+	while ((p = g->addrs)) {
+		g->addrs = p->next;
+		free_ports(p);
+	}
+	free(g);
+}

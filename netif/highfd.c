@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * highfd.c - where our fds go.
+ *
+ * From FD_SETSIZE on when the soft limit leaves at least as much above it, else the
+ * upper half of what the limit allows.  Not just below the limit: the kernel's
+ * table grows to the highest fd, and fork() copies it.
+ */
+#include "highfd.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/select.h>
+#include <unistd.h>
+
+static int lowest(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl))
+		return FD_SETSIZE / 2;
+	if (rl.rlim_cur >= 2 * FD_SETSIZE)
+		return FD_SETSIZE;
+	return (int)(rl.rlim_cur / 2);
+}
+
+int highfd_raise(int fd)
+{
+	int high;
+
+	if (fd < 0)
+		return fd;
+	high = fcntl(fd, F_DUPFD_CLOEXEC, lowest());
+	if (high < 0)
+		return fd;
+	close(fd);
+	return high;
+}

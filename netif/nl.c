@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * nl.c - netlink over our own fd rather than libmnl's socket, whose number we could
+ * not choose.
+ */
+#include "nl.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "highfd.h"
+
+static int sys_err(long ret)
+{
+	return ret < 0 ? -errno : 0;
+}
+
+static int bind_to(struct nl *nl, uint32_t groups)
+{
+	struct sockaddr_nl a = { .nl_family = AF_NETLINK, .nl_groups = groups };
+	socklen_t len = sizeof(a);
+	int err;
+
+	err = sys_err(bind(nl->fd, (struct sockaddr *)&a, len));
+	if (!err)
+		err = sys_err(getsockname(nl->fd, (struct sockaddr *)&a, &len));
+	nl->portid = a.nl_pid;
+	return err;
+}
+
+int nl_open(struct nl *nl, int bus, uint32_t groups)
+{
+	int err;
+
+	memset(nl, 0, sizeof(*nl));
+	nl->buf = malloc(NL_BUFFER);
+	if (!nl->buf)
+		return -ENOMEM;
+	nl->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, bus);
+	if (nl->fd < 0) {
+		err = -errno;
+		free(nl->buf);
+		nl->buf = NULL;
+		return err;
+	}
+	nl->fd = highfd_raise(nl->fd);
+	err = bind_to(nl, groups);
+	if (err)
+		nl_close(nl);
+	return err;
+}
+
+void nl_close(struct nl *nl)
+{
+	if (!nl->buf)
+		return;
+	close(nl->fd);
+	free(nl->buf);
+	nl->buf = NULL;
+	nl->fd = -1;
+}
+
+/* The next datagram: its length or -errno. */
+static ssize_t receive(struct nl *nl)
+{
+	ssize_t n;
+
+	do
+		n = recv(nl->fd, nl->buf, NL_BUFFER, 0);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+/* Throws away what a failed exchange left, so that the next finds only its own answers. */
+static void drain(struct nl *nl)
+{
+	while (recv(nl->fd, nl->buf, NL_BUFFER, MSG_DONTWAIT) > 0 || errno == EINTR || errno == ENOBUFS)
+		continue;
+}
+
+int nl_transact(struct nl *nl, const void *msgs, size_t len, uint32_t seq, mnl_cb_t cb, void *ctx)
+{
+	struct sockaddr_nl to = { .nl_family = AF_NETLINK };
+	ssize_t n;
+	int more = MNL_CB_OK, err = 0;
+
+	do
+		n = sendto(nl->fd, msgs, len, 0, (struct sockaddr *)&to, sizeof(to));
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	while (more > MNL_CB_STOP) {
+		n = receive(nl);
+		if (n < 0)
+			return (int)n;
+		more = mnl_cb_run(nl->buf, (size_t)n, seq, nl->portid, cb, ctx);
+		if (more < 0)
+			err = -errno;
+	}
+	if (err)
+		drain(nl);
+	return err;
+}
+
+int nl_request(struct nl *nl, struct nlmsghdr *m, mnl_cb_t cb, void *ctx)
+{
+	m->nlmsg_seq = ++nl->seq;
+	m->nlmsg_flags |= NLM_F_REQUEST;
+	return nl_transact(nl, m, m->nlmsg_len, nl->seq, cb, ctx);
+}

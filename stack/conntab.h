@@ -18,6 +18,8 @@
 #define XTCP_CONNTAB_H
 
 #include "base.h"
+#include "htab.h"
+#include "portwalk.h"
 #include "siphash.h"
 
 struct tuple {
@@ -25,62 +27,51 @@ struct tuple {
 	uint16_t lport, rport;
 };
 
-/* A set of port numbers. */
-struct portset {
-	uint64_t w[65536 / 64];
-};
-
-static inline bool portset_has(const struct portset *p, uint16_t port)
-{
-	return p->w[port / 64] >> (port % 64) & 1;
-}
-static inline void portset_add(struct portset *p, uint16_t port)
-{
-	p->w[port / 64] |= UINT64_C(1) << (port % 64);
-}
-static inline void portset_del(struct portset *p, uint16_t port)
-{
-	p->w[port / 64] &= ~(UINT64_C(1) << (port % 64));
-}
-
 enum ent_kind { ENT_CONN, ENT_TIMEWAIT, ENT_REQUEST };
 
 /* An owner of a 4-tuple; embedded in what owns it. */
 struct ent {
-	struct ent *next;        /* in its hash chain; the table's */
+	struct hnode node;       /* in its hash chain; the table's */
 	struct tuple t;          /* not changed while inserted */
 	uint8_t kind;            /* enum ent_kind */
 	bool is_hashed;          /* inserted; the table's */
+	bool is_counted;         /* among the ports in use towards its destination; the table's */
 };
 
-/* A holder of a local port; embedded in a socket or in its TIME-WAIT remainder. */
+/* A holder of a local port; embedded in a socket or in its TIME-WAIT remainder.  All
+ * zeros is a holder of none. */
 struct bind_owner {
 	struct list link;            /* among the holders of the port; the table's */
 	struct bind_bucket *bucket;  /* NULL when no port is held; the table's */
-	ip4 addr;                    /* bound address, 0 for any */
+	ip4 addr;                    /* bound address, 0 for any; conntab_connect() narrows it */
 	int oif;                     /* SO_BINDTODEVICE as interface index, 0 for none */
 	uint32_t uid;                /* owner, for SO_REUSEPORT */
 	bool reuse;                  /* SO_REUSEADDR */
 	bool reuseport;              /* SO_REUSEPORT */
 	bool is_listening;           /* in LISTEN: SO_REUSEADDR doesn't share with it */
-	bool by_connect;             /* chosen by connect(), not by bind() */
+	bool by_connect;             /* chosen by connect(), not by bind(); the table's */
 	bool is_timewait;
+	bool is_inherited;           /* of a listener by an accepted connection; the table's */
 };
 
 struct conntab {
 	struct siphash_key key;
-	struct ent **ehash;          /* owned, power of two */
-	uint32_t ehash_size, ehash_n;
-	struct bind_bucket **bhash;  /* owned, power of two */
-	uint32_t bhash_size, bhash_n;
-	struct dest **dests;         /* per (laddr, raddr, rport): ports in use; owned */
-	uint32_t dests_size, dests_n;
-	struct claims *claims;       /* per local address that needs claims; owned */
+	struct htab ents;            /* ehash */
+	struct htab dests;           /* per (laddr, raddr, rport): ports in use */
+	struct bind_page *ports[256];    /* bhash: by the port's upper, then lower byte; owned */
+	struct portset *held;        /* ports with a holder; NULL until the first; owned */
+	struct portset *blocked;     /* ports that connect() can't share: with a holder that came
+	                              * by bind(); NULL until the first; owned */
 	struct portset *reserved;    /* ip_local_reserved_ports, NULL for none; owned */
+	struct claims *claims;       /* per local address that needs claims; owned */
 	uint32_t *perturb;           /* table_perturb of Linux, allocated at first use; owned */
+	/* What choosing ports has cost, for tests and statistics. */
+	uint64_t words_scanned, tuples_probed;
 };
 
+/* The key must not be used for anything else. */
 int conntab_init(struct conntab *ct, const struct siphash_key *key);
+/* The entries and holders are the caller's. */
 void conntab_fini(struct conntab *ct);
 
 /* The owner of exactly this tuple, or NULL. */
@@ -89,6 +80,7 @@ struct ent *conntab_find(const struct conntab *ct, const struct tuple *t);
 int conntab_insert(struct conntab *ct, struct ent *e);
 /* Puts `to` (same tuple, not inserted) in the place of `from`; never fails. */
 void conntab_replace(struct conntab *ct, struct ent *from, struct ent *to);
+/* Nothing happens when it is not inserted. */
 void conntab_remove(struct conntab *ct, struct ent *e);
 
 struct port_range {
@@ -99,46 +91,56 @@ struct port_range {
 /* Linux inet_csk_get_port(): takes `port` for the owner by the rules of
  * SO_REUSEADDR and SO_REUSEPORT, or when it is 0 picks one from the range (the
  * parity opposite to connect()'s first).  rnd: 32 random bits.
- * 0; -EADDRINUSE; -ENOMEM; -EAGAIN: *want is a port that must be claimed first. */
+ * 0; -EADDRINUSE; -ENOMEM; -EAGAIN: *want is a port of o->addr that must be claimed first
+ * (o->addr 0: of every address).  An explicit port that is claimed in vain gives
+ * -EADDRINUSE once and is asked for again the next time. */
 int conntab_bind(struct conntab *ct, struct bind_owner *o, uint16_t port,
                  const struct port_range *range, uint32_t rnd, uint16_t *want);
 /* Whether `o`, which holds a port, may go to LISTEN with its current flags: 0 or
  * -EADDRINUSE (inet_csk_listen_start's second get_port). */
 int conntab_may_listen(const struct conntab *ct, const struct bind_owner *o);
+/* Gives the port up; nothing happens when none is held. */
 void conntab_unbind(struct conntab *ct, struct bind_owner *o);
-/* Hands a port over to another holder (a socket to its TIME-WAIT remainder). */
+/* Hands a port over to another holder (a socket to its TIME-WAIT remainder) with all that
+ * was agreed about it; `to` holds none yet and only its is_timewait counts. */
 void conntab_bind_move(struct bind_owner *from, struct bind_owner *to);
 /* The port held, 0 when none. */
 uint16_t conntab_port(const struct bind_owner *o);
 /* Adds `o` to the holders of `port` without any check (an accepted connection
  * inherits its listener's port): 0 or -ENOMEM. */
 int conntab_bind_inherit(struct conntab *ct, struct bind_owner *o, uint16_t port);
-/* The listener for a segment to laddr:lport that came in by interface iface: best
- * match of address and device, NULL when there is none. */
+/* __inet_lookup_listener(): the listener for a segment to laddr:lport that came in by the
+ * interface with the system's index oif: the exact address before any, then the
+ * device before none, then the newest; NULL when there is none. */
 struct bind_owner *conntab_find_listener(const struct conntab *ct, ip4 laddr, uint16_t lport,
-                                         int iface);
+                                         int oif);
 
 /* What a choice of source port needs and gives. */
 struct port_choice {
 	struct port_range range;
 	uint32_t rnd;                /* 32 random bits */
-	/* May this TIME-WAIT entry's tuple be taken over? (tcp_twsk_unique) */
+	/* May this TIME-WAIT entry's tuple be taken over? (tcp_twsk_unique; the socket that
+	 * connects held its port already where Linux passes no twp.)  NULL: never. */
 	bool (*may_reuse)(const struct ent *tw, void *arg);
 	void *arg;
+	bool no_reuse;               /* no TIME-WAIT entry of this destination may, unless the
+	                              * port is held already: none is looked at (tcp_tw_reuse) */
 	struct ent *replaced;        /* out: the TIME-WAIT entry that gave way: it is out of
 	                              * ehash, the caller ends it; else NULL */
 	uint16_t want;               /* out with -EAGAIN: the port that must be claimed first */
 };
 
-/* Linux __inet_hash_connect(): e->t holds laddr, raddr and rport, and lport when
- * `o` holds a port already.  Chooses the port, takes it for `o` and inserts `e`.
+/* Linux __inet_hash_connect(): e->t holds laddr, raddr and rport.  Chooses the port,
+ * unless `o` holds one, takes it for `o` and inserts `e`; o->addr becomes laddr.
  * 0; -EADDRNOTAVAIL; -ENOMEM; -EAGAIN: claim c->want, then call again. */
 int conntab_connect(struct conntab *ct, struct ent *e, struct bind_owner *o, struct port_choice *c);
 
-/* Shared-address mode: ports of laddr must be claimed before use from now on. */
+/* Shared-address mode: ports of laddr must be claimed before use from now on, and ports
+ * that are bound on every address (laddr 0) as well: 0 or -ENOMEM. */
 int conntab_need_claims(struct conntab *ct, ip4 laddr);
 void conntab_drop_claims(struct conntab *ct, ip4 laddr);
-/* The outcome of a claim.  A refused port is passed over until conntab_retry_refused(). */
+/* The outcome of a claim; one of laddr 0 is one of each address.  A refused port is passed
+ * over until conntab_retry_refused(). */
 void conntab_set_claim(struct conntab *ct, ip4 laddr, uint16_t port, bool granted);
 void conntab_retry_refused(struct conntab *ct);
 /* True when laddr needs no claims or this port of it is claimed. */

@@ -4,7 +4,16 @@
 noinst_LTLIBRARIES += libstack.la
 libstack_la_SOURCES = \
 	stack/base.h \
+	stack/conntab.c \
+	stack/conntab_bind.c \
+	stack/conntab_claim.c \
+	stack/conntab_connect.c \
 	stack/conntab.h \
+	stack/portwalk.c \
+	stack/portwalk.h \
+	stack/htab.c \
+	stack/htab.h \
+	stack/conntab_impl.h \
 	stack/counters.c \
 	stack/counters.def \
 	stack/counters.h \

@@ -1,0 +1,134 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# xtcp-run refuses what can't work: one sentence, exit status 2 (127 and 126 for a command that
+# isn't there or can't be run), nothing started.  Needs no root; what only root can set up is
+# skipped without it.
+set -u
+LC_ALL=C
+export LC_ALL
+run=$top_builddir/xtcp-run
+[ -x "$run" ] || { echo "skip: xtcp-run isn't built"; exit 77; }
+T=$(mktemp -d "${TMPDIR:-/tmp}/xtcp-test.XXXXXX") || exit 99
+trap 'rm -rf "$T"' EXIT
+chmod 755 "$T"
+n=0
+status=0
+unset "${!XTCP_@}"
+
+result() {
+	n=$((n + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $n - $2"
+	else
+		status=1
+		echo "not ok $n - $2"
+		sed 's/^/#   /' "$T/err"
+	fi
+}
+skip() { n=$((n + 1)); echo "ok $n - $1 # SKIP $2"; }
+
+# refused NAME STATUS PATTERN COMMAND...: it exits so, with one line that matches.
+refused() {
+	local name=$1 wanted=$2 pattern=$3
+	shift 3
+	rm -f "$T/started"
+	"$@" >"$T/out" 2>"$T/err" </dev/null
+	local got=$?
+	[ $got = "$wanted" ] || echo "# exit status $got, not $wanted"
+	[ $got = "$wanted" ] && [ "$(wc -l <"$T/err")" = 1 ] && grep -qE -- "$pattern" "$T/err" &&
+		[ ! -s "$T/out" ] && [ ! -e "$T/started" ]
+	result $? "$name"
+}
+start=(touch "$T/started")
+
+# ---- the command line ----
+refused "no command" 2 'no command' "$run"
+refused "no command after --" 2 'no command' "$run" --
+refused "an unknown option names it and the others" 2 '--colour .*--interface.*--address.*--log' \
+	"$run" --colour "${start[@]}"
+refused "an unknown short option" 2 '-z is not an option' "$run" -z "${start[@]}"
+refused "an unknown short option after a good one" 2 '-z is not an option' \
+	"$run" -i lo -z "${start[@]}"
+refused "an option without its value" 2 '--interface needs a value' "$run" -i
+refused "a long option without its value" 2 '--address needs a value' "$run" --address
+refused "a value for an option that has none" 2 '--stats takes no value' "$run" --stats=1 "${start[@]}"
+
+# ---- values ----
+refused "an address that is none" 2 'addr.*10\.0\.0' "$run" -a 10.0.0 "${start[@]}"
+refused "a prefix length that is none" 2 '10\.0\.0\.9/33' "$run" -a 10.0.0.9/33 "${start[@]}"
+refused "the second address of a list" 2 'x/24' "$run" -a 10.0.0.9/24,x/24 "${start[@]}"
+refused "a gateway that is none" 2 'gateway.*here' "$run" -g here "${start[@]}"
+refused "a route that is none" 2 '10\.1' "$run" --route 10.1 "${start[@]}"
+refused "a MAC that is none" 2 'mac.*02:00' "$run" -a 10.0.0.9/24 --mac 02:00 "${start[@]}"
+refused "a log level names the others" 2 'loud.*error.*warn.*info.*debug' "$run" -l loud "${start[@]}"
+refused "a congestion control that isn't there" 2 'vegas.*cubic' "$run" --congestion vegas "${start[@]}"
+refused "the same by its variable" 2 'loud' env XTCP_LOG=loud "$run" "${start[@]}"
+
+# ---- the configuration file ----
+refused "a file that isn't there" 2 'none\.conf' "$run" -c "$T/none.conf" "${start[@]}"
+printf 'interface = lo\ncolour = blue\n' >"$T/a.conf"
+refused "an unknown key names it and the others" 2 'colour.*interface' "$run" -c "$T/a.conf" "${start[@]}"
+printf 'log = loud\n' >"$T/b.conf"
+refused "a bad value in a file" 2 'loud' "$run" -c "$T/b.conf" "${start[@]}"
+
+# ---- what isn't there yet ----
+refused "--loopback" 2 'loopback' "$run" --loopback "${start[@]}"
+refused "--spin" 2 'spin' "$run" --spin "${start[@]}"
+refused "--spin with a value" 2 'spin' "$run" --spin=20 "${start[@]}"
+refused "--sysctl" 2 'sysctl' "$run" --sysctl tcp_sack=0 "${start[@]}"
+refused "--policy" 2 'policy' "$run" --policy kernel "${start[@]}"
+
+# ---- the network ----
+refused "an interface that isn't there names those that are" 2 'nosuch0.*lo' \
+	"$run" -i nosuch0 "${start[@]}"
+
+# ---- the program ----
+refused "a program that isn't there" 127 'no-such-program' "$run" no-such-program
+refused "a path that isn't there" 127 "$T/none" "$run" "$T/none"
+touch "$T/plain"
+refused "a file that isn't executable" 126 "$T/plain.*ermission" "$run" "$T/plain"
+refused "a directory" 126 "ermission" "$run" "$T"
+echo 'int main(void) { return 0; }' >"$T/static.c"
+if ${CC:-cc} -static -o "$T/static" "$T/static.c" 2>/dev/null; then
+	refused "a statically linked program" 2 'statically' "$run" "$T/static"
+	printf '#!%s\n' "$T/static" >"$T/script"
+	chmod 755 "$T/script"
+	refused "a script for one" 2 'statically' "$run" "$T/script"
+else
+	skip "a statically linked program" "there is no static libc"
+	skip "a script for one" "there is no static libc"
+fi
+
+# ---- privileges: as nobody, who owns nothing and has no capability ----
+if [ "$(id -u)" != 0 ]; then
+	as_nobody=()
+elif command -v setpriv >/dev/null; then
+	as_nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+fi
+# The programs must be within nobody's reach.
+cp "$run" "$T/xtcp-run"
+cp "$top_builddir/.libs/libxtcp.so" "$T/" 2>/dev/null
+if [ -n "${as_nobody+x}" ] && "${as_nobody[@]}" test -x "$T/xtcp-run" 2>/dev/null; then
+	refused "without CAP_NET_RAW" 2 'CAP_NET_RAW.*root' \
+		"${as_nobody[@]}" "$T/xtcp-run" -i lo -a 10.0.0.9/24 true
+	su=$(command -v su || echo /bin/su)
+	if [ -u "$su" ] && [ -r "$su" ]; then
+		refused "a setuid program" 2 'setuid' "${as_nobody[@]}" "$T/xtcp-run" -i lo "$su"
+	else
+		skip "a setuid program" "su isn't setuid"
+	fi
+else
+	skip "without CAP_NET_RAW" "no way to become nobody"
+	skip "a setuid program" "no way to become nobody"
+fi
+
+# ---- what is no error ----
+"$run" --help >"$T/out" 2>"$T/err"
+[ $? = 0 ] && grep -q -- --congestion "$T/out" && [ ! -s "$T/err" ]
+result $? "--help lists the options on stdout"
+"$run" --version >"$T/out" 2>"$T/err"
+[ $? = 0 ] && grep -q '^xtcp-run [0-9]' "$T/out"
+result $? "--version"
+echo "1..$n"
+exit $status

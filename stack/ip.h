@@ -26,11 +26,18 @@ struct ip_route {
 
 /* Linux ip_route_output_key(): route to dst from src (0: choose) by interface oif
  * (stack index, -1: any) with this TOS.  0 or -ENETUNREACH, -EHOSTUNREACH, -EACCES,
- * -EINVAL (a source that cannot be one, a blackhole), -ENODEV, -ENETDOWN. */
+ * -EINVAL (a source that cannot be one, a blackhole), -ENODEV. */
 int ip_route(struct stack *s, ip4 dst, ip4 src, int oif, uint8_t tos, struct ip_route *out);
+
+/* Source address selection (Linux inet_select_addr()): of iface, the first whose subnet
+ * holds dst, else the first; 0 when the interface has none. */
+ip4 ip_select_addr(const struct stack *s, int iface, ip4 dst);
 
 /* The MTU towards dst now: the route's, lowered by what ICMP told us. */
 uint32_t ip_mtu(struct stack *s, const struct ip_route *rt, ip4 dst, xtime now);
+/* Whether DF may be set: not on a route with a locked MTU, nor towards a destination
+ * that claimed an MTU below min_pmtu (Linux ip_dont_fragment()). */
+bool ip_may_set_df(struct stack *s, const struct ip_route *rt, ip4 dst, xtime now);
 /* ICMP said: packets to dst must not be longer (RFC 1191; floor min_pmtu). */
 void ip_set_pmtu(struct stack *s, ip4 dst, uint32_t mtu, xtime now);
 
@@ -47,7 +54,7 @@ struct ip_tx {
 /* Writes link and IP header into f->hdr for l4_len bytes of transport header and
  * payload; l4_len may exceed the MTU when the interface segments.
  * The offset at which the transport header goes; -EAGAIN (*entry: where to wait),
- * -EHOSTUNREACH, -ENOBUFS, -ENETDOWN as neigh_resolve(). */
+ * -EHOSTUNREACH, -ENOBUFS as neigh_resolve(); -ENETDOWN; -EMSGSIZE beyond 65,535. */
 int ip_build(struct stack *s, struct frame_out *f, const struct ip_route *rt, const struct ip_tx *tx,
              size_t l4_len, struct neigh **entry, xtime now);
 
@@ -57,9 +64,26 @@ int ip_build(struct stack *s, struct frame_out *f, const struct ip_route *rt, co
 void ip_send(struct stack *s, const struct ip_route *rt, const struct ip_tx *tx, const uint8_t *l4,
              size_t len, xtime now);
 
-/* A frame's IP packet came in on iface (link header removed). */
+/* The IP id for a packet of no connection: unlikely to be used again soon between the
+ * same two hosts (RFC 6864). */
+uint16_t ip_ident(struct stack *s, ip4 src, ip4 dst, uint8_t proto);
+
+/* A frame's IP packet came in on iface (link header removed); is_direct: it was sent
+ * to our own link address, not broadcast or multicast there. */
 void ip_input(struct stack *s, int iface, const uint8_t *p, size_t len,
-              const struct virtio_net_hdr *vnet, xtime now);
+              const struct virtio_net_hdr *vnet, bool is_direct, xtime now);
+
+/* ---- checksum and segmentation offload (ip_offload.c) ---- */
+
+/* Whether the checksum of an incoming TCP segment is right, or needs no look: partial
+ * (the sender's host is ours, VIRTIO_NET_HDR_F_NEEDS_CSUM) or verified already. */
+bool ip_tcp_csum_ok(const struct stack *s, int iface, const struct ip_hdr *ip, const uint8_t *seg,
+                    size_t len, const struct virtio_net_hdr *vnet);
+/* The TCP header of l4_hdr_len bytes stands at f->hdr + l4_off, the payload in f->payload
+ * (pieces of any length): sets f->hdr_len, the checksum (left to the interface where it
+ * can) and, when there is more payload than gso_size, the segmentation fields. */
+void ip_finish_l4(const struct stack *s, struct frame_out *f, size_t l4_off, size_t l4_hdr_len,
+                  ip4 src, ip4 dst, uint16_t gso_size);
 
 enum ip_addr_kind {
 	IP_ADDR_NONE,         /* not ours */
@@ -71,9 +95,11 @@ enum ip_addr_kind ip_addr_kind(const struct stack *s, ip4 a);
 /* Broadcast (limited or of one of our subnets), multicast, or zero. */
 bool ip_is_unicast(const struct stack *s, ip4 a);
 
+/* ---- options (ip_opts.c) ---- */
+
 /* IP_OPTIONS as setsockopt() takes them (Linux ip_options_get/compile): checks
- * them and finds the source route.  0, -EINVAL; -EPERM for an option that may not
- * be set. */
+ * them and finds the source route.  0 or -EINVAL (an unknown option too, as for a
+ * program without CAP_NET_RAW). */
 struct ip_optset {
 	uint8_t len;                /* 0 to 40, padded to 4 */
 	bool is_strict;             /* SSRR */
@@ -85,5 +111,8 @@ int ip_opts_parse(const uint8_t *p, size_t len, struct ip_optset *o);
 /* As they go on the wire towards dst: the source route's last hop is dst and the
  * IP destination is the first hop (ip_options_build).  Returns the length. */
 size_t ip_opts_build(const struct ip_optset *o, ip4 src, ip4 dst, uint8_t out[IP_OPT_MAX]);
+/* The options of a received header.  0, or the offset in the IP header of the byte that
+ * is wrong (at least 20); *has_srr: there is a source route. */
+size_t ip_opts_check(const struct ip_hdr *h, bool *has_srr);
 
 #endif

@@ -5,21 +5,33 @@ noinst_LTLIBRARIES += libstack.la
 libstack_la_SOURCES = \
 	stack/base.h \
 	stack/conntab.c \
+	stack/conntab.h \
 	stack/conntab_bind.c \
 	stack/conntab_claim.c \
 	stack/conntab_connect.c \
-	stack/conntab.h \
-	stack/portwalk.c \
-	stack/portwalk.h \
-	stack/htab.c \
-	stack/htab.h \
 	stack/conntab_impl.h \
 	stack/counters.c \
 	stack/counters.def \
 	stack/counters.h \
+	stack/ctlq.c \
+	stack/ctlq.h \
+	stack/frag.c \
+	stack/frag.h \
 	stack/frame.h \
+	stack/htab.c \
+	stack/htab.h \
+	stack/icmp.c \
+	stack/ip.c \
 	stack/ip.h \
+	stack/ip_offload.c \
+	stack/ip_opts.c \
+	stack/ip_route.c \
+	stack/neigh.c \
 	stack/neigh.h \
+	stack/pmtu.c \
+	stack/pmtu.h \
+	stack/portwalk.c \
+	stack/portwalk.h \
 	stack/ranges.c \
 	stack/ranges.h \
 	stack/ring.c \
@@ -31,6 +43,7 @@ libstack_la_SOURCES = \
 	stack/settings.h \
 	stack/siphash.c \
 	stack/siphash.h \
+	stack/stack.c \
 	stack/stack.h \
 	stack/stack_impl.h \
 	stack/tcp.h \

@@ -45,6 +45,8 @@ struct neigh {
 struct neigh_table {
 	struct neigh **hash;         /* owned, power of two */
 	uint32_t size, n;
+	uint32_t queued;             /* bytes of packets that wait, in all entries */
+	xtime last_gc;
 };
 
 int neigh_init(struct neigh_table *nt);
@@ -60,16 +62,20 @@ int neigh_resolve(struct stack *s, int iface, ip4 ip, uint8_t mac[MAC_LEN], stru
 /* Progress of the transport proves that `ip` is reachable (MSG_CONFIRM, dst_confirm). */
 void neigh_confirm(struct stack *s, int iface, ip4 ip, xtime now);
 
-/* An ARP packet came in on iface. */
-void neigh_input(struct stack *s, int iface, const struct arp_pkt *a, xtime now);
+/* Sends an IP packet of no connection, or keeps it until its next hop is resolved. */
+void neigh_send(struct stack *s, int iface, ip4 next_hop, const uint8_t *pkt, size_t len, xtime now);
 
-/* From the host's table: mac NULL deletes; permanent entries are not probed. */
+/* An ARP packet came in on iface; is_direct: it was not broadcast. */
+void neigh_input(struct stack *s, int iface, const struct arp_pkt *a, bool is_direct, xtime now);
+
+/* From the host's table: mac NULL deletes (but not what we have confirmed ourselves);
+ * permanent entries are not probed.  0, -ENOENT or -ENOBUFS. */
 int neigh_seed(struct stack *s, int iface, ip4 ip, const uint8_t *mac, bool permanent, xtime now);
 
 /* Its timer is due. */
 void neigh_timer(struct stack *s, struct neigh *n, xtime now);
 
 /* Forgets what was learned on an interface (-1: on all). */
-void neigh_flush(struct stack *s, int iface);
+void neigh_flush(struct stack *s, int iface, xtime now);
 
 #endif

@@ -20,7 +20,7 @@ enum timer_kind {
 	TIMER_CONN,        /* struct tcp_conn.timer */
 	TIMER_TIMEWAIT,    /* struct tcp_tw.timer */
 	TIMER_NEIGH,       /* struct neigh.timer */
-	TIMER_FRAG,        /* struct frag_queue.timer */
+	TIMER_FRAG,        /* frag.c's */
 };
 
 struct local_addr {
@@ -28,6 +28,15 @@ struct local_addr {
 	uint8_t plen;
 	bool is_own;
 	int iface;
+};
+
+#define IP_IDENTS 64
+#define ICMP_BUCKETS 64
+
+/* A token bucket for outgoing ICMP; a token is a millisecond (icmp.c). */
+struct icmp_bucket {
+	uint32_t tokens;
+	xtime stamp;                      /* of the last refill, 0: never used */
 };
 
 struct ctlq;     /* small packets of our own that wait to be sent (ctlq.c) */
@@ -38,7 +47,7 @@ struct cc_ops;
 struct stack {
 	struct settings set;
 	const struct cc_ops *cc;          /* default algorithm */
-	struct siphash_key key_isn, key_ts, key_rnd;
+	struct siphash_key key_isn, key_ts, key_rnd, key_ip;
 	uint64_t rnd_count;               /* of stack_random() */
 
 	struct stack_iface ifaces[STACK_IFACES_MAX];
@@ -63,9 +72,11 @@ struct stack {
 	uint32_t norphan, ntw, nconn;
 	uint32_t challenge_left;          /* tcp_challenge_ack_limit in this second */
 	xtime challenge_second;
-	uint32_t icmp_tokens;             /* outgoing ICMP rate limit */
-	xtime icmp_refill;
+	uint16_t ip_idents[IP_IDENTS];    /* the last id, by keyed hash of the two hosts */
+	struct icmp_bucket icmp_buckets[ICMP_BUCKETS];   /* by keyed hash of the destination */
+	struct icmp_bucket icmp_all;      /* over all destinations */
 
+	xtime now;                        /* of the latest call that told it */
 	uint64_t counters[CTR_COUNT];
 };
 
@@ -94,10 +105,9 @@ void tcp_icmp(struct stack *s, const struct tuple *t, seq32 seq, uint8_t type, u
 void tcp_free_all(struct stack *s);
 /* An address was removed or a route changed: connections look up their route again. */
 
-/* ---- icmp.c, frag.c, pmtu.c, ctlq.c ---- */
+/* ---- icmp.c ---- */
 
-void icmp_input(struct stack *s, int iface, const struct ip_hdr *ip, const uint8_t *p, size_t len,
-                xtime now);
+void icmp_input(struct stack *s, const struct ip_hdr *ip, const uint8_t *p, size_t len, xtime now);
 /* An ICMP error about the packet `ip` with the first bytes of its payload (own addresses
  * only; rate limited; never about ICMP errors, fragments or broadcasts: RFC 1122 3.2.2). */
 void icmp_send_error(struct stack *s, const struct ip_hdr *ip, const uint8_t *l4, size_t len,

@@ -30,6 +30,11 @@ check_PROGRAMS += tests/test_wire
 check_PROGRAMS += tests/test_wire_tcp
 check_PROGRAMS += tests/test_route
 
+# Below TCP: with a fake in its place.
+NET_FIXTURE = tests/fake_tcp.c tests/fake_tcp.h tests/net_fixture.c tests/net_fixture.h
+check_PROGRAMS += tests/test_stack
+tests_test_stack_SOURCES = tests/test_stack.c $(NET_FIXTURE)
+
 # ---- scripts ----
 
 SCRIPT_TESTS = \

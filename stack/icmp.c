@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * icmp.c - ICMP (RFC 792, RFC 1122 3.2.2) for addresses of our own, and errors about
+ * connections on any address that we use.
+ *
+ * An error is believed no further than it proves to be about something we sent: it must
+ * quote a TCP segment from an address and claimed port of ours (RFC 5927 4); whether its
+ * sequence number is in flight is for TCP to say.  What we send is limited as by Linux:
+ * errors by a token bucket for each destination and one over all.
+ */
+#include <stdlib.h>
+
+#include "stack_impl.h"
+
+enum icmp_type {
+	ICMP_ECHO_REPLY = 0,
+	ICMP_UNREACH = 3,
+	ICMP_QUENCH = 4,
+	ICMP_REDIRECT = 5,
+	ICMP_ECHO = 8,
+	ICMP_TIME_EXCEEDED = 11,
+	ICMP_PARAM_PROBLEM = 12,
+};
+
+enum { ICMP_UNREACH_NEEDFRAG = 4, ICMP_UNREACH_MAX = 15 };
+
+#define ICMP_QUOTE_MIN 8       /* of the payload, RFC 792 */
+#define ICMP_DATAGRAM_MAX 576  /* RFC 1812 4.3.2.3 */
+#define TOS_INTERNETCONTROL 0xc0
+#define TOS_RT_MASK 0x1e
+
+/* Linux: 6 errors to one destination at once, 50 in all, then one in icmp_ratelimit ms to
+ * one and 1000 a second in all. */
+#define PEER_BURST 6u
+#define ALL_BURST_MS 50u
+#define ALL_COST_MS 1u
+
+/* ---- out ---- */
+
+static bool take_token(struct icmp_bucket *b, uint32_t cost, uint32_t cap, xtime now)
+{
+	if (b->stamp == 0) {
+		b->tokens = cap;
+		b->stamp = now;
+	} else {
+		xtime ms = (now - b->stamp) / XTIME_MSEC;
+
+		b->tokens = (uint32_t)MIN((xtime)cap, b->tokens + ms);
+		b->stamp += ms * XTIME_MSEC;
+	}
+	if (b->tokens < cost)
+		return false;
+	b->tokens -= cost;
+	return true;
+}
+
+static bool may_send(struct stack *s, ip4 dst, xtime now)
+{
+	uint32_t cost = (uint32_t)s->set.icmp_ratelimit;
+	struct icmp_bucket *b = &s->icmp_buckets[siphash_1u64(&s->key_ip, dst) % ICMP_BUCKETS];
+	uint32_t cap = cost > UINT32_MAX / PEER_BURST ? UINT32_MAX : cost * PEER_BURST;
+
+	return take_token(&s->icmp_all, ALL_COST_MS, ALL_BURST_MS, now) &&
+	       take_token(b, cost, cap, now);
+}
+
+static bool is_error_type(uint8_t type)
+{
+	return type == ICMP_UNREACH || type == ICMP_QUENCH || type == ICMP_REDIRECT ||
+	       type == ICMP_TIME_EXCEEDED || type == ICMP_PARAM_PROBLEM;
+}
+
+/* RFC 1122 3.2.2: about what no error may be sent. */
+static bool may_complain(const struct stack *s, const struct ip_hdr *ip, const uint8_t *l4, size_t len)
+{
+	if (ip_addr_kind(s, ip->dst) != IP_ADDR_OWN || !ip_is_unicast(s, ip->src))
+		return false;
+	if (ip->frag_off)
+		return false;
+	return ip->proto != PROTO_ICMP || (len > 0 && !is_error_type(l4[0]));
+}
+
+void icmp_send_error(struct stack *s, const struct ip_hdr *ip, const uint8_t *l4, size_t len,
+                     uint8_t type, uint8_t code, uint32_t rest, xtime now)
+{
+	uint8_t msg[ICMP_DATAGRAM_MAX - IP_LEN_MIN], *quote = msg + ICMP_LEN;
+	struct icmp_hdr h = { .type = type, .code = code, .rest = rest };
+	struct ip_tx tx = {
+		.src = ip->dst,
+		.dst = ip->src,
+		.tos = (uint8_t)((ip->tos & TOS_RT_MASK) | TOS_INTERNETCONTROL),
+		.ttl = (uint8_t)s->set.ip_default_ttl,
+		.proto = PROTO_ICMP,
+	};
+	size_t quoted;
+
+	if (!may_complain(s, ip, l4, len))
+		return;
+	if (!may_send(s, ip->src, now)) {
+		count(s, CTR_icmp_ratelimited);
+		return;
+	}
+	quoted = ip_emit(quote, ip);
+	len = MIN(len, sizeof(msg) - ICMP_LEN - quoted);
+	memcpy(quote + quoted, l4, len);
+	quoted += len;
+	icmp_emit(msg, &h, quote, quoted);
+	tx.id = ip_ident(s, tx.src, tx.dst, PROTO_ICMP);
+	ip_send(s, NULL, &tx, msg, ICMP_LEN + quoted, now);
+}
+
+/* icmp_echo(): the request's bytes go back, whatever their number (RFC 1122 3.2.2.6). */
+static void answer_echo(struct stack *s, const struct ip_hdr *ip, const struct icmp_hdr *h,
+                        const uint8_t *p, size_t len, xtime now)
+{
+	struct icmp_hdr reply = { .type = ICMP_ECHO_REPLY, .rest = h->rest };
+	uint8_t small[2048], *msg = small;
+	struct ip_tx tx = {
+		.src = ip->dst,
+		.dst = ip->src,
+		.tos = ip->tos,
+		.ttl = (uint8_t)s->set.ip_default_ttl,
+		.proto = PROTO_ICMP,
+	};
+
+	if (len > sizeof(small))
+		msg = malloc(len);
+	if (!msg) {
+		count(s, CTR_ip_out_full);
+		return;
+	}
+	memcpy(msg, p, len);
+	icmp_emit(msg, &reply, msg + ICMP_LEN, len - ICMP_LEN);
+	tx.id = ip_ident(s, tx.src, tx.dst, PROTO_ICMP);
+	count(s, CTR_icmp_echo_in);
+	ip_send(s, NULL, &tx, msg, len, now);
+	if (msg != small)
+		free(msg);
+}
+
+/* ---- errors in ---- */
+
+/* RFC 1191 7.1: the next lower of the MTUs that occur, for routers that don't say. */
+static uint32_t plateau_below(uint32_t len)
+{
+	static const uint16_t plateaus[] = {
+		32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296,
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(plateaus); i++)
+		if (plateaus[i] < len)
+			return plateaus[i];
+	return 68;
+}
+
+/* The MTU that a message tells, 0 when it is about something else. */
+static uint32_t told_mtu(const struct icmp_hdr *h, const struct ip_hdr *quoted)
+{
+	uint32_t mtu = h->rest & 0xffff;
+
+	if (h->type != ICMP_UNREACH || h->code != ICMP_UNREACH_NEEDFRAG)
+		return 0;
+	return mtu ? mtu : plateau_below(quoted->total_len);
+}
+
+/* Is what the error quotes a segment that we can have sent? */
+static bool is_quote_ours(const struct stack *s, const struct ip_hdr *q, const uint8_t *l4, size_t len)
+{
+	enum ip_addr_kind kind = ip_addr_kind(s, q->src);
+
+	if (kind == IP_ADDR_NONE || q->proto != PROTO_TCP || q->frag_off || len < ICMP_QUOTE_MIN)
+		return false;
+	return kind == IP_ADDR_OWN || conntab_is_claimed(&s->tab, q->src, get_be16(l4));
+}
+
+static void input_error(struct stack *s, const struct icmp_hdr *h, const uint8_t *body, size_t len,
+                        xtime now)
+{
+	struct ip_hdr q;
+	struct tuple t;
+	const uint8_t *l4;
+
+	if (ip_parse_quote(body, len, &q)) {
+		count(s, CTR_icmp_quote);
+		return;
+	}
+	l4 = body + q.hdr_len;
+	if (!is_quote_ours(s, &q, l4, len - q.hdr_len)) {
+		count(s, CTR_icmp_quote);
+		return;
+	}
+	t = (struct tuple){ q.src, q.dst, get_be16(l4), get_be16(l4 + 2) };
+	tcp_icmp(s, &t, get_be32(l4 + 4), h->type, h->code, told_mtu(h, &q), now);
+}
+
+/* icmp_unreach(): does this error concern connections at all?  ip_no_pmtu_disc other than
+ * 0 and 3 ignores what is said of MTUs. */
+static bool is_for_tcp(const struct stack *s, const struct icmp_hdr *h)
+{
+	if (h->type == ICMP_TIME_EXCEEDED || h->type == ICMP_PARAM_PROBLEM)
+		return true;
+	if (h->type != ICMP_UNREACH || h->code > ICMP_UNREACH_MAX)
+		return false;
+	return h->code != ICMP_UNREACH_NEEDFRAG || s->set.ip_no_pmtu_disc == 0 ||
+	       s->set.ip_no_pmtu_disc == 3;
+}
+
+void icmp_input(struct stack *s, const struct ip_hdr *ip, const uint8_t *p, size_t len, xtime now)
+{
+	struct icmp_hdr h;
+	int why = icmp_parse(p, len, &h);
+
+	if (why)
+		count(s, (enum counter)why);
+	else if (is_for_tcp(s, &h))
+		input_error(s, &h, p + ICMP_LEN, len - ICMP_LEN, now);
+	else if (h.type == ICMP_ECHO && ip_addr_kind(s, ip->dst) == IP_ADDR_OWN &&
+	         !s->set.icmp_echo_ignore_all)
+		answer_echo(s, ip, &h, p, len, now);
+	else
+		count(s, CTR_icmp_type);
+}

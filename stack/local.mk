@@ -4,6 +4,9 @@
 noinst_LTLIBRARIES += libstack.la
 libstack_la_SOURCES = \
 	stack/base.h \
+	stack/cc.h \
+	stack/cc_cubic.c \
+	stack/cc_reno.c \
 	stack/conntab.c \
 	stack/conntab.h \
 	stack/conntab_bind.c \
@@ -46,7 +49,24 @@ libstack_la_SOURCES = \
 	stack/stack.c \
 	stack/stack.h \
 	stack/stack_impl.h \
+	stack/tcp.c \
 	stack/tcp.h \
+	stack/tcp_ack.c \
+	stack/tcp_connect.c \
+	stack/tcp_data.c \
+	stack/tcp_icmp.c \
+	stack/tcp_impl.h \
+	stack/tcp_in.c \
+	stack/tcp_listen.c \
+	stack/tcp_loss.c \
+	stack/tcp_mss.c \
+	stack/tcp_out.c \
+	stack/tcp_rack.c \
+	stack/tcp_rtt.c \
+	stack/tcp_timer.c \
+	stack/tcp_tw.c \
+	stack/tcp_txq.c \
+	stack/tcp_user.c \
 	stack/timer.c \
 	stack/timer.h \
 	stack/wire.c \

@@ -44,6 +44,7 @@
 #define TCP_TIMEWAIT_LEN (60 * XTIME_SEC)
 #define TCP_INIT_CWND 10             /* RFC 6928 */
 #define TCP_MAX_QUICKACKS 16
+#define TCP_PINGPONG_THRESH 1        /* tcp_pingpong_thresh of Linux 6.18 */
 #define TCP_PAWS_24DAYS (60 * 60 * 24 * 24 * XTIME_SEC)
 #define TCP_OFO_MAX 4096             /* holes in the receive window */
 #define TCP_CWND_INFINITE 0x7fffffff
@@ -58,6 +59,7 @@ enum {
 };
 struct tx_seg {
 	seq32 seq, end;        /* SYN and FIN count as one each */
+	uint16_t mss;          /* payload per segment when it was sent: its unit of count */
 	uint8_t flags;         /* SEG_* */
 	xtime sent;            /* last transmission */
 	xtime first_sent;      /* first transmission */
@@ -144,7 +146,8 @@ struct tcp_conn {
 	uint32_t ts_offset;           /* added to our clock in tsval */
 	uint32_t ts_recent;           /* RFC 7323 TS.Recent */
 	xtime ts_recent_stamp;        /* when it was stored, 0: never */
-	uint32_t ts_recent_reuse;     /* from the TIME-WAIT entry that we replaced */
+	bool saw_ts;                  /* the segment being processed has timestamps... */
+	uint32_t rcv_tsecr;           /* ... with this echo */
 
 	struct {
 		struct ring q;
@@ -191,7 +194,10 @@ struct tcp_conn {
 		/* Delayed ACKs (Linux icsk_ack). */
 		uint8_t quick;        /* quick ACKs left */
 		uint8_t pingpong;     /* interactive session counter */
-		bool ack_scheduled, delack_fired;
+		bool ack_scheduled;   /* an ACK is owed */
+		bool ack_now;         /* and it must not be delayed */
+		uint8_t pushed;       /* small segments that waited: 0, 1, 2 (ICSK_ACK_PUSHED, PUSHED2) */
+		uint16_t last_seg_size;
 		uint16_t rcv_mss;     /* estimate of the peer's segment size */
 		xtime ato, lrcvtime, delack_at;
 		/* Receive buffer auto-tuning (Linux rcvq_space, rcv_rtt_est). */
@@ -232,7 +238,10 @@ struct tcp_conn {
 		bool undo_on;
 		int32_t undo_retrans;
 		uint32_t prr_delivered, prr_out;
-		bool frto;
+		bool frto;            /* RFC 5682 is deciding whether a time-out was spurious */
+		bool try_new;         /* it asks for new data before anything lost */
+		bool hold_lost;       /* until the next ACK nothing lost is sent */
+		bool is_reneg;        /* the peer took a SACK back */
 		xtime rack_mstamp;    /* send time of the segment delivered last */
 		seq32 rack_end;
 		uint32_t rack_rtt_us;
@@ -242,7 +251,6 @@ struct tcp_conn {
 		seq32 tlp_high;       /* 0 with tlp_out false */
 		bool tlp_out, tlp_retrans;
 		uint32_t delivered;   /* segments */
-		uint32_t dup_acks;    /* of a peer without SACK (sacked_out emulation) */
 	} loss;
 
 	/* Congestion control. */
@@ -333,9 +341,8 @@ static inline seq32 tcp_snd_end(const struct tcp_conn *c)
 void tcp_rcv(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t *data, size_t len,
              uint16_t gso_size, xtime now);
 void tcp_data_queue(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t *data, size_t len,
-                    xtime now);
+                    uint16_t gso_size, xtime now);
 void tcp_ack_check(struct tcp_conn *c, xtime now);        /* __tcp_ack_snd_check() */
-void tcp_data_event(struct tcp_conn *c, uint32_t seg_len, xtime now);   /* tcp_event_data_recv() */
 void tcp_enter_quickack(struct tcp_conn *c, unsigned max);
 void tcp_send_dupack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, xtime now);
 void tcp_dsack_set(struct tcp_conn *c, seq32 start, seq32 end);
@@ -395,8 +402,7 @@ void tcp_mark_sacked(struct tcp_conn *c, struct tx_seg *seg);
 void tcp_forget_flight(struct tcp_conn *c);
 uint32_t tcp_in_flight(const struct tcp_conn *c);
 void tcp_sacktag(struct tcp_conn *c, const struct tcp_hdr *th, struct ack_info *a, xtime now);
-void tcp_fastretrans_alert(struct tcp_conn *c, struct ack_info *a, bool is_dupack, uint32_t pkts_acked,
-                           xtime now);
+void tcp_fastretrans_alert(struct tcp_conn *c, struct ack_info *a, uint32_t num_dupack, xtime now);
 void tcp_cong_control(struct tcp_conn *c, struct ack_info *a, xtime now);
 void tcp_enter_loss(struct tcp_conn *c, xtime now);
 void tcp_enter_cwr(struct tcp_conn *c, xtime now);
@@ -404,11 +410,21 @@ void tcp_process_tlp_ack(struct tcp_conn *c, seq32 ack, unsigned flag, xtime now
 bool tcp_schedule_tlp(struct tcp_conn *c, xtime now);
 void tcp_tlp_fire(struct tcp_conn *c, xtime now);
 void tcp_rack_reorder_fire(struct tcp_conn *c, xtime now);
-void tcp_rack_advance(struct tcp_conn *c, const struct tx_seg *seg, uint8_t flags_before, xtime now);
-bool tcp_rack_mark_lost(struct tcp_conn *c, struct ack_info *a, xtime now);
-void tcp_check_reordering(struct tcp_conn *c, seq32 low, bool was_retrans);
+void tcp_rack_advance(struct tcp_conn *c, const struct tx_seg *seg, xtime now);
+bool tcp_rack_mark_lost(struct tcp_conn *c, xtime now);
+void tcp_rack_update_reo_wnd(struct tcp_conn *c, uint32_t prior_delivered);
+/* How long until the segment counts as lost, <= 0: it does. */
+xtime tcp_rack_remaining(const struct tcp_conn *c, const struct tx_seg *seg, xtime reo_wnd, xtime now);
+void tcp_check_reordering(struct tcp_conn *c, seq32 low);
+void tcp_enter_recovery(struct tcp_conn *c, xtime now);
+void tcp_cwnd_reduction(struct tcp_conn *c, uint32_t newly, uint32_t lost, unsigned flag);
+void tcp_init_cwnd_reduction(struct tcp_conn *c, xtime now);
+void tcp_end_cwnd_reduction(struct tcp_conn *c, xtime now);
+void tcp_try_keep_open(struct tcp_conn *c, xtime now);
+void tcp_mark_unsacked(struct tcp_conn *c, struct tx_seg *seg);
 void tcp_add_reno_sack(struct tcp_conn *c, uint32_t n);
 void tcp_reset_reno_sack(struct tcp_conn *c);
+void tcp_remove_reno_sacks(struct tcp_conn *c, uint32_t acked);
 void tcp_cwnd_restart_check(struct tcp_conn *c, xtime now);
 void tcp_cwnd_validate(struct tcp_conn *c, bool is_limited, xtime now);
 void tcp_set_ca_state(struct tcp_conn *c, enum ca_state st, xtime now);

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * cc_cubic.c - CUBIC (RFC 9438): after a loss the window grows as a cubic function
+ * of time around the size at which the loss happened.
+ *
+ * Times are in 1/1024 s as in Linux, so that its integer arithmetic (and with it
+ * its windows) can be compared: beta = 717/1024, C = 0.4.
+ */
+#include "tcp_impl.h"
+
+#include <string.h>
+
+#define BETA 717u                /* of 1024 */
+#define HZ 1024
+#define CUBE_RTT_SCALE 410u      /* C = 0.4, times 1024 */
+#define FAST_CONVERGENCE true
+#define HYSTART_LOW_WINDOW 16u
+#define HYSTART_ACK_DELTA_US 2000
+#define HYSTART_DELAY_MIN_US 4000u
+#define HYSTART_DELAY_MAX_US 16000u
+#define HYSTART_MIN_SAMPLES 8u
+
+struct cubic {
+	uint32_t cnt;                /* ACKs per increase of cwnd by one */
+	uint32_t last_max_cwnd, last_cwnd;
+	xtime last_time, epoch_start;
+	uint32_t origin_point, k;    /* k in 1/1024 s */
+	uint32_t delay_min_us;
+	uint32_t ack_cnt, tcp_cwnd;  /* Reno's window for the friendly region */
+	/* HyStart: one round at a time. */
+	uint32_t curr_rtt_us;
+	xtime round_start, last_ack;
+	seq32 end_seq;
+	uint8_t sample_cnt;
+	bool has_found, has_epoch;
+};
+
+_Static_assert(sizeof(struct cubic) <= CC_PRIV_SIZE, "cubic state too large");
+
+static struct cubic *priv(struct tcp_conn *c) { return (struct cubic *)c->cc.priv; }
+
+static uint32_t cbrt_u64(uint64_t a)
+{
+	uint64_t lo = 0, hi = 1u << 21;
+
+	while (lo < hi) {
+		uint64_t mid = (lo + hi + 1) / 2;
+
+		if (mid * mid * mid <= a)
+			lo = mid;
+		else
+			hi = mid - 1;
+	}
+	return (uint32_t)lo;
+}
+
+static void hystart_reset(struct tcp_conn *c, xtime now)
+{
+	struct cubic *ca = priv(c);
+
+	ca->round_start = ca->last_ack = now;
+	ca->end_seq = c->snd.nxt;
+	ca->curr_rtt_us = UINT32_MAX;
+	ca->sample_cnt = 0;
+}
+
+static void cubic_init(struct tcp_conn *c, xtime now)
+{
+	memset(priv(c), 0, sizeof(struct cubic));
+	hystart_reset(c, now);
+}
+
+/* The target of RFC 9438 4.2 and the friendly region of 4.3, as bictcp_update(). */
+static void cubic_update(struct tcp_conn *c, uint32_t acked, xtime now)
+{
+	struct cubic *ca = priv(c);
+	uint32_t cwnd = c->cc.cwnd, target, max_cnt, delta;
+	uint64_t t, offs;
+
+	ca->ack_cnt += acked;
+	if (ca->last_cwnd == cwnd && now - ca->last_time <= XTIME_SEC / 32)
+		return;
+	if (ca->has_epoch && now == ca->last_time)
+		goto friendly;
+	ca->last_cwnd = cwnd;
+	ca->last_time = now;
+	if (!ca->has_epoch) {
+		ca->has_epoch = true;
+		ca->epoch_start = now;
+		ca->ack_cnt = acked;
+		ca->tcp_cwnd = cwnd;
+		if (ca->last_max_cwnd <= cwnd) {
+			ca->k = 0;
+			ca->origin_point = cwnd;
+		} else {
+			/* K = cbrt((W_max - cwnd) / C), in 1/1024 s. */
+			ca->k = cbrt_u64((UINT64_C(1) << 40) / CUBE_RTT_SCALE * (ca->last_max_cwnd - cwnd));
+			ca->origin_point = ca->last_max_cwnd;
+		}
+	}
+	t = (uint64_t)((now - ca->epoch_start) / XTIME_USEC + ca->delay_min_us) * HZ / 1000000;
+	offs = t < ca->k ? ca->k - t : t - ca->k;
+	offs = MIN(offs, 1u << 19);
+	delta = (uint32_t)(((uint64_t)CUBE_RTT_SCALE * offs * offs >> 20) * offs >> 20);
+	target = t < ca->k ? ca->origin_point - MIN(delta, ca->origin_point) : ca->origin_point + delta;
+	ca->cnt = target > cwnd ? cwnd / (target - cwnd) : 100 * cwnd;
+	if (!ca->last_max_cwnd && ca->cnt > 20)
+		ca->cnt = 20;
+friendly:
+	/* alpha = 3 * (1 - beta) / (1 + beta): one more for every delta ACKs. */
+	delta = (cwnd * (8 * (1024 + BETA) / 3 / (1024 - BETA))) >> 3;
+	while (delta && ca->ack_cnt > delta) {
+		ca->ack_cnt -= delta;
+		ca->tcp_cwnd++;
+	}
+	if (ca->tcp_cwnd > cwnd) {
+		max_cnt = cwnd / (ca->tcp_cwnd - cwnd);
+		ca->cnt = MIN(ca->cnt, max_cnt);
+	}
+	ca->cnt = MAX(ca->cnt, 2u);
+}
+
+static void cubic_cong_avoid(struct tcp_conn *c, uint32_t ack, uint32_t acked, xtime now)
+{
+	(void)ack;
+	if (!cc_is_cwnd_limited(c))
+		return;
+	if (c->cc.cwnd < c->cc.ssthresh) {
+		acked = cc_slow_start(c, acked);
+		if (!acked)
+			return;
+	}
+	cubic_update(c, acked, now);
+	cc_avoid_ai(c, priv(c)->cnt, acked);
+}
+
+/* RFC 9438 4.6 and 4.7 (fast convergence). */
+static uint32_t cubic_ssthresh(struct tcp_conn *c, xtime now)
+{
+	struct cubic *ca = priv(c);
+	uint32_t cwnd = c->cc.cwnd;
+
+	(void)now;
+	ca->has_epoch = false;
+	if (FAST_CONVERGENCE && cwnd < ca->last_max_cwnd)
+		ca->last_max_cwnd = (uint32_t)((uint64_t)cwnd * (1024 + BETA) / (2 * 1024));
+	else
+		ca->last_max_cwnd = cwnd;
+	return MAX((uint32_t)((uint64_t)cwnd * BETA / 1024), 2u);
+}
+
+static void cubic_set_state(struct tcp_conn *c, enum ca_state next, xtime now)
+{
+	if (next != CA_LOSS)
+		return;
+	cubic_init(c, now);
+}
+
+/* An idle time is no time of growth: the epoch moves along. */
+static void cubic_event(struct tcp_conn *c, enum cc_event ev, xtime now)
+{
+	struct cubic *ca = priv(c);
+	xtime idle = now - c->snd.lsndtime;
+
+	if (ev != CC_EV_TX_START || !ca->has_epoch || !c->snd.lsndtime || idle <= 0)
+		return;
+	ca->epoch_start = MIN(ca->epoch_start + idle, now);
+}
+
+/* HyStart: leave slow start when ACK trains or delays say that the pipe is full. */
+static void hystart_update(struct tcp_conn *c, uint32_t delay_us, xtime now)
+{
+	struct cubic *ca = priv(c);
+	uint32_t thresh;
+
+	if (seq_gt(c->snd.una, ca->end_seq))
+		hystart_reset(c, now);
+	if ((now - ca->last_ack) / XTIME_USEC <= HYSTART_ACK_DELTA_US) {
+		ca->last_ack = now;
+		if ((now - ca->round_start) / XTIME_USEC > ca->delay_min_us >> 1) {
+			ca->has_found = true;
+			c->cc.ssthresh = c->cc.cwnd;
+			return;
+		}
+	}
+	ca->curr_rtt_us = MIN(ca->curr_rtt_us, delay_us);
+	if (ca->sample_cnt < HYSTART_MIN_SAMPLES) {
+		ca->sample_cnt++;
+		return;
+	}
+	thresh = MIN(MAX(ca->delay_min_us >> 3, HYSTART_DELAY_MIN_US), HYSTART_DELAY_MAX_US);
+	if (ca->curr_rtt_us > ca->delay_min_us + thresh) {
+		ca->has_found = true;
+		c->cc.ssthresh = c->cc.cwnd;
+	}
+}
+
+static void cubic_pkts_acked(struct tcp_conn *c, uint32_t acked, int64_t rtt_us, xtime now)
+{
+	struct cubic *ca = priv(c);
+	uint32_t delay;
+
+	(void)acked;
+	if (rtt_us < 0)
+		return;
+	/* Samples right after a loss are of a queue that is going. */
+	if (ca->has_epoch && now - ca->epoch_start < XTIME_SEC)
+		return;
+	delay = (uint32_t)MAX(rtt_us, 1);
+	if (!ca->delay_min_us || ca->delay_min_us > delay)
+		ca->delay_min_us = delay;
+	if (!ca->has_found && c->cc.cwnd < c->cc.ssthresh && c->cc.cwnd >= HYSTART_LOW_WINDOW)
+		hystart_update(c, delay, now);
+}
+
+const struct cc_ops cc_cubic = {
+	.name = "cubic",
+	.init = cubic_init,
+	.ssthresh = cubic_ssthresh,
+	.cong_avoid = cubic_cong_avoid,
+	.set_state = cubic_set_state,
+	.event = cubic_event,
+	.pkts_acked = cubic_pkts_acked,
+	.undo_cwnd = cc_reno_undo,
+};

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tcp_ack.c - what an acknowledgment tells: RFC 9293 3.10.7.4 "check the ACK
+ * field", as Linux's tcp_ack().  What is acknowledged leaves the queue and the send
+ * ring, SACK blocks mark the rest, times become RTT samples; the conclusions for
+ * loss recovery and congestion control are drawn in tcp_loss.c.
+ */
+#include "tcp_impl.h"
+
+#include <errno.h>
+
+/* tcp_replace_ts_recent(): RFC 7323 4.3. */
+static void replace_ts_recent(struct tcp_conn *c, const struct tcp_hdr *th, xtime now)
+{
+	if (th->has_ts && seq_le(th->seq, c->rcv.wup)) {
+		c->ts_recent = th->tsval;
+		c->ts_recent_stamp = now;
+	}
+}
+
+/* tcp_ack_update_window(): RFC 9293 3.10.7.4, SND.WL1 and SND.WL2. */
+static unsigned update_window(struct tcp_conn *c, const struct tcp_hdr *th, seq32 prior_una)
+{
+	uint32_t wnd = th->wnd;
+
+	if (!(th->flags & TCPF_SYN))
+		wnd <<= c->snd_wscale;
+	if (!(seq_gt(th->ack, prior_una) || seq_gt(th->seq, c->snd.wl1) ||
+	      (th->seq == c->snd.wl1 && (wnd > c->snd.wnd || !wnd))))
+		return 0;
+	c->snd.wl1 = th->seq;
+	if (c->snd.wnd == wnd)
+		return FLAG_WIN_UPDATE;
+	c->snd.wnd = wnd;
+	if (wnd > c->snd.max_wnd) {
+		c->snd.max_wnd = wnd;
+		tcp_sync_mss(c, c->pmtu);
+	}
+	return FLAG_WIN_UPDATE;
+}
+
+/* Everything before `ack` leaves the send ring. */
+static void drop_acked(struct tcp_conn *c, seq32 ack)
+{
+	seq32 data_end = c->snd.q_seq + c->snd.q.len;
+	seq32 upto = seq_min(ack, data_end);
+
+	if (seq_gt(upto, c->snd.q_seq)) {
+		c->snd.bytes_acked += upto - c->snd.q_seq;
+		ring_drop(&c->snd.q, upto - c->snd.q_seq);
+		c->snd.q_seq = upto;
+		if (!c->snd.q.len)
+			ring_trim(&c->snd.q);
+	}
+}
+
+struct clean_state {
+	xtime first_ackt, last_ackt;   /* XTIME_NEVER: none */
+	bool is_whole;                 /* the last segment touched was acknowledged whole */
+	uint32_t acked;                /* segments */
+	seq32 reord;
+	bool has_reord;
+};
+
+/* One segment, or its first part, is acknowledged. */
+static void clean_segment(struct tcp_conn *c, struct ack_info *a, struct clean_state *st,
+                          const struct tx_seg *seg, uint32_t n, bool is_syn, xtime now)
+{
+	if (seg->flags & SEG_EVER_RETRANS) {
+		a->flag |= FLAG_RETRANS_DATA_ACKED;
+	} else if (!(seg->flags & SEG_SACKED)) {
+		st->last_ackt = seg->sent;
+		if (st->first_ackt == XTIME_NEVER)
+			st->first_ackt = seg->sent;
+		if (!st->has_reord || seq_lt(seg->seq, st->reord)) {
+			st->reord = seg->seq;
+			st->has_reord = true;
+		}
+		if (seq_le(seg->end, c->loss.high_seq))
+			a->flag |= FLAG_ORIG_SACK_ACKED;
+	}
+	if (!(seg->flags & SEG_SACKED) && c->sack_ok) {
+		c->loss.delivered += n;
+		tcp_rack_advance(c, seg, now);
+	}
+	st->acked += n;
+	if (is_syn) {
+		a->flag |= FLAG_SYN_ACKED;
+		c->snd.retrans_stamp = 0;
+	} else {
+		a->flag |= FLAG_DATA_ACKED;
+	}
+}
+
+/* Takes n segments of a partly acknowledged super-frame out of the counts. */
+static uint32_t trim_head(struct tcp_conn *c, seq32 ack)
+{
+	if (txq_split(c, 0, ack) < 0)
+		return 0;
+	return tcp_seg_count(c, txq_at(&c->snd.txq, 0));
+}
+
+static void seg_remove_first(struct tcp_conn *c)
+{
+	struct tx_seg *seg = txq_at(&c->snd.txq, 0);
+	uint32_t n = tcp_seg_count(c, seg);
+
+	c->loss.packets_out -= n;
+	if (seg->flags & SEG_SACKED)
+		c->loss.sacked_out -= n;
+	if (seg->flags & SEG_LOST)
+		c->loss.lost_out -= n;
+	if (seg->flags & SEG_RETRANS)
+		c->loss.retrans_out -= n;
+	txq_pop(&c->snd.txq);
+}
+
+/* tcp_ack_update_rtt(). */
+static bool update_rtt(struct tcp_conn *c, unsigned flag, int64_t seq_rtt, int64_t sack_rtt,
+                       int64_t *ca_rtt, xtime now)
+{
+	if (seq_rtt < 0)
+		seq_rtt = sack_rtt;
+	/* RFC 7323 4.1: a retransmitted segment still gives a sample by its timestamp. */
+	if (seq_rtt < 0 && c->saw_ts && c->rcv_tsecr && flag & FLAG_ACKED) {
+		uint32_t delta = tcp_ts_now(c, now) - c->rcv_tsecr;
+
+		if (delta < INT32_MAX / 1000)
+			seq_rtt = *ca_rtt = MAX(delta, 1u) * INT64_C(1000);
+	}
+	if (seq_rtt < 0)
+		return false;
+	if (*ca_rtt >= 0)
+		tcp_rtt_min_update(c, (uint32_t)*ca_rtt, now);
+	tcp_rtt_sample(c, seq_rtt, now);
+	tcp_set_rto(c);
+	c->snd.backoff = 0;
+	return true;
+}
+
+static int64_t us_since(xtime then, xtime now)
+{
+	return then == XTIME_NEVER ? -1 : (now - then) / XTIME_USEC;
+}
+
+/* tcp_clean_rtx_queue(). */
+static void clean_queue(struct tcp_conn *c, struct ack_info *a, seq32 ack, xtime now)
+{
+	struct tx_queue *q = &c->snd.txq;
+	struct clean_state st = { .first_ackt = XTIME_NEVER, .last_ackt = XTIME_NEVER, .is_whole = true };
+	int64_t seq_rtt = -1, ca_rtt = -1, sack_rtt = -1;
+	bool has_rtt;
+
+	while (q->n && seq_lt(txq_at(q, 0)->seq, ack)) {
+		struct tx_seg seg = *txq_at(q, 0);
+		bool is_part = seq_gt(seg.end, ack);
+
+		if (is_part) {
+			if (!trim_head(c, ack))
+				break;
+			seg = *txq_at(q, 0);
+			st.is_whole = false;
+		}
+		seg_remove_first(c);
+		clean_segment(c, a, &st, &seg, tcp_seg_count(c, &seg), seg.seq == c->snd.iss, now);
+	}
+	if (st.first_ackt != XTIME_NEVER && !(a->flag & FLAG_RETRANS_DATA_ACKED)) {
+		seq_rtt = us_since(st.first_ackt, now);
+		ca_rtt = us_since(st.last_ackt, now);
+	}
+	if (a->first_sackt != XTIME_NEVER) {
+		sack_rtt = us_since(a->first_sackt, now);
+		ca_rtt = us_since(a->last_sackt, now);
+	}
+	has_rtt = update_rtt(c, a->flag, seq_rtt, sack_rtt, &ca_rtt, now);
+	if (a->flag & FLAG_ACKED) {
+		a->flag |= FLAG_SET_XMIT_TIMER;
+		if (!c->sack_ok) {
+			tcp_remove_reno_sacks(c, st.acked);
+			if (a->flag & FLAG_RETRANS_DATA_ACKED)
+				a->flag &= ~(unsigned)FLAG_ORIG_SACK_ACKED;
+		} else if (st.has_reord && seq_lt(st.reord, a->prior_high_sacked)) {
+			tcp_check_reordering(c, st.reord);
+		}
+	} else if (q->n && has_rtt && sack_rtt >= 0 && sack_rtt > us_since(txq_at(q, 0)->sent, now)) {
+		a->flag |= FLAG_SET_XMIT_TIMER;
+	}
+	a->rtt_us = ca_rtt;
+	if (c->cc.ops->pkts_acked)
+		c->cc.ops->pkts_acked(c, st.acked, ca_rtt, now);
+}
+
+/* ---- SACK ---- */
+
+static bool sack_is_valid(const struct tcp_conn *c, const struct tcp_sack_block *b, bool is_dsack)
+{
+	if (!seq_lt(b->start, b->end) || seq_gt(b->end, c->snd.nxt))
+		return false;
+	if (!is_dsack)
+		return seq_gt(b->end, c->snd.una);
+	return seq_ge(b->start, c->snd.una - c->snd.max_wnd);
+}
+
+/* tcp_check_dsack(): RFC 2883 4. */
+static bool sack_check_dsack(struct tcp_conn *c, const struct tcp_hdr *th, struct ack_info *a)
+{
+	const struct tcp_sack_block *b = th->sack;
+	bool is_dsack = seq_lt(b[0].start, th->ack);
+	uint32_t segs;
+
+	if (!is_dsack && th->nsack > 1)
+		is_dsack = seq_ge(b[0].start, b[1].start) && seq_le(b[0].end, b[1].end);
+	if (!is_dsack || !sack_is_valid(c, &b[0], true))
+		return is_dsack;
+	count(c->s, CTR_TcpExtTCPDSACKRecv);
+	a->flag |= FLAG_DSACKING_ACK;
+	c->dsack_seen = true;
+	c->loss.rack_dsack_seen = true;
+	if (c->loss.tlp_out && c->loss.tlp_retrans && b[0].end == c->loss.tlp_high)
+		a->flag |= FLAG_DSACK_TLP;
+	segs = (b[0].end - b[0].start + c->snd.mss_cache - 1) / MAX(c->snd.mss_cache, 1u);
+	if (c->loss.undo_on && c->loss.undo_retrans > 0 && seq_le(b[0].end, a->prior_una) &&
+	    seq_gt(b[0].end, c->loss.undo_marker))
+		c->loss.undo_retrans = MAX(0, c->loss.undo_retrans - (int32_t)segs);
+	return true;
+}
+
+/* tcp_sacktag_one(). */
+static void sack_segment(struct tcp_conn *c, struct ack_info *a, uint32_t i, bool is_dup, xtime now)
+{
+	struct tx_seg *seg = txq_at(&c->snd.txq, i);
+
+	if (is_dup && seg->flags & SEG_EVER_RETRANS && c->loss.undo_on && c->loss.undo_retrans > 0 &&
+	    seq_gt(seg->end, c->loss.undo_marker))
+		c->loss.undo_retrans = MAX(0, c->loss.undo_retrans - (int32_t)tcp_seg_count(c, seg));
+	if (seg->flags & SEG_SACKED)
+		return;
+	tcp_rack_advance(c, seg, now);
+	if (!(seg->flags & SEG_EVER_RETRANS)) {
+		if (seq_lt(seg->seq, c->loss.high_sacked) && (!a->has_reord || seq_lt(seg->seq, a->reord))) {
+			a->reord = seg->seq;
+			a->has_reord = true;
+		}
+		if (seq_le(seg->end, c->loss.high_seq))
+			a->flag |= FLAG_ORIG_SACK_ACKED;
+		if (a->first_sackt == XTIME_NEVER)
+			a->first_sackt = seg->sent;
+		a->last_sackt = seg->sent;
+	}
+	tcp_mark_sacked(c, seg);
+	a->flag |= FLAG_DATA_SACKED;
+	c->loss.delivered += tcp_seg_count(c, seg);
+	if (seq_gt(seg->end, c->loss.high_sacked))
+		c->loss.high_sacked = seg->end;
+}
+
+/* Marks what [start, end) covers, splitting segments at its edges. */
+static void sack_block(struct tcp_conn *c, struct ack_info *a, seq32 start, seq32 end, bool is_dup,
+                       xtime now)
+{
+	struct tx_queue *q = &c->snd.txq;
+	uint32_t i;
+
+	start = seq_max(start, c->snd.una);
+	if (!q->n || !seq_lt(start, end))
+		return;
+	i = txq_find(q, start);
+	if (i == q->n)
+		return;
+	if (seq_lt(txq_at(q, i)->seq, start) && !(txq_at(q, i)->flags & SEG_SACKED)) {
+		if (txq_split(c, i, start) < 0)
+			return;
+		i++;
+	}
+	for (; i < q->n && seq_lt(txq_at(q, i)->seq, end); i++) {
+		struct tx_seg *seg = txq_at(q, i);
+
+		if (seq_gt(seg->end, end)) {
+			if (seg->flags & SEG_SACKED)
+				break;
+			if (txq_split(c, i, end) < 0)
+				return;
+		}
+		sack_segment(c, a, i, is_dup, now);
+	}
+}
+
+/* tcp_sacktag_write_queue(). */
+void tcp_sacktag(struct tcp_conn *c, const struct tcp_hdr *th, struct ack_info *a, xtime now)
+{
+	bool is_dsack;
+
+	if (!c->loss.sacked_out)
+		c->loss.high_sacked = c->snd.una;
+	is_dsack = sack_check_dsack(c, th, a);
+	/* Ignore very old news: RFC 5961-like protection of tcp_sacktag_write_queue(). */
+	if (seq_lt(th->ack, a->prior_una - c->snd.max_wnd) || !c->loss.packets_out)
+		return;
+	for (unsigned i = 0; i < th->nsack; i++) {
+		bool is_dup = is_dsack && i == 0;
+
+		if (sack_is_valid(c, &th->sack[i], is_dup))
+			sack_block(c, a, th->sack[i].start, th->sack[i].end, is_dup, now);
+	}
+	if (a->has_reord && (c->loss.ca_state != CA_LOSS || c->loss.undo_on))
+		tcp_check_reordering(c, a->reord);
+}
+
+/* ---- the ACK ---- */
+
+/* tcp_ack_probe(): an ACK while only probes were sent. */
+static void ack_probe(struct tcp_conn *c, xtime now)
+{
+	seq32 data_end = c->snd.q_seq + c->snd.q.len;
+
+	if (c->snd.nxt == tcp_snd_end(c))
+		return;
+	if (seq_le(MIN(c->snd.nxt + c->snd.mss_cache, data_end), tcp_wnd_end(c)) ||
+	    seq_le(data_end, tcp_wnd_end(c))) {
+		c->snd.backoff = 0;
+		c->snd.probes_tstamp = 0;
+		if (c->snd.rexmit_kind == REXMIT_PROBE0)
+			tcp_rexmit_clear(c);
+	} else if (c->snd.rexmit_kind == REXMIT_PROBE0 || c->snd.rexmit_kind == REXMIT_NONE) {
+		xtime base = MAX(c->rtt.rto_ns, tcp_rto_min(c)) << MIN(c->snd.backoff, 10);
+
+		tcp_rexmit_set(c, REXMIT_PROBE0, now + MIN(base, tcp_rto_max(c)));
+	}
+}
+
+/* tcp_ack_is_dubious(). */
+static bool is_dubious(const struct tcp_conn *c, unsigned flag)
+{
+	return !(flag & FLAG_NOT_DUP) || flag & (FLAG_CA_ALERT | FLAG_DSACKING_ACK) ||
+	       c->loss.ca_state != CA_OPEN;
+}
+
+static void old_ack(struct tcp_conn *c, const struct tcp_hdr *th, struct ack_info *a, xtime now)
+{
+	if (!c->sack_ok || !th->nsack)
+		return;
+	tcp_sacktag(c, th, a, now);
+	tcp_fastretrans_alert(c, a, 0, now);
+	tcp_want_output(c);
+}
+
+/* What an ACK means for what is in flight. */
+static void ack_flight(struct tcp_conn *c, struct ack_info *a, const struct tcp_hdr *th, xtime now)
+{
+	clean_queue(c, a, th->ack, now);
+	tcp_rack_update_reo_wnd(c, a->prior_delivered);
+	if (c->loss.tlp_out)
+		tcp_process_tlp_ack(c, th->ack, a->flag, now);
+	if (is_dubious(c, a->flag)) {
+		uint32_t num_dupack = !(a->flag & (FLAG_SND_UNA_ADVANCED | FLAG_NOT_DUP | FLAG_DSACKING_ACK));
+
+		tcp_fastretrans_alert(c, a, num_dupack, now);
+	}
+	if (a->flag & FLAG_SET_XMIT_TIMER && !tcp_schedule_tlp(c, now)) {
+		if (c->snd.rexmit_kind != REXMIT_REORDER)
+			tcp_rexmit_clear(c);
+		tcp_rearm_rto(c, now);
+	}
+	if (a->flag & FLAG_FORWARD_PROGRESS || !(a->flag & FLAG_NOT_DUP))
+		neigh_confirm(c->s, c->rt.iface, c->rt.next_hop, now);
+	a->acked_sacked = c->loss.delivered - a->prior_delivered;
+	a->lost = c->loss.lost_out > a->prior_lost ? c->loss.lost_out - a->prior_lost : 0;
+	tcp_cong_control(c, a, now);
+}
+
+int tcp_ack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, bool update_ts, xtime now)
+{
+	struct ack_info a = {
+		.prior_una = c->snd.una,
+		.prior_delivered = c->loss.delivered,
+		.prior_lost = c->loss.lost_out,
+		.prior_packets = c->loss.packets_out,
+		.prior_high_sacked = c->loss.sacked_out && c->sack_ok ? c->loss.high_sacked : c->snd.una,
+		.first_sackt = XTIME_NEVER, .last_sackt = XTIME_NEVER,
+	};
+	uint32_t queued = c->snd.q.len;
+
+	if (seq_lt(th->ack, c->snd.una)) {
+		/* RFC 5961 5.2: too old to be true. */
+		if (seq_lt(th->ack, c->snd.una - (uint32_t)MIN((uint64_t)c->snd.max_wnd, c->snd.bytes_acked)))
+			return CTR_tcp_old_ack;
+		old_ack(c, th, &a, now);
+		return 0;
+	}
+	if (seq_gt(th->ack, c->snd.nxt))
+		return CTR_tcp_bad_ack;
+	c->loss.hold_lost = false;
+	if (seq_gt(th->ack, c->snd.una)) {
+		a.flag |= FLAG_SND_UNA_ADVANCED;
+		c->snd.retransmits = 0;
+	}
+	a.prior_in_flight = tcp_in_flight(c);
+	if (update_ts)
+		replace_ts_recent(c, th, now);
+	if (len || th->flags & (TCPF_SYN | TCPF_FIN))
+		a.flag |= FLAG_DATA;
+	a.flag |= update_window(c, th, a.prior_una);
+	c->snd.una = th->ack;
+	if (c->sack_ok && th->nsack)
+		tcp_sacktag(c, th, &a, now);
+	c->err_soft = 0;
+	c->snd.probes_out = 0;
+	c->keep_probes = 0;
+	drop_acked(c, th->ack);
+	if (a.prior_packets) {
+		ack_flight(c, &a, th, now);
+	} else {
+		if (a.flag & FLAG_DSACKING_ACK)
+			tcp_fastretrans_alert(c, &a, 0, now);
+		ack_probe(c, now);
+		if (c->loss.tlp_out)
+			tcp_process_tlp_ack(c, th->ack, a.flag, now);
+	}
+	c->snd.more = false;
+	tcp_want_output(c);
+	if (queued != c->snd.q.len) {
+		tcp_sndbuf_expand(c);
+		c->edges++;
+		tcp_report(c);
+	}
+	return 1;
+}

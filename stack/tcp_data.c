@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tcp_data.c - what becomes of received payload, and when it is acknowledged.
+ *
+ * Payload lands in the receive ring at its offset from rcv.copied at once, in
+ * order or not; rcv.ofo says which bytes beyond rcv.nxt are real.  When the gap
+ * closes nothing is copied again.  The delayed-ACK machine is Linux's: quick
+ * ACKs at the start, "pingpong" for interactive sessions, ATO estimation.
+ */
+#include "tcp_impl.h"
+
+#include <errno.h>
+
+/* ---- delayed ACKs ---- */
+
+static void incr_quickack(struct tcp_conn *c, unsigned max)
+{
+	uint32_t n = c->rcv.wnd / (2u * MAX(c->rcv.rcv_mss, 1));
+
+	n = MIN(n ? n : 2, max);
+	if (n > c->rcv.quick)
+		c->rcv.quick = (uint8_t)n;
+}
+
+void tcp_enter_quickack(struct tcp_conn *c, unsigned max)
+{
+	incr_quickack(c, max);
+	c->rcv.pingpong = 0;
+	c->rcv.ato = TCP_ATO_MIN;
+}
+
+static bool in_quickack(const struct tcp_conn *c)
+{
+	return c->rt.quickack || (c->rcv.quick && c->rcv.pingpong < TCP_PINGPONG_THRESH);
+}
+
+/* tcp_send_delayed_ack(). */
+static void send_delayed_ack(struct tcp_conn *c, xtime now)
+{
+	xtime ato = c->rcv.ato, max = XTIME_SEC / 2, at;
+
+	if (ato > TCP_DELACK_MIN) {
+		if (c->rcv.pingpong >= TCP_PINGPONG_THRESH || c->rcv.pushed)
+			max = TCP_DELACK_MAX;
+		if (c->rtt.srtt8_us)
+			max = MIN(max, MAX((xtime)(c->rtt.srtt8_us >> 3) * XTIME_USEC, TCP_DELACK_MIN));
+		ato = MIN(ato, max);
+	}
+	ato = MIN(ato, TCP_DELACK_MAX);
+	at = now + ato;
+	if (c->rcv.delack_at != XTIME_NEVER) {
+		if (c->rcv.delack_at <= now + (ato >> 2)) {
+			tcp_send_ack(c);
+			return;
+		}
+		at = xtime_min(at, c->rcv.delack_at);
+	}
+	c->rcv.ack_scheduled = true;
+	tcp_delack_set(c, at);
+}
+
+/* __tcp_ack_snd_check(). */
+void tcp_ack_check(struct tcp_conn *c, xtime now)
+{
+	if (!c->rcv.ack_scheduled)
+		return;
+	if ((c->rcv.nxt - c->rcv.wup > c->rcv.rcv_mss &&
+	     (c->rcv.q.len < c->opt.rcvlowat || tcp_window_free(c) >= c->rcv.wnd)) ||
+	    in_quickack(c) || c->rcv.ack_now) {
+		tcp_send_ack(c);
+	} else if (c->rcv.ofo.n) {
+		/* RFC 5681 4.2: at once; each one counts for a peer without SACK. */
+		if (!c->sack_ok && c->snd.out & OUT_ACK)
+			c->rcv.dup_acks++;
+		tcp_send_ack(c);
+	} else {
+		send_delayed_ack(c, now);
+	}
+}
+
+/* tcp_measure_rcv_mss(): the size of the peer's full segments. */
+static void measure_rcv_mss(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, uint16_t gso_size)
+{
+	uint32_t seg = gso_size ? gso_size : (uint32_t)len;
+	uint32_t hdr = c->ts_ok ? 32 : 20;
+
+	if (seg >= c->rcv.rcv_mss) {
+		c->rcv.rcv_mss = (uint16_t)MIN(seg, c->advmss);
+		return;
+	}
+	seg += th->hdr_len;
+	if (seg >= TCP_MSS_DEFAULT + 20u ||
+	    (seg >= 88u + 20u && !(th->flags & (TCPF_FIN | TCPF_URG | TCPF_SYN | TCPF_PSH)))) {
+		bool is_same;
+
+		seg -= MIN(seg, hdr);
+		is_same = seg == c->rcv.last_seg_size;
+		c->rcv.last_seg_size = (uint16_t)seg;
+		if (is_same) {
+			c->rcv.rcv_mss = (uint16_t)seg;
+			return;
+		}
+	}
+	c->rcv.pushed = c->rcv.pushed ? 2 : 1;
+}
+
+/* tcp_rcv_rtt_measure*(): the receiver's view of the RTT, for buffer auto-tuning. */
+static void rcv_rtt_update(struct tcp_conn *c, xtime sample, bool is_window)
+{
+	if (sample <= 0)
+		sample = 1;
+	if (!c->rcv.rtt_ns)
+		c->rcv.rtt_ns = sample;
+	else if (is_window)
+		c->rcv.rtt_ns = MIN(c->rcv.rtt_ns, sample);
+	else
+		c->rcv.rtt_ns += (sample - c->rcv.rtt_ns) / 8;
+}
+
+static void rcv_rtt_measure(struct tcp_conn *c, size_t len, xtime now)
+{
+	if (c->saw_ts && c->rcv_tsecr && len >= c->rcv.rcv_mss && c->rcv_tsecr != c->rcv.rtt_last_tsecr) {
+		uint32_t ms = tcp_ts_now(c, now) - c->rcv_tsecr;
+
+		c->rcv.rtt_last_tsecr = c->rcv_tsecr;
+		if (ms < 1u << 20)
+			rcv_rtt_update(c, MAX((xtime)ms, 1) * XTIME_MSEC, false);
+	}
+	if (c->rcv.rtt_time && seq_lt(c->rcv.nxt, c->rcv.rtt_seq))
+		return;
+	if (c->rcv.rtt_time)
+		rcv_rtt_update(c, now - c->rcv.rtt_time, true);
+	c->rcv.rtt_seq = c->rcv.nxt + c->rcv.wnd;
+	c->rcv.rtt_time = now;
+}
+
+/* tcp_grow_window(): the advertised window opens as data comes. */
+static void grow_window(struct tcp_conn *c, size_t len)
+{
+	uint32_t full = tcp_win_from_space(c->opt.rcvbuf);
+	int64_t room = (int64_t)MIN(c->rcv.window_clamp, full) - c->rcv.ssthresh;
+
+	if (room > 0)
+		c->rcv.ssthresh += (uint32_t)MIN(room, (int64_t)MAX(2u * c->advmss, 2u * (uint32_t)len));
+}
+
+static void data_event(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, uint16_t gso_size,
+                       xtime now)
+{
+	xtime gap;
+
+	c->rcv.ack_scheduled = true;
+	measure_rcv_mss(c, th, len, gso_size);
+	rcv_rtt_measure(c, len, now);
+	if (!c->rcv.ato) {
+		incr_quickack(c, TCP_MAX_QUICKACKS);
+		c->rcv.ato = TCP_ATO_MIN;
+	} else {
+		gap = now - c->rcv.lrcvtime;
+		if (gap <= TCP_ATO_MIN / 2)
+			c->rcv.ato = (c->rcv.ato >> 1) + TCP_ATO_MIN / 2;
+		else if (gap < c->rcv.ato)
+			c->rcv.ato = MIN((c->rcv.ato >> 1) + gap, c->rtt.rto_ns);
+		else if (gap > c->rtt.rto_ns)
+			incr_quickack(c, TCP_MAX_QUICKACKS);
+	}
+	c->rcv.lrcvtime = now;
+	if (len >= 128)
+		grow_window(c, len);
+}
+
+/* ---- SACK and DSACK to send ---- */
+
+void tcp_dsack_set(struct tcp_conn *c, seq32 start, seq32 end)
+{
+	if (!c->sack_ok || !c->s->set.tcp_dsack)
+		return;
+	count(c->s, CTR_TcpExtTCPDSACKOldSent);
+	c->rcv.has_dsack = true;
+	c->rcv.dsack = (struct tcp_sack_block){ start, end };
+}
+
+/* The block that changed last comes first (RFC 2018 4); stale ones leave. */
+static void sacks_update(struct tcp_conn *c, const struct range *recent)
+{
+	struct tcp_sack_block old[4];
+	unsigned n_old = c->rcv.nsacks, n = 0;
+
+	if (!c->sack_ok)
+		return;
+	for (unsigned i = 0; i < n_old; i++)
+		old[i] = c->rcv.sacks[i];
+	if (recent)
+		c->rcv.sacks[n++] = (struct tcp_sack_block){ recent->start, recent->end };
+	for (unsigned i = 0; i < n_old && n < 4; i++) {
+		const struct range *r = ranges_find(&c->rcv.ofo, old[i].start);
+
+		if (!r || (recent && r->start == recent->start))
+			continue;
+		c->rcv.sacks[n++] = (struct tcp_sack_block){ r->start, r->end };
+	}
+	c->rcv.nsacks = (uint8_t)n;
+}
+
+/* ---- queueing ---- */
+
+/* A FIN that came early is due as soon as everything before it has come. */
+static void check_fin(struct tcp_conn *c, xtime now)
+{
+	if (!c->rcv.has_fin || c->rcv.fin_seq != c->rcv.nxt)
+		return;
+	c->rcv.has_fin = false;
+	c->rcv.nxt++;
+	tcp_fin(c, now);
+}
+
+/* What waited out of order and is due now. */
+static void advance(struct tcp_conn *c, seq32 end)
+{
+	const struct range *r;
+
+	ring_extend(&c->rcv.q, end - c->rcv.nxt);
+	c->rcv.bytes_received += end - c->rcv.nxt;
+	c->rcv.nxt = end;
+	ranges_cut_before(&c->rcv.ofo, end);
+	r = ranges_find(&c->rcv.ofo, end);
+	if (!r)
+		return;
+	end = r->end;
+	ring_extend(&c->rcv.q, end - c->rcv.nxt);
+	c->rcv.bytes_received += end - c->rcv.nxt;
+	c->rcv.nxt = end;
+	ranges_cut_before(&c->rcv.ofo, end);
+}
+
+/* Puts [seq, seq+len) at its place in the ring: 0 or -ENOMEM. */
+static int place(struct tcp_conn *c, seq32 seq, const uint8_t *data, size_t len)
+{
+	size_t off = seq - c->rcv.copied;
+	int ret = ring_reserve(&c->rcv.q, off + len);
+
+	if (ret == 0)
+		ring_put(&c->rcv.q, off, data, len);
+	return ret;
+}
+
+static void queue_in_order(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t *data,
+                           size_t len, uint16_t gso_size, xtime now)
+{
+	seq32 seq = c->rcv.nxt;
+	bool had_holes = c->rcv.ofo.n > 0;
+
+	if (len && place(c, seq, data, len) < 0) {
+		count(c->s, CTR_tcp_nomem);
+		return;
+	}
+	if (len) {
+		advance(c, seq + (seq32)len);
+		c->s->counters[CTR_bytes_in] += len;
+		data_event(c, th, len, gso_size, now);
+	}
+	if (had_holes) {
+		/* RFC 5681 4.2: at once when a gap is filled. */
+		if (!c->rcv.ofo.n)
+			c->rcv.ack_now = true;
+		sacks_update(c, NULL);
+	}
+	check_fin(c, now);
+	c->edges++;
+	tcp_report(c);
+}
+
+/* tcp_data_queue_ofo(). */
+static void queue_out_of_order(struct tcp_conn *c, const struct tcp_hdr *th, seq32 seq,
+                               const uint8_t *data, size_t len, uint16_t gso_size, xtime now)
+{
+	struct range merged;
+	uint32_t was_new;
+	int ret;
+
+	(void)th;
+	(void)gso_size;
+	count(c->s, CTR_TcpExtTCPOFOQueue);
+	c->rcv.ack_scheduled = true;
+	if (!len)
+		return;
+	if (ranges_has(&c->rcv.ofo, seq, seq + (seq32)len)) {
+		tcp_dsack_set(c, seq, seq + (seq32)len);
+		return;
+	}
+	if (place(c, seq, data, len) < 0) {
+		count(c->s, CTR_tcp_nomem);
+		return;
+	}
+	ret = ranges_add(&c->rcv.ofo, seq, seq + (seq32)len, TCP_OFO_MAX, &merged, &was_new);
+	if (ret < 0) {
+		count(c->s, ret == -ENOSPC ? CTR_tcp_ofo_limit : CTR_tcp_nomem);
+		return;
+	}
+	c->s->counters[CTR_bytes_in] += was_new;
+	if (was_new < len)
+		count(c->s, CTR_TcpExtTCPRcvCollapsed);
+	sacks_update(c, &merged);
+	grow_window(c, len);
+	(void)now;
+}
+
+static void out_of_window(struct tcp_conn *c, enum counter why)
+{
+	tcp_enter_quickack(c, TCP_MAX_QUICKACKS);
+	c->rcv.ack_scheduled = true;
+	count(c->s, why);
+}
+
+/* RFC 9293 3.10.7.4, "process the segment text" and "check the FIN bit". */
+void tcp_data_queue(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t *data, size_t len,
+                    uint16_t gso_size, xtime now)
+{
+	seq32 seq = th->seq, end = th->seq + (seq32)len;
+	seq32 limit = c->rcv.nxt + tcp_receive_window(c);
+	bool has_fin = th->flags & TCPF_FIN;
+
+	if (!len && !has_fin)
+		return;
+	if (seq_le(end + has_fin, c->rcv.nxt)) {
+		tcp_dsack_set(c, seq, end + has_fin);
+		out_of_window(c, CTR_tcp_out_of_window);
+		return;
+	}
+	if (len && !seq_lt(seq, limit)) {
+		out_of_window(c, CTR_tcp_rcv_full);
+		return;
+	}
+	if (seq_gt(end, limit)) {
+		len -= end - limit;
+		end = limit;
+		has_fin = false;
+	}
+	if (has_fin) {
+		c->rcv.has_fin = true;
+		c->rcv.fin_seq = end;
+	}
+	if (seq_gt(seq, c->rcv.nxt)) {
+		queue_out_of_order(c, th, seq, data, len, gso_size, now);
+		return;
+	}
+	if (seq_lt(seq, c->rcv.nxt)) {
+		uint32_t dup = c->rcv.nxt - seq;
+
+		tcp_dsack_set(c, seq, c->rcv.nxt);
+		data += MIN(dup, len);
+		len -= MIN(dup, len);
+		count(c->s, CTR_TcpExtTCPRcvCollapsed);
+	}
+	queue_in_order(c, th, data, len, gso_size, now);
+}
+
+/* tcp_cleanup_rbuf(): the program has read `copied` bytes; is that worth an ACK? */
+void tcp_cleanup_rbuf(struct tcp_conn *c, size_t copied, xtime now)
+{
+	bool is_time = false;
+
+	(void)now;
+	if (c->state == TCP_CLOSE)
+		return;
+	if (c->rcv.ack_scheduled &&
+	    (c->rcv.nxt - c->rcv.wup > c->rcv.rcv_mss ||
+	     (copied && !c->rcv.q.len &&
+	      (c->rcv.pushed == 2 || (c->rcv.pushed == 1 && c->rcv.pingpong < TCP_PINGPONG_THRESH)))))
+		is_time = true;
+	if (copied && !is_time && !(c->shut & SHUT_RCV_BIT)) {
+		uint32_t wnd = tcp_receive_window(c);
+
+		if (2 * (uint64_t)wnd <= c->rcv.window_clamp) {
+			uint32_t new = tcp_window_free(c);
+
+			is_time = new && new >= 2 * wnd;
+		}
+	}
+	if (is_time)
+		tcp_send_ack(c);
+}

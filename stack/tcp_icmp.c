@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tcp_icmp.c - what ICMP and unresolved next hops mean for a connection: Linux's
+ * tcp_v4_err(), with the checks of RFC 5927.  While the SYN is under way an error
+ * ends the attempt; on an open connection it is soft: kept, and reported only if
+ * the connection times out.
+ */
+#include "tcp_impl.h"
+
+#include <errno.h>
+
+#define ICMP_UNREACH 3
+#define ICMP_TIME_EXCEEDED 11
+#define ICMP_PARAM_PROBLEM 12
+#define ICMP_FRAG_NEEDED 4
+
+/* icmp_err_convert[] of Linux: by code of "destination unreachable". */
+static const struct {
+	uint16_t err;
+	bool is_fatal;
+} unreach_err[16] = {
+	{ ENETUNREACH, false }, { EHOSTUNREACH, false }, { ENOPROTOOPT, true }, { ECONNREFUSED, true },
+	{ EMSGSIZE, false }, { EOPNOTSUPP, false }, { ENETUNREACH, true }, { EHOSTDOWN, true },
+	{ ENONET, true }, { ENETUNREACH, true }, { EHOSTUNREACH, true }, { ENETUNREACH, false },
+	{ EHOSTUNREACH, false }, { EHOSTUNREACH, true }, { EHOSTUNREACH, true }, { EHOSTUNREACH, true },
+};
+
+/* tcp_v4_mtu_reduced(). */
+static void mtu_reduced(struct tcp_conn *c, uint32_t mtu, xtime now)
+{
+	ip4 dst = c->opt.ip_opts.srr ? c->opt.ip_opts.first_hop : c->ent.t.raddr;
+	uint32_t old = c->snd.mss_cache;
+
+	if (c->opt.pmtudisc == IP_PMTUDISC_DONT || c->opt.pmtudisc == IP_PMTUDISC_INTERFACE ||
+	    c->opt.pmtudisc == IP_PMTUDISC_OMIT || c->rt.mtu_locked)
+		return;
+	ip_set_pmtu(c->s, dst, mtu, now);
+	tcp_sync_mss(c, ip_mtu(c->s, &c->rt, dst, now));
+	if (c->snd.mss_cache >= old || conn_in(c, ST(SYN_SENT)))
+		return;
+	/* tcp_simple_retransmit(): what was too large was not lost to congestion. */
+	for (uint32_t i = 0; i < c->snd.txq.n; i++) {
+		struct tx_seg *seg = txq_at(&c->snd.txq, i);
+
+		if (seg->mss > c->snd.mss_cache && seg->end - seg->seq > c->snd.mss_cache)
+			tcp_mark_lost(c, seg);
+	}
+	if (c->loss.lost_out && c->loss.ca_state != CA_LOSS) {
+		c->loss.high_seq = c->snd.nxt;
+		c->loss.prior_ssthresh = 0;
+		c->loss.undo_on = false;
+		tcp_set_ca_state(c, CA_LOSS, now);
+	}
+	tcp_want_output(c);
+}
+
+/* The errno and whether it is fatal; 0 when the message says nothing to TCP. */
+static int convert(uint8_t type, uint8_t code)
+{
+	switch (type) {
+	case ICMP_UNREACH:
+		return code < ARRAY_LEN(unreach_err) ? unreach_err[code].err : 0;
+	case ICMP_PARAM_PROBLEM:
+		return EPROTO;
+	case ICMP_TIME_EXCEEDED:
+		return EHOSTUNREACH;
+	default:
+		return 0;
+	}
+}
+
+/* tcp_ld_RTO_revert(): RFC 6069, the network says why nothing came back. */
+static void revert_rto(struct tcp_conn *c, xtime now)
+{
+	struct tx_seg *head;
+	xtime rto;
+
+	if (!c->snd.retransmits || !c->snd.backoff || !c->snd.txq.n)
+		return;
+	c->snd.backoff--;
+	rto = c->rtt.srtt8_us ? ((xtime)(c->rtt.srtt8_us >> 3) + c->rtt.rttvar_us) * XTIME_USEC : TCP_RTO_INITIAL;
+	c->rtt.rto_ns = MIN(rto << c->snd.backoff, tcp_rto_max(c));
+	head = txq_at(&c->snd.txq, 0);
+	tcp_rexmit_set(c, REXMIT_RTO, MAX(head->sent + c->rtt.rto_ns, now));
+}
+
+static void conn_icmp(struct tcp_conn *c, seq32 seq, uint8_t type, uint8_t code, uint32_t mtu, xtime now)
+{
+	int err = convert(type, code);
+
+	/* RFC 5927 4.1: only about something that is outstanding. */
+	if (!(seq_le(c->snd.una, seq) && seq_le(seq, c->snd.nxt))) {
+		count(c->s, CTR_icmp_stale);
+		return;
+	}
+	if (!err) {
+		count(c->s, CTR_icmp_type);
+		return;
+	}
+	count(c->s, CTR_icmp_error_in);
+	if (type == ICMP_UNREACH && code == ICMP_FRAG_NEEDED) {
+		mtu_reduced(c, mtu, now);
+		return;
+	}
+	if (type == ICMP_UNREACH && code <= 1)
+		revert_rto(c, now);
+	if (conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)) && !c->parent)
+		tcp_done_err(c, err, now);
+	else if (c->opt.recverr && type == ICMP_UNREACH && unreach_err[code].is_fatal) {
+		c->err = (uint16_t)err;
+		c->edges++;
+		tcp_report(c);
+	} else {
+		c->err_soft = (uint16_t)err;
+	}
+}
+
+void tcp_icmp(struct stack *s, const struct tuple *t, seq32 seq, uint8_t type, uint8_t code,
+              uint32_t mtu, xtime now)
+{
+	struct ent *e = conntab_find(&s->tab, t);
+
+	if (!e || e->kind != ENT_CONN) {
+		count(s, CTR_icmp_quote);
+		return;
+	}
+	conn_icmp(container_of(e, struct tcp_conn, ent), seq, type, code, mtu, now);
+	tcp_timer_update(container_of(e, struct tcp_conn, ent));
+}
+
+void tcp_neigh_done(struct stack *s, struct neigh *n, int err, xtime now)
+{
+	(void)s;
+	while (!list_is_empty(&n->waiters)) {
+		struct tcp_conn *c = container_of(n->waiters.next, struct tcp_conn, neigh_wait);
+
+		list_remove(&c->neigh_wait);
+		if (err) {
+			conn_icmp(c, c->snd.una, ICMP_UNREACH, 1, 0, now);
+			tcp_timer_update(c);
+			tcp_free_if_gone(c);
+		} else {
+			tcp_want_output(c);
+		}
+	}
+}

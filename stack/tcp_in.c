@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tcp_in.c - a segment came in: RFC 9293 3.10.7, one function for each of its
+ * steps, in the order and with the deviations of Linux (tcp_v4_rcv,
+ * tcp_rcv_synsent_state_process, tcp_validate_incoming, tcp_rcv_state_process).
+ */
+#include "tcp_impl.h"
+
+#include <errno.h>
+
+/* The segment being processed. */
+struct seg_in {
+	const struct ip_hdr *ip;
+	const struct tcp_hdr *th;
+	const uint8_t *data;
+	size_t len;            /* payload bytes */
+	uint16_t gso_size;
+	seq32 end;             /* sequence number behind it, SYN and FIN counted */
+	xtime now;
+};
+
+/* __tcp_oow_rate_limited(): one ACK per tcp_invalid_ratelimit for segments that are
+ * out of window (ack loops, RFC 5961). */
+bool tcp_oow_ratelimited(struct stack *s, xtime *last, xtime now)
+{
+	if (*last && now - *last < s->set.tcp_invalid_ratelimit * XTIME_MSEC) {
+		count(s, CTR_TcpExtTCPACKSkippedSeq);
+		return true;
+	}
+	*last = now;
+	return false;
+}
+
+/* tcp_send_challenge_ack(): RFC 5961 7, rate limited per connection and in all. */
+static void challenge_ack(struct tcp_conn *c, xtime now)
+{
+	struct stack *s = c->s;
+
+	if (tcp_oow_ratelimited(s, &c->rcv.oow_ack_time, now))
+		return;
+	if (s->set.tcp_challenge_ack_limit != INT32_MAX) {
+		if (now - s->challenge_second >= XTIME_SEC) {
+			uint32_t half = ((uint32_t)s->set.tcp_challenge_ack_limit + 1) / 2;
+
+			s->challenge_second = now;
+			s->challenge_left = half + (half ? stack_random(s) % (uint32_t)MAX(s->set.tcp_challenge_ack_limit, 1) : 0);
+		}
+		if (!s->challenge_left)
+			return;
+		s->challenge_left--;
+	}
+	count(s, CTR_TcpExtTCPChallengeACK);
+	tcp_send_ack(c);
+}
+
+/* tcp_send_dupack(): tells the peer where we stand. */
+static void send_dupack(struct tcp_conn *c, const struct seg_in *seg)
+{
+	if (seg->end != seg->th->seq && seq_lt(seg->th->seq, c->rcv.nxt)) {
+		tcp_enter_quickack(c, TCP_MAX_QUICKACKS);
+		tcp_dsack_set(c, seg->th->seq, seq_min(seg->end, c->rcv.nxt));
+	}
+	tcp_send_ack(c);
+}
+
+/* ---- options of the handshake ---- */
+
+static void take_syn_options(struct tcp_conn *c, const struct seg_in *seg)
+{
+	const struct settings *set = &c->s->set;
+	const struct tcp_hdr *th = seg->th;
+
+	if (th->has_mss && th->mss) {
+		c->peer_mss = th->mss;
+		if (c->opt.user_mss)
+			c->peer_mss = MIN(c->peer_mss, c->opt.user_mss);
+	}
+	c->wscale_ok = th->has_wscale && set->tcp_window_scaling;
+	if (c->wscale_ok) {
+		c->snd_wscale = th->wscale;
+	} else {
+		c->snd_wscale = c->rcv_wscale = 0;
+		c->rcv.window_clamp = MIN(c->rcv.window_clamp, 65535u);
+	}
+	c->sack_ok = th->sack_permitted && set->tcp_sack;
+	c->ts_ok = th->has_ts && set->tcp_timestamps;
+	if (c->ts_ok) {
+		c->ts_recent = th->tsval;
+		c->ts_recent_stamp = seg->now;
+		c->advmss -= MIN(c->advmss, 12);
+	}
+}
+
+/* What both a SYN and a SYN-ACK tell of the peer's side. */
+static void take_peer_isn(struct tcp_conn *c, const struct seg_in *seg)
+{
+	take_syn_options(c, seg);
+	c->rcv.irs = seg->th->seq;
+	c->rcv.nxt = c->rcv.wup = c->rcv.copied = seg->th->seq + 1;
+	c->snd.wl1 = seg->th->seq;
+	c->snd.wnd = seg->th->wnd;   /* RFC 7323 2.2: never scaled here */
+	c->snd.max_wnd = c->snd.wnd;
+	tcp_sync_mss(c, c->pmtu);
+	c->rcv.rcv_mss = (uint16_t)MAX(MIN(MIN(MIN(c->advmss, c->snd.mss_cache), 536u), MAX(c->rcv.wnd / 2, 1u)), 88u);
+}
+
+/* tcp_finish_connect(). */
+static void finish_connect(struct tcp_conn *c, xtime now)
+{
+	tcp_set_state(c, TCP_ESTABLISHED, now);
+	c->rcv.lrcvtime = now;
+	tcp_init_metrics(c, now);
+	c->snd.lsndtime = now;
+	tcp_keep_start(c, now);
+	c->edges++;
+	tcp_report(c);
+}
+
+/* ---- SYN-SENT: RFC 9293 3.10.7.3 ---- */
+
+static bool synsent_ack_is_bad(struct tcp_conn *c, const struct seg_in *seg)
+{
+	const struct tcp_hdr *th = seg->th;
+	uint32_t first;
+
+	if (seq_le(th->ack, c->snd.una) || seq_gt(th->ack, c->snd.nxt)) {
+		if (!c->snd.retransmits)
+			tcp_rexmit_set(c, REXMIT_RTO, seg->now + 2 * XTIME_MSEC);
+		return true;
+	}
+	/* PAWSActive: an echo of what we never sent. */
+	first = xtime_ms(c->opened_at) + c->ts_offset;
+	return th->has_ts && th->tsecr && c->s->set.tcp_timestamps &&
+	       ((int32_t)(th->tsecr - first) < -1 || (int32_t)(th->tsecr - tcp_ts_now(c, seg->now)) > 0);
+}
+
+static void synsent_established(struct tcp_conn *c, const struct seg_in *seg)
+{
+	uint32_t wnd = c->rcv.wnd;
+
+	take_peer_isn(c, seg);
+	c->rcv.wnd = wnd;
+	tcp_ack(c, seg->th, 0, false, seg->now);
+	finish_connect(c, seg->now);
+	if (c->snd.q.len || c->snd.fin || c->opt.defer_accept || c->rcv.pingpong >= TCP_PINGPONG_THRESH) {
+		/* Save one ACK: data will carry it. */
+		c->rcv.ack_scheduled = true;
+		tcp_enter_quickack(c, TCP_MAX_QUICKACKS);
+		tcp_delack_set(c, seg->now + TCP_DELACK_MAX);
+		tcp_want_output(c);
+	} else {
+		tcp_send_ack(c);
+	}
+}
+
+static void rcv_synsent(struct tcp_conn *c, const struct seg_in *seg)
+{
+	const struct tcp_hdr *th = seg->th;
+
+	if (th->flags & TCPF_ACK) {
+		if (synsent_ack_is_bad(c, seg)) {
+			count(c->s, CTR_tcp_bad_ack);
+			tcp_reply_reset(c->s, seg->ip, th, seg->len, seg->now);
+		} else if (th->flags & TCPF_RST) {
+			tcp_reset(c, seg->now);
+		} else if (!(th->flags & TCPF_SYN)) {
+			count(c->s, CTR_tcp_unexpected);
+		} else {
+			synsent_established(c, seg);
+		}
+		return;
+	}
+	if (th->flags & TCPF_RST || !(th->flags & TCPF_SYN)) {
+		count(c->s, CTR_tcp_unexpected);
+		return;
+	}
+	/* Crossed SYNs: simultaneous open. */
+	take_peer_isn(c, seg);
+	tcp_set_state(c, TCP_SYN_RECV, seg->now);
+	c->snd.out |= OUT_SYN;
+	tcp_want_output(c);
+}
+
+/* ---- the checks before anything else: tcp_validate_incoming() ---- */
+
+/* RFC 7323 5.3 R1, tcp_paws_discard(): an old timestamp, but not a plain ACK that
+ * was overtaken (tcp_disordered_ack). */
+static bool paws_rejects(const struct tcp_conn *c, const struct seg_in *seg)
+{
+	const struct tcp_hdr *th = seg->th;
+
+	if (!c->ts_ok || !th->has_ts || !c->ts_recent_stamp)
+		return false;
+	if ((int32_t)(c->ts_recent - th->tsval) <= 1)
+		return false;
+	if (seg->now - c->ts_recent_stamp >= TCP_PAWS_24DAYS)
+		return false;
+	if (th->flags & TCPF_ACK && th->seq == seg->end && th->seq == c->rcv.nxt && th->ack == c->snd.una &&
+	    (int32_t)(c->ts_recent - th->tsval) <= (int32_t)(c->rtt.rto_ns / XTIME_MSEC))
+		return false;
+	return true;
+}
+
+/* RFC 9293 3.10.7.4 "first, check sequence number". */
+static bool sequence_is_bad(const struct tcp_conn *c, const struct seg_in *seg)
+{
+	return seq_lt(seg->end, c->rcv.wup) ||
+	       seq_gt(seg->th->seq, c->rcv.nxt + tcp_receive_window(c));
+}
+
+/* A RST that comes after our peer's FIN may carry the number before it. */
+static bool reset_follows_fin(const struct tcp_conn *c, seq32 seq)
+{
+	return seq == c->rcv.nxt - 1 && conn_in(c, ST(CLOSE_WAIT) | ST(LAST_ACK) | ST(CLOSING));
+}
+
+/* RFC 5961 3.2: only the exact number resets; or the end of the rightmost SACK. */
+static bool reset_is_exact(const struct tcp_conn *c, seq32 seq)
+{
+	if (seq == c->rcv.nxt || reset_follows_fin(c, seq))
+		return true;
+	if (c->sack_ok && c->rcv.nsacks) {
+		seq32 max = c->rcv.sacks[0].end;
+
+		for (unsigned i = 1; i < c->rcv.nsacks; i++)
+			max = seq_max(max, c->rcv.sacks[i].end);
+		return seq == max;
+	}
+	return false;
+}
+
+/* The SYN-ACK of a simultaneous open is no stray SYN. */
+static bool is_crossed_synack(const struct tcp_conn *c, const struct seg_in *seg)
+{
+	return c->state == TCP_SYN_RECV && !c->parent && seg->th->flags & TCPF_ACK &&
+	       seg->th->seq + 1 == seg->end && seg->th->seq + 1 == c->rcv.nxt &&
+	       seg->th->ack == c->snd.nxt;
+}
+
+static void drop_unacceptable(struct tcp_conn *c, const struct seg_in *seg)
+{
+	const struct tcp_hdr *th = seg->th;
+
+	if (th->flags & TCPF_RST) {
+		if (reset_follows_fin(c, th->seq))
+			tcp_reset(c, seg->now);
+		else
+			count(c->s, CTR_tcp_rst_ignored);
+		return;
+	}
+	if (th->flags & TCPF_SYN) {
+		count(c->s, CTR_tcp_syn_challenged);
+		challenge_ack(c, seg->now);
+		return;
+	}
+	count(c->s, CTR_tcp_out_of_window);
+	if (!tcp_oow_ratelimited(c->s, &c->rcv.oow_ack_time, seg->now))
+		send_dupack(c, seg);
+}
+
+/* True when the segment may be processed further. */
+static bool validate(struct tcp_conn *c, const struct seg_in *seg)
+{
+	const struct tcp_hdr *th = seg->th;
+
+	if (paws_rejects(c, seg) && !(th->flags & TCPF_RST)) {
+		count(c->s, CTR_TcpExtPAWSEstab);
+		if (th->flags & TCPF_SYN)
+			challenge_ack(c, seg->now);
+		else if (!tcp_oow_ratelimited(c->s, &c->rcv.oow_ack_time, seg->now))
+			send_dupack(c, seg);
+		return false;
+	}
+	if (sequence_is_bad(c, seg)) {
+		drop_unacceptable(c, seg);
+		return false;
+	}
+	if (th->flags & TCPF_RST) {
+		if (reset_is_exact(c, th->seq)) {
+			tcp_reset(c, seg->now);
+		} else {
+			count(c->s, CTR_tcp_rst_ignored);
+			challenge_ack(c, seg->now);
+		}
+		return false;
+	}
+	if (th->flags & TCPF_SYN && !is_crossed_synack(c, seg)) {
+		count(c->s, CTR_tcp_syn_challenged);
+		challenge_ack(c, seg->now);
+		return false;
+	}
+	return true;
+}
+
+/* ---- the states ---- */
+
+/* Our SYN is acknowledged in SYN-RECEIVED. */
+static bool synrecv_established(struct tcp_conn *c, const struct seg_in *seg)
+{
+	c->snd.wnd = (uint32_t)seg->th->wnd << c->snd_wscale;
+	c->snd.wl1 = seg->th->seq;
+	c->snd.max_wnd = MAX(c->snd.max_wnd, c->snd.wnd);
+	if (c->parent && !tcp_listen_ready(c, seg->now))
+		return false;
+	finish_connect(c, seg->now);
+	return true;
+}
+
+/* Everything including the FIN is acknowledged. */
+static bool fin_is_acked(const struct tcp_conn *c)
+{
+	return c->snd.fin && c->snd.una == tcp_snd_end(c);
+}
+
+/* The program is gone and data comes that nobody will read: RFC 1122 4.2.2.13. */
+static bool has_data_for_nobody(const struct tcp_conn *c, const struct seg_in *seg)
+{
+	seq32 end = seg->end - (seg->th->flags & TCPF_FIN ? 1 : 0);
+
+	return seg->end != seg->th->seq && seq_gt(end, c->rcv.nxt);
+}
+
+static void finwait1_acked(struct tcp_conn *c, const struct seg_in *seg)
+{
+	xtime tmo;
+
+	tcp_set_state(c, TCP_FIN_WAIT2, seg->now);
+	c->shut |= SHUT_SND_BIT;
+	c->edges++;
+	tcp_report(c);
+	if (!c->is_dead)
+		return;
+	if (c->opt.linger2_s < 0 || has_data_for_nobody(c, seg)) {
+		count(c->s, CTR_TcpExtTCPAbortOnData);
+		tcp_done(c, seg->now);
+		return;
+	}
+	tmo = tcp_fin_time(c);
+	if (tmo > TCP_TIMEWAIT_LEN)
+		tcp_keep_set(c, seg->now + tmo - TCP_TIMEWAIT_LEN);
+	else if (seg->th->flags & TCPF_FIN)
+		tcp_keep_set(c, seg->now + tmo);
+	else
+		tcp_time_wait(c, TCP_FIN_WAIT2, tmo, seg->now);
+}
+
+/* RFC 9293 3.10.7.4 "fifth, check the ACK field", what it means for the state. */
+static void ack_state(struct tcp_conn *c, const struct seg_in *seg)
+{
+	switch (c->state) {
+	case TCP_SYN_RECV:
+		if (!synrecv_established(c, seg))
+			count(c->s, CTR_tcp_accept_full);
+		break;
+	case TCP_FIN_WAIT1:
+		if (fin_is_acked(c))
+			finwait1_acked(c, seg);
+		break;
+	case TCP_CLOSING:
+		if (fin_is_acked(c))
+			tcp_time_wait(c, TCP_TIME_WAIT, TCP_TIMEWAIT_LEN, seg->now);
+		break;
+	case TCP_LAST_ACK:
+		if (fin_is_acked(c))
+			tcp_done(c, seg->now);
+		break;
+	default:
+		break;
+	}
+}
+
+/* RFC 9293 3.10.7.4 "seventh, process the segment text". */
+static void text(struct tcp_conn *c, const struct seg_in *seg)
+{
+	if (conn_in(c, ST(CLOSE_WAIT) | ST(CLOSING) | ST(LAST_ACK)) && !seq_lt(seg->th->seq, c->rcv.nxt) &&
+	    seg->len)
+		return;
+	if (c->is_dead && conn_in(c, ST(CLOSE_WAIT) | ST(CLOSING) | ST(LAST_ACK) | ST(FIN_WAIT1) | ST(FIN_WAIT2)) &&
+	    has_data_for_nobody(c, seg)) {
+		count(c->s, CTR_tcp_closed_data);
+		count(c->s, CTR_TcpExtTCPAbortOnData);
+		tcp_reply_reset(c->s, seg->ip, seg->th, seg->len, seg->now);
+		tcp_reset(c, seg->now);
+		return;
+	}
+	tcp_data_queue(c, seg->th, seg->data, seg->len, seg->gso_size, seg->now);
+}
+
+static void rcv_synchronized(struct tcp_conn *c, const struct seg_in *seg)
+{
+	const struct tcp_hdr *th = seg->th;
+	int ret;
+
+	if (!(th->flags & (TCPF_ACK | TCPF_RST | TCPF_SYN))) {
+		count(c->s, CTR_tcp_no_ack);
+		return;
+	}
+	if (!validate(c, seg))
+		return;
+	ret = tcp_ack(c, th, seg->len, true, seg->now);
+	if (ret != 1 && c->state == TCP_SYN_RECV) {
+		/* RFC 9293 3.10.7.4: an ACK that does not fit our SYN. */
+		count(c->s, CTR_tcp_bad_ack);
+		tcp_reply_reset(c->s, seg->ip, th, seg->len, seg->now);
+		return;
+	}
+	if (ret > 1) {
+		count(c->s, (enum counter)ret);
+		if (c->state != TCP_ESTABLISHED || ret == CTR_tcp_old_ack)
+			challenge_ack(c, seg->now);
+		return;
+	}
+	ack_state(c, seg);
+	if (c->state != TCP_CLOSE)
+		text(c, seg);
+	if (c->state != TCP_CLOSE)
+		tcp_ack_check(c, seg->now);
+}
+
+static void conn_input(struct tcp_conn *c, const struct seg_in *seg)
+{
+	c->rcv.segs_in++;
+	if (seg->len)
+		c->rcv.data_segs_in++;
+	c->saw_ts = seg->th->has_ts;
+	c->rcv_tsecr = seg->th->tsecr;
+	if (c->saw_ts && c->ts_ok && c->rcv_tsecr == 0)
+		c->saw_ts = false;
+	if (c->state == TCP_SYN_SENT)
+		rcv_synsent(c, seg);
+	else if (c->state == TCP_CLOSE)
+		count(c->s, CTR_tcp_unexpected);
+	else
+		rcv_synchronized(c, seg);
+	tcp_timer_update(c);
+	tcp_free_if_gone(c);
+}
+
+/* A segment for a port without a connection of that peer. */
+static void no_conn_input(struct stack *s, int iface, const struct seg_in *seg)
+{
+	struct bind_owner *o = conntab_find_listener(&s->tab, seg->ip->dst, seg->th->dport, iface);
+
+	if (o) {
+		tcp_listen_input(container_of(o, struct tcp_conn, bind), iface, seg->ip, seg->th, seg->now);
+		return;
+	}
+	count(s, CTR_tcp_no_socket);
+	tcp_reply_reset(s, seg->ip, seg->th, seg->len, seg->now);
+}
+
+void tcp_input(struct stack *s, int iface, const struct ip_hdr *ip, const uint8_t *p, size_t len,
+               const struct virtio_net_hdr *vnet, xtime now)
+{
+	struct tuple t = { .laddr = ip->dst, .raddr = ip->src };
+	struct seg_in seg = { .ip = ip, .now = now };
+	struct tcp_hdr th;
+	struct ent *e;
+	int why = tcp_parse(p, len, &th);
+
+	if (why) {
+		count(s, (enum counter)why);
+		return;
+	}
+	if (!ip_is_unicast(s, ip->dst) || !ip_is_unicast(s, ip->src)) {
+		count(s, CTR_tcp_addr);
+		return;
+	}
+	if (ip_addr_kind(s, ip->dst) == IP_ADDR_SHARED && !conntab_is_claimed(&s->tab, ip->dst, th.dport)) {
+		count(s, CTR_tcp_foreign);
+		return;
+	}
+	if (!ip_tcp_csum_ok(s, iface, ip, p, len, vnet)) {
+		count(s, CTR_tcp_csum);
+		return;
+	}
+	seg.th = &th;
+	seg.data = p + th.hdr_len;
+	seg.len = len - th.hdr_len;
+	seg.gso_size = vnet->gso_type == VIRTIO_NET_HDR_GSO_NONE ? 0 : vnet->gso_size;
+	seg.end = th.seq + (seq32)seg.len + (th.flags & TCPF_SYN ? 1 : 0) + (th.flags & TCPF_FIN ? 1 : 0);
+	s->counters[CTR_TcpInSegs] += seg.gso_size ? (seg.len + seg.gso_size - 1) / seg.gso_size : 1;
+	t.lport = th.dport;
+	t.rport = th.sport;
+	e = conntab_find(&s->tab, &t);
+	if (!e)
+		no_conn_input(s, iface, &seg);
+	else if (e->kind == ENT_TIMEWAIT)
+		tcp_tw_input(container_of(e, struct tcp_tw, ent), ip, &th, seg.len, iface, now);
+	else
+		conn_input(container_of(e, struct tcp_conn, ent), &seg);
+}

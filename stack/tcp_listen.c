@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tcp_listen.c - passive open: inet_listen(), the children that shake hands, the
+ * queue of those that are ready, inet_csk_accept().
+ *
+ * A child is a whole connection from its SYN on, in SYN-RECEIVED, with `parent`
+ * pointing at the listener; both the children in handshake and those that wait to
+ * be accepted are bounded by the backlog.
+ */
+#include "tcp_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define SOMAXCONN_LINUX 4096
+
+struct listener {
+	struct list ready;       /* struct tcp_conn.accept_link: established, oldest first */
+	struct list shaking;     /* struct tcp_conn.accept_link: in SYN-RECEIVED */
+	uint32_t nready, nshaking, backlog;
+};
+
+static struct tcp_conn *child_of(struct list *l)
+{
+	return container_of(l, struct tcp_conn, accept_link);
+}
+
+int tcp_listen(struct tcp_conn *c, int backlog, ip4 *claim_addr, uint16_t *claim_port, xtime now)
+{
+	uint32_t max = (unsigned)backlog > SOMAXCONN_LINUX ? SOMAXCONN_LINUX : (uint32_t)backlog;
+	int ret;
+
+	if (c->state == TCP_LISTEN) {
+		c->listener->backlog = max;
+		return 0;
+	}
+	if (c->state != TCP_CLOSE || c->was_connecting || c->is_connected)
+		return -EINVAL;
+	if (!conntab_port(&c->bind)) {
+		ret = tcp_bind(c, c->ent.t.laddr, 0, true, claim_addr, claim_port, now);
+		if (ret < 0)
+			return ret;
+	}
+	c->bind.reuse = c->opt.reuseaddr;
+	ret = conntab_may_listen(&c->s->tab, &c->bind);
+	if (ret < 0)
+		return ret;
+	c->listener = calloc(1, sizeof(*c->listener));
+	if (!c->listener)
+		return -ENOMEM;
+	list_init(&c->listener->ready);
+	list_init(&c->listener->shaking);
+	c->listener->backlog = max;
+	c->bind.is_listening = true;
+	tcp_set_state(c, TCP_LISTEN, now);
+	return 0;
+}
+
+bool tcp_listen_has_child(const struct tcp_conn *l)
+{
+	return l->listener->nready > 0;
+}
+
+struct tcp_conn *tcp_accept(struct tcp_conn *l, int *err, xtime now)
+{
+	struct tcp_conn *c;
+
+	(void)now;
+	if (l->state != TCP_LISTEN) {
+		*err = -EINVAL;
+		return NULL;
+	}
+	if (!l->listener->nready) {
+		*err = -EAGAIN;
+		return NULL;
+	}
+	c = child_of(l->listener->ready.next);
+	list_remove(&c->accept_link);
+	l->listener->nready--;
+	c->parent = NULL;
+	c->is_connected = true;
+	c->is_released = false;
+	tcp_report(c);
+	tcp_report(l);
+	return c;
+}
+
+/* A child that nobody will accept: reset (inet_child_forget). */
+static void child_kill(struct tcp_conn *c, xtime now)
+{
+	list_remove(&c->accept_link);
+	c->parent = NULL;
+	if (c->state != TCP_CLOSE) {
+		tcp_send_active_reset(c, now);
+		tcp_set_state(c, TCP_CLOSE, now);
+	}
+	c->is_released = true;
+	tcp_free_if_gone(c);
+}
+
+void tcp_listen_stop(struct tcp_conn *l, xtime now)
+{
+	struct listener *ls = l->listener;
+
+	if (!ls)
+		return;
+	while (!list_is_empty(&ls->ready))
+		child_kill(child_of(ls->ready.next), now);
+	while (!list_is_empty(&ls->shaking))
+		child_kill(child_of(ls->shaking.next), now);
+	l->bind.is_listening = false;
+	l->listener = NULL;
+	free(ls);
+}
+
+/* A child in handshake or in the queue has died. */
+void tcp_listen_child_gone(struct tcp_conn *c)
+{
+	struct listener *ls = c->parent->listener;
+
+	/* Linux leaves an established child that was reset in the queue: accept() gives
+	 * it, and the first read tells. */
+	if (list_is_linked(&c->accept_link) && c->is_connected)
+		return;
+	list_remove(&c->accept_link);
+	ls->nshaking--;
+	c->parent = NULL;
+	c->is_released = true;
+}
+
+bool tcp_listen_ready(struct tcp_conn *c, xtime now)
+{
+	struct listener *ls = c->parent->listener;
+
+	(void)now;
+	if (ls->nready > ls->backlog)
+		return false;   /* the SYN-ACK will be sent again */
+	list_remove(&c->accept_link);
+	ls->nshaking--;
+	ls->nready++;
+	list_append(&ls->ready, &c->accept_link);
+	c->is_connected = true;
+	c->parent->edges++;
+	tcp_report(c->parent);
+	return true;
+}
+
+/* What a connection inherits from its listener (inet_csk_clone_lock). */
+static void child_inherit(struct tcp_conn *c, const struct tcp_conn *l)
+{
+	c->opt = l->opt;
+	c->cc.ops = l->cc.ops;
+	c->opt.ip_opts.len = 0;
+	c->opt.ip_opts.srr = 0;
+	c->parent = (struct tcp_conn *)l;
+	c->bind.addr = c->ent.t.laddr;
+	c->bind.reuse = l->bind.reuse;
+	c->bind.reuseport = l->bind.reuseport;
+	c->bind.uid = l->bind.uid;
+}
+
+static void child_take_syn(struct tcp_conn *c, const struct tcp_hdr *th, xtime now)
+{
+	const struct settings *set = &c->s->set;
+
+	c->peer_mss = th->has_mss && th->mss ? th->mss : TCP_MSS_DEFAULT;
+	if (c->opt.user_mss)
+		c->peer_mss = MIN(c->peer_mss, c->opt.user_mss);
+	c->wscale_ok = th->has_wscale && set->tcp_window_scaling;
+	c->snd_wscale = c->wscale_ok ? th->wscale : 0;
+	c->sack_ok = th->sack_permitted && set->tcp_sack;
+	c->ts_ok = th->has_ts && set->tcp_timestamps;
+	if (c->ts_ok) {
+		c->ts_recent = th->tsval;
+		c->ts_recent_stamp = now;
+	}
+	c->rcv.irs = th->seq;
+	c->rcv.nxt = c->rcv.wup = c->rcv.copied = th->seq + 1;
+	c->snd.wl1 = th->seq;
+	c->snd.wnd = c->snd.max_wnd = th->wnd;
+	c->advmss = tcp_advertised_mss(c);
+	tcp_init_rcv_window(c);
+	if (!c->wscale_ok) {
+		c->rcv_wscale = 0;
+		c->rcv.window_clamp = MIN(c->rcv.window_clamp, 65535u);
+	}
+	tcp_sync_mss(c, ip_mtu(c->s, &c->rt, c->ent.t.raddr, now));
+	c->rcv.rcv_mss = (uint16_t)MAX(MIN(MIN(c->advmss, c->snd.mss_cache), 536u), 88u);
+}
+
+/* A SYN for a listener: a child that answers with SYN-ACK. */
+static void listen_syn(struct tcp_conn *l, int iface, const struct ip_hdr *ip, const struct tcp_hdr *th,
+                       xtime now)
+{
+	struct stack *s = l->s;
+	struct listener *ls = l->listener;
+	struct tcp_conn *c;
+
+	(void)iface;
+	if (ls->nshaking > MAX(ls->backlog, 8u) || ls->nready > ls->backlog) {
+		count(s, CTR_tcp_accept_full);
+		return;
+	}
+	c = tcp_alloc(s, now);
+	if (!c) {
+		count(s, CTR_tcp_nomem);
+		return;
+	}
+	c->ent.t = (struct tuple){ .laddr = ip->dst, .raddr = ip->src, .lport = th->dport, .rport = th->sport };
+	child_inherit(c, l);
+	if (ip_route(s, ip->src, ip->dst, -1, l->opt.tos, &c->rt) < 0 ||
+	    conntab_bind_inherit(&s->tab, &c->bind, th->dport) < 0 || conntab_insert(&s->tab, &c->ent) < 0) {
+		count(s, CTR_ip_no_route);
+		c->parent = NULL;
+		c->is_released = true;
+		tcp_free_if_gone(c);
+		return;
+	}
+	c->has_route = true;
+	child_take_syn(c, th, now);
+	c->snd.iss = tcp_isn(s, &c->ent.t, now);
+	c->ts_offset = tcp_ts_offset(s, &c->ent.t);
+	c->snd.una = c->snd.nxt = c->snd.iss;
+	c->snd.q_seq = c->snd.sml = c->snd.pushed = c->snd.iss + 1;
+	tcp_set_state(c, TCP_SYN_RECV, now);
+	list_append(&ls->shaking, &c->accept_link);
+	ls->nshaking++;
+	c->snd.out |= OUT_SYN;
+	tcp_want_output(c);
+}
+
+/* RFC 9293 3.10.7.2. */
+void tcp_listen_input(struct tcp_conn *l, int iface, const struct ip_hdr *ip, const struct tcp_hdr *th,
+                      xtime now)
+{
+	if (th->flags & TCPF_RST) {
+		count(l->s, CTR_tcp_unexpected);
+	} else if (th->flags & TCPF_ACK) {
+		count(l->s, CTR_tcp_no_socket);
+		tcp_reply_reset(l->s, ip, th, 0, now);
+	} else if (th->flags & TCPF_SYN && !(th->flags & TCPF_FIN)) {
+		listen_syn(l, iface, ip, th, now);
+	} else {
+		count(l->s, CTR_tcp_unexpected);
+	}
+}

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tcp_timer.c - events in, deadlines out.
+ *
+ * A connection has four deadlines: retransmission (which stands for one of RTO,
+ * tail loss probe, reordering or window probe, as Linux's icsk_pending),
+ * delayed ACK, keepalive (also the end of an orphan's FIN-WAIT-2) and pacing;
+ * conn.timer is the earliest.  Other files report events; which timer that means
+ * is decided here.
+ */
+#include "tcp_impl.h"
+
+#include <errno.h>
+
+static uint32_t ilog2_u32(uint32_t v)
+{
+	uint32_t n = 0;
+
+	while (v >>= 1)
+		n++;
+	return n;
+}
+
+void tcp_timer_update(struct tcp_conn *c)
+{
+	xtime at = XTIME_NEVER;
+
+	if (c->state != TCP_CLOSE) {
+		at = xtime_min(c->snd.rexmit_at, c->rcv.delack_at);
+		at = xtime_min(at, c->keep_at);
+	}
+	timer_set(&c->s->timers, &c->timer, at);
+}
+
+void tcp_rexmit_set(struct tcp_conn *c, enum rexmit_kind kind, xtime at)
+{
+	c->snd.rexmit_kind = kind;
+	c->snd.rexmit_at = at;
+	tcp_timer_update(c);
+}
+
+void tcp_rexmit_clear(struct tcp_conn *c)
+{
+	tcp_rexmit_set(c, REXMIT_NONE, XTIME_NEVER);
+}
+
+void tcp_delack_set(struct tcp_conn *c, xtime at)
+{
+	c->rcv.delack_at = at;
+	tcp_timer_update(c);
+}
+
+void tcp_delack_clear(struct tcp_conn *c)
+{
+	c->rcv.delack_at = XTIME_NEVER;
+}
+
+void tcp_keep_set(struct tcp_conn *c, xtime at)
+{
+	c->keep_at = at;
+	tcp_timer_update(c);
+}
+
+/* tcp_rearm_rto(): runs while something is in flight, from the oldest transmission. */
+void tcp_rearm_rto(struct tcp_conn *c, xtime now)
+{
+	xtime at = now + c->rtt.rto_ns;
+
+	if (!c->loss.packets_out) {
+		tcp_rexmit_clear(c);
+		return;
+	}
+	if (c->snd.rexmit_kind == REXMIT_REORDER || c->snd.rexmit_kind == REXMIT_TLP) {
+		struct tx_seg *head = txq_at(&c->snd.txq, 0);
+
+		at = MAX(head->sent + c->rtt.rto_ns, now + XTIME_USEC);
+	}
+	tcp_rexmit_set(c, REXMIT_RTO, at);
+}
+
+/* tcp_probe0_when(). */
+static xtime probe0_base(const struct tcp_conn *c)
+{
+	return MAX(c->rtt.rto_ns, tcp_rto_min(c));
+}
+
+static xtime probe0_when(const struct tcp_conn *c)
+{
+	unsigned shift = MIN(ilog2_u32((uint32_t)(tcp_rto_max(c) / tcp_rto_min(c))) + 1, c->snd.backoff);
+
+	return MIN(probe0_base(c) << shift, tcp_rto_max(c));
+}
+
+/* tcp_check_probe_timer(): data waits and nothing is in flight that would bring
+ * news: persist (RFC 9293 3.8.6.1). */
+void tcp_check_probe(struct tcp_conn *c, xtime now)
+{
+	if (c->loss.packets_out || c->snd.rexmit_kind != REXMIT_NONE)
+		return;
+	if (!conn_in(c, ST(ESTABLISHED) | ST(CLOSE_WAIT) | ST(FIN_WAIT1) | ST(CLOSING) | ST(LAST_ACK)))
+		return;
+	if (c->snd.nxt == tcp_snd_end(c))
+		return;
+	tcp_rexmit_set(c, REXMIT_PROBE0, now + probe0_base(c));
+}
+
+xtime tcp_fin_time(const struct tcp_conn *c)
+{
+	xtime fin = (c->opt.linger2_s > 0 ? c->opt.linger2_s : c->s->set.tcp_fin_timeout) * XTIME_SEC;
+	xtime least = (c->rtt.rto_ns << 2) - (c->rtt.rto_ns >> 1);
+
+	return MAX(fin, least);
+}
+
+xtime tcp_keep_time(const struct tcp_conn *c)
+{
+	return (c->opt.keep_idle_s ? (xtime)c->opt.keep_idle_s : c->s->set.tcp_keepalive_time) * XTIME_SEC;
+}
+
+static xtime keep_intvl(const struct tcp_conn *c)
+{
+	return (c->opt.keep_intvl_s ? (xtime)c->opt.keep_intvl_s : c->s->set.tcp_keepalive_intvl) * XTIME_SEC;
+}
+
+/* Starts or stops keepalive after a change of the option or the state. */
+void tcp_keep_start(struct tcp_conn *c, xtime now)
+{
+	if (conn_in(c, ST(CLOSE) | ST(LISTEN)))
+		return;
+	tcp_keep_set(c, c->opt.keepalive ? now + tcp_keep_time(c) : XTIME_NEVER);
+}
+
+/* tcp_model_timeout(): how long `boundary` time-outs with doubling take. */
+static xtime model_timeout(const struct tcp_conn *c, unsigned boundary, xtime base)
+{
+	unsigned thresh = ilog2_u32((uint32_t)(tcp_rto_max(c) / base));
+
+	if (boundary <= thresh)
+		return ((INT64_C(2) << boundary) - 1) * base;
+	return ((INT64_C(2) << thresh) - 1) * base + (xtime)(boundary - thresh) * tcp_rto_max(c);
+}
+
+/* retransmits_timed_out(). */
+static bool timed_out(const struct tcp_conn *c, unsigned boundary, xtime timeout, xtime now)
+{
+	if (!c->snd.retransmits)
+		return false;
+	if (!timeout)
+		timeout = model_timeout(c, boundary,
+		                        conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)) ? TCP_RTO_INITIAL : tcp_rto_min(c));
+	return now - c->snd.retrans_stamp >= timeout;
+}
+
+static xtime user_timeout(const struct tcp_conn *c)
+{
+	return c->opt.user_timeout_ms * XTIME_MSEC;
+}
+
+/* tcp_write_err(). */
+static void write_err(struct tcp_conn *c, xtime now)
+{
+	count(c->s, CTR_TcpExtTCPAbortOnTimeout);
+	tcp_done_err(c, c->err_soft ? c->err_soft : ETIMEDOUT, now);
+}
+
+/* tcp_orphan_retries(). */
+static unsigned orphan_retries(const struct tcp_conn *c, bool is_alive)
+{
+	unsigned n = (unsigned)c->s->set.tcp_orphan_retries;
+
+	if (c->err_soft && !is_alive)
+		n = 0;
+	if (n == 0 && is_alive)
+		n = 8;
+	return n;
+}
+
+/* tcp_write_timeout(): true when the connection was given up. */
+static bool write_timeout(struct tcp_conn *c, xtime now)
+{
+	const struct settings *set = &c->s->set;
+	unsigned until;
+	bool is_over;
+
+	if (conn_in(c, ST(SYN_SENT) | ST(SYN_RECV))) {
+		until = c->opt.syn_cnt ? c->opt.syn_cnt : (unsigned)set->tcp_syn_retries;
+		if (c->state == TCP_SYN_SENT)
+			until += (unsigned)set->tcp_syn_linear_timeouts;
+		is_over = c->snd.retransmits >= until;
+	} else {
+		until = (unsigned)set->tcp_retries2;
+		if (c->is_dead)
+			until = orphan_retries(c, c->rtt.rto_ns < tcp_rto_max(c));
+		is_over = false;
+	}
+	if (!is_over && !(conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)) && !user_timeout(c)))
+		is_over = timed_out(c, until, user_timeout(c), now);
+	if (is_over)
+		write_err(c, now);
+	return is_over;
+}
+
+/* The peer closed its window and answers: keep probing instead of giving up
+ * (tcp_rtx_probe0_timed_out). */
+static bool shut_window_timeout(struct tcp_conn *c, xtime now)
+{
+	if (c->snd.wnd || conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)))
+		return false;
+	if (timed_out(c, (unsigned)c->s->set.tcp_retries2, user_timeout(c), now)) {
+		write_err(c, now);
+		return true;
+	}
+	tcp_enter_loss(c, now);
+	c->snd.out |= OUT_RETRANS;
+	tcp_want_output(c);
+	return true;
+}
+
+static void next_rto(struct tcp_conn *c, xtime now)
+{
+	if (c->state != TCP_SYN_SENT || c->snd.total_rto > (uint32_t)c->s->set.tcp_syn_linear_timeouts) {
+		c->snd.backoff++;
+		c->rtt.rto_ns = MIN(c->rtt.rto_ns << 1, tcp_rto_max(c));
+	}
+	tcp_rexmit_set(c, REXMIT_RTO, now + c->rtt.rto_ns);
+}
+
+/* tcp_clamp_rto_to_user_timeout(). */
+static void clamp_rto(struct tcp_conn *c, xtime now)
+{
+	xtime left;
+
+	if (!c->opt.user_timeout_ms)
+		return;
+	left = c->snd.retrans_stamp + user_timeout(c) - now;
+	if (left < c->rtt.rto_ns)
+		tcp_rexmit_set(c, REXMIT_RTO, now + MAX(left, XTIME_MSEC));
+}
+
+/* tcp_retransmit_timer(). */
+static void rto_fire(struct tcp_conn *c, xtime now)
+{
+	if (!c->loss.packets_out)
+		return;
+	c->loss.tlp_out = false;
+	if (shut_window_timeout(c, now)) {
+		if (c->state != TCP_CLOSE) {
+			c->snd.retransmits++;
+			c->snd.total_rto++;
+			next_rto(c, now);
+		}
+		return;
+	}
+	count(c->s, CTR_TcpExtTCPTimeouts);
+	if (write_timeout(c, now))
+		return;
+	if (!conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)))
+		tcp_enter_loss(c, now);
+	if (!c->snd.retrans_stamp)
+		c->snd.retrans_stamp = now;
+	c->snd.retransmits++;
+	c->snd.total_rto++;
+	if (conn_in(c, ST(SYN_SENT) | ST(SYN_RECV))) {
+		c->snd.out |= OUT_SYN;
+		c->snd.total_retrans++;
+		count(c->s, CTR_TcpRetransSegs);
+		txq_at(&c->snd.txq, 0)->flags |= SEG_EVER_RETRANS;
+	} else {
+		c->snd.out |= OUT_RETRANS;
+	}
+	tcp_want_output(c);
+	next_rto(c, now);
+	clamp_rto(c, now);
+	if (timed_out(c, (unsigned)c->s->set.tcp_retries1 + 1, 0, now))
+		c->has_route = false;   /* __sk_dst_reset(): ask for the route again */
+}
+
+/* tcp_probe_timer(): persist. */
+static void probe0_fire(struct tcp_conn *c, xtime now)
+{
+	unsigned max = (unsigned)c->s->set.tcp_retries2;
+
+	if (c->loss.packets_out || c->snd.nxt == tcp_snd_end(c)) {
+		c->snd.probes_out = 0;
+		c->snd.probes_tstamp = 0;
+		return;
+	}
+	if (!c->snd.probes_tstamp)
+		c->snd.probes_tstamp = now;
+	else if (c->opt.user_timeout_ms && now - c->snd.probes_tstamp >= user_timeout(c)) {
+		write_err(c, now);
+		return;
+	}
+	if (c->is_dead)
+		max = orphan_retries(c, probe0_when(c) < tcp_rto_max(c));
+	if (c->snd.probes_out >= max) {
+		write_err(c, now);
+		return;
+	}
+	if (c->snd.backoff < c->s->set.tcp_retries2)
+		c->snd.backoff++;
+	c->snd.probes_out++;
+	c->snd.more = false;
+	c->snd.out |= OUT_PROBE;
+	tcp_rexmit_set(c, REXMIT_PROBE0, now + probe0_when(c));
+	tcp_want_output(c);
+}
+
+/* tcp_delack_timer_handler(). */
+static void delack_fire(struct tcp_conn *c, xtime now)
+{
+	(void)now;
+	if (!c->rcv.ack_scheduled)
+		return;
+	if (c->rcv.pingpong >= TCP_PINGPONG_THRESH) {
+		/* The session is not interactive after all. */
+		c->rcv.pingpong = 0;
+		c->rcv.ato = TCP_ATO_MIN;
+	} else {
+		c->rcv.ato = MIN(c->rcv.ato << 1, c->rtt.rto_ns);
+	}
+	tcp_send_ack(c);
+	count(c->s, CTR_TcpExtDelayedACKs);
+}
+
+
+/* tcp_keepalive_timer(): also the end of FIN-WAIT-2 without a program. */
+static void keep_fire(struct tcp_conn *c, xtime now)
+{
+	unsigned probes = c->opt.keep_cnt ? c->opt.keep_cnt : (unsigned)c->s->set.tcp_keepalive_probes;
+	xtime idle = MIN(now - c->rcv.lrcvtime, now);
+	bool is_over;
+
+	if (c->state == TCP_FIN_WAIT2 && c->is_dead) {
+		if (c->opt.linger2_s >= 0) {
+			xtime tmo = tcp_fin_time(c) - TCP_TIMEWAIT_LEN;
+
+			if (tmo > 0) {
+				tcp_time_wait(c, TCP_FIN_WAIT2, tmo, now);
+				return;
+			}
+		}
+		tcp_send_active_reset(c, now);
+		tcp_done(c, now);
+		return;
+	}
+	if (!c->opt.keepalive || conn_in(c, ST(CLOSE) | ST(SYN_SENT)))
+		return;
+	if (c->loss.packets_out || c->snd.nxt != tcp_snd_end(c)) {
+		tcp_keep_set(c, now + tcp_keep_time(c));
+		return;
+	}
+	if (idle < tcp_keep_time(c)) {
+		tcp_keep_set(c, now + tcp_keep_time(c) - idle);
+		return;
+	}
+	is_over = c->opt.user_timeout_ms ? idle >= user_timeout(c) && c->keep_probes > 0 : c->keep_probes >= probes;
+	if (is_over) {
+		tcp_send_active_reset(c, now);
+		write_err(c, now);
+		return;
+	}
+	c->keep_probes++;
+	c->snd.out |= OUT_KEEPALIVE;
+	tcp_want_output(c);
+	tcp_keep_set(c, now + keep_intvl(c));
+}
+
+static void rexmit_fire(struct tcp_conn *c, xtime now)
+{
+	uint8_t kind = c->snd.rexmit_kind;
+
+	c->snd.rexmit_kind = REXMIT_NONE;
+	c->snd.rexmit_at = XTIME_NEVER;
+	switch (kind) {
+	case REXMIT_RTO:
+		rto_fire(c, now);
+		break;
+	case REXMIT_PROBE0:
+		probe0_fire(c, now);
+		break;
+	case REXMIT_TLP:
+		tcp_tlp_fire(c, now);
+		break;
+	case REXMIT_REORDER:
+		tcp_rack_reorder_fire(c, now);
+		break;
+	default:
+		break;
+	}
+}
+
+void tcp_timer(struct tcp_conn *c, xtime now)
+{
+	if (c->rcv.delack_at <= now) {
+		c->rcv.delack_at = XTIME_NEVER;
+		delack_fire(c, now);
+	}
+	if (c->snd.rexmit_at <= now)
+		rexmit_fire(c, now);
+	if (c->keep_at <= now) {
+		c->keep_at = XTIME_NEVER;
+		keep_fire(c, now);
+	}
+	tcp_timer_update(c);
+	tcp_free_if_gone(c);
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tcp_tw.c - TIME-WAIT (RFC 9293 3.6, 3.10.7.4), and FIN-WAIT-2 of a connection that
+ * no program holds any more: a small remainder that answers in the connection's
+ * name (Linux tcp_minisocks.c), can be taken over by a new connection when
+ * timestamps prove that no old segment can be mistaken (RFC 6191), and goes after
+ * its time.
+ */
+#include "tcp_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define TW_MAX(s) ((uint32_t)(s)->set.tcp_max_tw_buckets)
+
+void tcp_tw_free(struct tcp_tw *tw)
+{
+	struct stack *s = tw->s;
+
+	conntab_remove(&s->tab, &tw->ent);
+	conntab_unbind(&s->tab, &tw->bind);
+	timer_cancel(&s->timers, &tw->timer);
+	list_remove(&tw->link);
+	s->ntw--;
+	free(tw);
+}
+
+void tcp_tw_timer(struct stack *s, struct tcp_tw *tw, xtime now)
+{
+	(void)s;
+	(void)now;
+	tcp_tw_free(tw);
+}
+
+static void tw_schedule(struct tcp_tw *tw, xtime at)
+{
+	timer_set(&tw->s->timers, &tw->timer, at);
+}
+
+static void tw_fill(struct tcp_tw *tw, struct tcp_conn *c)
+{
+	tw->ent.kind = ENT_TIMEWAIT;
+	tw->ent.t = c->ent.t;
+	tw->s = c->s;
+	tw->ts_ok = c->ts_ok;
+	tw->rcv_wscale = c->rcv_wscale;
+	tw->tos = c->opt.tos;
+	tw->ttl = c->opt.ttl;
+	tw->snd_nxt = c->snd.nxt;
+	tw->rcv_nxt = c->rcv.nxt;
+	tw->rcv_wnd = tcp_receive_window(c);
+	tw->ts_recent = c->ts_recent;
+	tw->ts_recent_stamp = c->ts_recent_stamp;
+	tw->ts_offset = c->ts_offset;
+	tw->rt = c->rt;
+}
+
+/* Without memory or beyond tcp_max_tw_buckets the connection is closed at once, as
+ * in Linux ("time wait bucket table overflow"). */
+void tcp_time_wait(struct tcp_conn *c, uint8_t substate, xtime timeout, xtime now)
+{
+	struct stack *s = c->s;
+	struct tcp_tw *tw = s->ntw < TW_MAX(s) ? calloc(1, sizeof(*tw)) : NULL;
+	xtime least = (c->rtt.rto_ns << 2) - (c->rtt.rto_ns >> 1);
+
+	/* The last ACK has to go before the remainder takes over. */
+	if (!tw) {
+		tcp_done(c, now);
+		return;
+	}
+	timer_init(&tw->timer, TIMER_TIMEWAIT);
+	tw_fill(tw, c);
+	tw->substate = substate;
+	list_init(&tw->link);
+	list_append(&s->tws, &tw->link);
+	s->ntw++;
+	count(s, CTR_TcpExtTW);
+	conntab_bind_move(&c->bind, &tw->bind);
+	tw->bind.is_timewait = true;
+	conntab_replace(&s->tab, &c->ent, &tw->ent);
+	tw_schedule(tw, now + (substate == TCP_TIME_WAIT ? TCP_TIMEWAIT_LEN : MAX(timeout, least)));
+	if (c->rcv.ack_scheduled || c->snd.out & OUT_ACK)
+		tcp_tw_ack(tw, now);
+	c->port_bound = false;
+	tcp_done(c, now);
+}
+
+/* tcp_twsk_unique(): may the connection that is about to open take this tuple?  Its
+ * numbers then start beyond those of the old one. */
+bool tcp_tw_may_reuse(const struct ent *e, void *conn)
+{
+	const struct tcp_tw *tw = container_of(e, const struct tcp_tw, ent);
+	struct tcp_conn *c = conn;
+	int reuse = tw->s->set.tcp_tw_reuse;
+	bool is_loopback = tw->ent.t.laddr >> 24 == 127 || tw->ent.t.raddr >> 24 == 127 ||
+	                   tw->ent.t.laddr == tw->ent.t.raddr;
+	seq32 seq;
+
+	/* Linux asks that the last timestamp is at least tcp_tw_reuse_delay old. */
+	if (!tw->ts_ok || !tw->ts_recent_stamp || !reuse || (reuse == 2 && !is_loopback))
+		return false;
+	if (c->opened_at - tw->ts_recent_stamp < tw->s->set.tcp_tw_reuse_delay * XTIME_MSEC)
+		return false;
+	seq = tw->snd_nxt + 65535 + 2;
+	c->snd.iss = seq ? seq : 1;
+	c->ts_recent = tw->ts_recent;
+	c->ts_recent_stamp = tw->ts_recent_stamp;
+	return true;
+}
+
+static bool tw_paws_rejects(const struct tcp_tw *tw, const struct tcp_hdr *th, xtime now)
+{
+	return tw->ts_ok && th->has_ts && tw->ts_recent_stamp &&
+	       (int32_t)(tw->ts_recent - th->tsval) > 0 && now - tw->ts_recent_stamp < TCP_PAWS_24DAYS;
+}
+
+/* A SYN that may open a new incarnation: RFC 9293 3.10.7.4 and RFC 6191. */
+static bool tw_syn_is_new(const struct tcp_tw *tw, const struct tcp_hdr *th, bool is_paws)
+{
+	if (!(th->flags & TCPF_SYN) || th->flags & (TCPF_RST | TCPF_ACK) || is_paws)
+		return false;
+	return seq_gt(th->seq, tw->rcv_nxt) ||
+	       (tw->ts_ok && th->has_ts && (int32_t)(tw->ts_recent - th->tsval) < 0);
+}
+
+static void tw_answer(struct tcp_tw *tw, xtime now)
+{
+	if (!tcp_oow_ratelimited(tw->s, &tw->oow_ack_time, now))
+		tcp_tw_ack(tw, now);
+}
+
+/* FIN-WAIT-2: waits for the peer's FIN; data would be for nobody. */
+static void tw_finwait2(struct tcp_tw *tw, const struct ip_hdr *ip, const struct tcp_hdr *th,
+                        size_t len, bool is_paws, xtime now)
+{
+	bool has_fin = th->flags & TCPF_FIN;
+	seq32 end = th->seq + (seq32)len + has_fin;
+
+	if (is_paws || seq_lt(end, tw->rcv_nxt) || seq_gt(th->seq, tw->rcv_nxt + tw->rcv_wnd)) {
+		count(tw->s, CTR_tcp_out_of_window);
+		if (!(th->flags & TCPF_RST))
+			tw_answer(tw, now);
+		return;
+	}
+	if (th->flags & TCPF_RST) {
+		tcp_tw_free(tw);
+		return;
+	}
+	if (th->flags & TCPF_SYN && !seq_lt(th->seq, tw->rcv_nxt)) {
+		tcp_reply_reset(tw->s, ip, th, len, now);
+		return;
+	}
+	if (!(th->flags & TCPF_ACK) || seq_le(end, tw->rcv_nxt) || end == th->seq)
+		return;
+	if (!has_fin || end != tw->rcv_nxt + 1) {
+		/* New data after the program has gone. */
+		count(tw->s, CTR_tcp_closed_data);
+		tcp_reply_reset(tw->s, ip, th, len, now);
+		return;
+	}
+	tw->substate = TCP_TIME_WAIT;
+	tw->rcv_nxt = end;
+	if (th->has_ts) {
+		tw->ts_recent = th->tsval;
+		tw->ts_recent_stamp = now;
+	}
+	tw_schedule(tw, now + TCP_TIMEWAIT_LEN);
+	tcp_tw_ack(tw, now);
+}
+
+/* tcp_timewait_state_process(). */
+void tcp_tw_input(struct tcp_tw *tw, const struct ip_hdr *ip, const struct tcp_hdr *th, size_t len,
+                  int iface, xtime now)
+{
+	struct stack *s = tw->s;
+	bool is_paws = tw_paws_rejects(tw, th, now);
+	bool is_bare = !len && !(th->flags & (TCPF_SYN | TCPF_FIN));
+
+	if (tw->substate == TCP_FIN_WAIT2) {
+		tw_finwait2(tw, ip, th, len, is_paws, now);
+		return;
+	}
+	if (!is_paws && th->seq == tw->rcv_nxt && (is_bare || th->flags & TCPF_RST)) {
+		if (th->flags & TCPF_RST) {
+			/* RFC 1337: a reset must not shorten TIME-WAIT, if asked for. */
+			if (!s->set.tcp_rfc1337) {
+				tcp_tw_free(tw);
+				return;
+			}
+		} else {
+			tw_schedule(tw, now + TCP_TIMEWAIT_LEN);
+		}
+		if (th->has_ts) {
+			tw->ts_recent = th->tsval;
+			tw->ts_recent_stamp = now;
+		}
+		return;
+	}
+	if (tw_syn_is_new(tw, th, is_paws)) {
+		struct bind_owner *o = conntab_find_listener(&s->tab, ip->dst, th->dport, iface);
+
+		if (o) {
+			struct tcp_conn *l = container_of(o, struct tcp_conn, bind);
+
+			tcp_tw_free(tw);
+			tcp_listen_input(l, iface, ip, th, now);
+			return;
+		}
+		tcp_reply_reset(s, ip, th, len, now);
+		return;
+	}
+	if (is_paws)
+		count(s, CTR_TcpExtPAWSEstab);
+	if (th->flags & TCPF_RST)
+		return;
+	/* An old duplicate, or the FIN again: tell once more where we stand. */
+	if (is_paws || th->flags & TCPF_ACK)
+		tw_schedule(tw, now + TCP_TIMEWAIT_LEN);
+	tw_answer(tw, now);
+}

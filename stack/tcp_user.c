@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tcp_user.c - the program's bytes: tcp_sendmsg() and tcp_recvmsg() of Linux without
+ * their sleeping, urgent data included (RFC 9293 3.8.5; the pointer as Linux and
+ * everyone has it, one beyond the urgent byte: RFC 6093).
+ */
+#include "tcp_impl.h"
+
+#include <errno.h>
+#include <limits.h>
+
+#define URG_VALID 0x0100
+#define URG_NOTYET 0x0200
+#define URG_READ 0x0400
+
+static size_t iov_total(const struct iovec *iov, int iovcnt)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < iovcnt; i++)
+		n += iov[i].iov_len;
+	return n;
+}
+
+/* The errno of a call that finds a pending error, taken with it. */
+static int take_negative_error(struct tcp_conn *c)
+{
+	int err = c->err;
+
+	c->err = 0;
+	return -err;
+}
+
+/* sk_stream_error(): a pending error comes first, then EPIPE. */
+static int send_error(struct tcp_conn *c)
+{
+	if (c->err)
+		return take_negative_error(c);
+	return -EPIPE;
+}
+
+/* Whether bytes may be queued now: 0 or -errno. */
+static int may_send(struct tcp_conn *c)
+{
+	if (c->err || c->shut & SHUT_SND_BIT)
+		return send_error(c);
+	if (conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)))
+		return -EAGAIN;
+	if (!conn_in(c, ST(ESTABLISHED) | ST(CLOSE_WAIT)))
+		return -EPIPE;
+	return 0;
+}
+
+static uint32_t send_room(const struct tcp_conn *c)
+{
+	return c->opt.sndbuf > c->snd.q.len ? c->opt.sndbuf - c->snd.q.len : 0;
+}
+
+ssize_t tcp_send(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t skip, int flags,
+                 xtime now)
+{
+	size_t total = iov_total(iov, iovcnt) - skip;
+	uint32_t room;
+	ssize_t n;
+	int ret = may_send(c);
+
+	if (ret < 0)
+		return ret;
+	if (!total)
+		return 0;
+	room = send_room(c);
+	if (!room)
+		return -EAGAIN;
+	tcp_cwnd_restart_check(c, now);
+	n = ring_append_iov(&c->snd.q, iov, iovcnt, skip, room);
+	if (n < 0)
+		return n;
+	if (flags & MSG_OOB && (size_t)n == total) {
+		c->snd.urg_up = c->snd.q_seq + c->snd.q.len;
+		c->snd.urg_mode = true;
+	}
+	c->snd.more = flags & MSG_MORE && (size_t)n == total;
+	tcp_want_output(c);
+	return n;
+}
+
+/* tcp_recv_urg(). */
+static ssize_t recv_urgent(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t skip,
+                           int flags, int *rflags)
+{
+	uint8_t byte = (uint8_t)c->rcv.urg_data;
+
+	if (c->opt.oobinline || !c->rcv.urg_data || c->rcv.urg_data == URG_READ)
+		return -EINVAL;
+	if (c->state == TCP_CLOSE && !c->is_connected)
+		return -ENOTCONN;
+	if (!(c->rcv.urg_data & URG_VALID))
+		return -EAGAIN;
+	if (!(flags & MSG_PEEK))
+		c->rcv.urg_data = URG_READ;
+	if (rflags)
+		*rflags |= MSG_OOB;
+	for (int i = 0; i < iovcnt; i++) {
+		if (skip < iov[i].iov_len) {
+			if (!(flags & MSG_TRUNC))
+				((uint8_t *)iov[i].iov_base)[skip] = byte;
+			return 1;
+		}
+		skip -= iov[i].iov_len;
+	}
+	if (rflags)
+		*rflags |= MSG_TRUNC;
+	return 0;
+}
+
+/* What tcp_recvmsg_locked() answers when nothing is readable. */
+static int recv_nothing(struct tcp_conn *c)
+{
+	if (c->err)
+		return take_negative_error(c);
+	if (c->shut & SHUT_RCV_BIT)
+		return 0;
+	if (c->state == TCP_CLOSE)
+		return c->is_connected ? 0 : -ENOTCONN;
+	return -EAGAIN;
+}
+
+/* Readable bytes from `off` on, up to an urgent byte that is not part of the stream. */
+static size_t readable(const struct tcp_conn *c, size_t off)
+{
+	size_t n = c->rcv.q.len > off ? c->rcv.q.len - off : 0;
+	uint32_t urg = c->rcv.urg_seq - c->rcv.copied;
+
+	if (c->rcv.urg_data && !c->opt.oobinline && urg < c->rcv.q.len && urg >= off)
+		n = MIN(n, urg - off);
+	return n;
+}
+
+/* The urgent byte that stands at the read position is passed over. */
+static void skip_urgent(struct tcp_conn *c)
+{
+	if (!c->rcv.urg_data || c->opt.oobinline || c->rcv.urg_seq != c->rcv.copied || !c->rcv.q.len)
+		return;
+	ring_drop(&c->rcv.q, 1);
+	c->rcv.copied++;
+	if (c->rcv.urg_data == URG_READ)
+		c->rcv.urg_data = 0;
+}
+
+ssize_t tcp_recv(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t skip, int flags,
+                 size_t peek_off, int *rflags, xtime now)
+{
+	size_t want = iov_total(iov, iovcnt) - skip;
+	size_t n;
+
+	if (c->state == TCP_LISTEN)
+		return -ENOTCONN;
+	if (flags & MSG_OOB)
+		return recv_urgent(c, iov, iovcnt, skip, flags, rflags);
+	if (!(flags & MSG_PEEK))
+		skip_urgent(c);
+	n = MIN(readable(c, flags & MSG_PEEK ? peek_off : 0), want);
+	if (!n)
+		return want || !c->rcv.q.len ? recv_nothing(c) : 0;
+	if (!(flags & MSG_TRUNC))
+		ring_copy_iov(&c->rcv.q, flags & MSG_PEEK ? peek_off : 0, iov, iovcnt, skip, n);
+	if (flags & MSG_PEEK)
+		return (ssize_t)n;
+	ring_drop(&c->rcv.q, n);
+	c->rcv.copied += (seq32)n;
+	if (!c->rcv.q.len && !c->rcv.ofo.n)
+		ring_trim(&c->rcv.q);
+	tcp_rcv_space_adjust(c, now);
+	tcp_cleanup_rbuf(c, n, now);
+	tcp_report(c);
+	return (ssize_t)n;
+}
+
+int tcp_inq(const struct tcp_conn *c)
+{
+	uint32_t urg = c->rcv.urg_seq - c->rcv.copied;
+
+	if (c->state == TCP_LISTEN)
+		return -EINVAL;
+	if (conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)))
+		return 0;
+	if (c->rcv.urg_data && !c->opt.oobinline && urg < c->rcv.q.len)
+		return (int)(urg ? urg : c->rcv.q.len - 1);
+	return (int)MIN(c->rcv.q.len, (uint32_t)INT_MAX);
+}
+
+int tcp_outq(const struct tcp_conn *c)
+{
+	if (c->state == TCP_LISTEN)
+		return -EINVAL;
+	if (conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)))
+		return 0;
+	return (int)c->snd.q.len;
+}
+
+int tcp_outq_unsent(const struct tcp_conn *c)
+{
+	seq32 data_end = c->snd.q_seq + c->snd.q.len;
+
+	if (c->state == TCP_LISTEN)
+		return -EINVAL;
+	if (conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)))
+		return 0;
+	return seq_gt(data_end, c->snd.nxt) ? (int)(data_end - c->snd.nxt) : 0;
+}
+
+bool tcp_at_mark(const struct tcp_conn *c)
+{
+	return c->rcv.urg_data && c->rcv.urg_seq == c->rcv.copied;
+}

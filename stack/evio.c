@@ -11,12 +11,14 @@
 #include "evio.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <stdatomic.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-#define KERNEL_SIGSET_BYTES 8
+#include "sys.h"
+
+#define OWN_FDS_MAX 32
 
 /* libev prints only what is about to abort the process. */
 FILE *xtcp_ev_stderr;
@@ -26,8 +28,52 @@ __attribute__((constructor)) static void evio_init(void)
 	xtcp_ev_stderr = stderr;
 }
 
+/* ---- fds: out of the program's way, and known ---- */
+
+/* fd + 1, 0: free.  Written by whoever makes or closes a loop, read by xtcp_ev_fds(). */
+static _Atomic int own_fds[OWN_FDS_MAX];
+
+/* A new fd is moved high and remembered.  What doesn't fit is only not known. */
+static int own(long fd)
+{
+	int expected;
+
+	if (fd < 0)
+		return -1;
+	fd = sys_move_high((int)fd);
+	if (fd < 0) {
+		errno = (int)-fd;
+		return -1;
+	}
+	for (unsigned i = 0; i < OWN_FDS_MAX; i++) {
+		expected = 0;
+		if (atomic_compare_exchange_strong(&own_fds[i], &expected, (int)fd + 1))
+			break;
+	}
+	return (int)fd;
+}
+
+unsigned xtcp_ev_fds(int *fds, unsigned n)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < OWN_FDS_MAX && count < n; i++) {
+		int fd = atomic_load(&own_fds[i]) - 1;
+
+		if (fd >= 0)
+			fds[count++] = fd;
+	}
+	return count;
+}
+
 int xtcp_ev_close(int fd)
 {
+	for (unsigned i = 0; i < OWN_FDS_MAX; i++) {
+		int expected = fd + 1;
+
+		if (atomic_compare_exchange_strong(&own_fds[i], &expected, 0))
+			break;
+	}
 	return (int)syscall(SYS_close, fd);
 }
 
@@ -43,12 +89,12 @@ int xtcp_ev_epoll_create(int size)
 		errno = EINVAL;
 		return -1;
 	}
-	return (int)syscall(SYS_epoll_create1, 0);
+	return own(syscall(SYS_epoll_create1, 0));
 }
 
 int xtcp_ev_epoll_create1(int flags)
 {
-	return (int)syscall(SYS_epoll_create1, flags);
+	return own(syscall(SYS_epoll_create1, flags));
 }
 
 int xtcp_ev_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
@@ -58,12 +104,12 @@ int xtcp_ev_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 
 int xtcp_ev_epoll_wait(int epfd, struct epoll_event *ev, int n, int timeout_ms)
 {
-	return (int)syscall(SYS_epoll_pwait, epfd, ev, n, timeout_ms, NULL, KERNEL_SIGSET_BYTES);
+	return (int)syscall(SYS_epoll_pwait, epfd, ev, n, timeout_ms, NULL, SYS_SIGSET_BYTES);
 }
 
 int xtcp_ev_eventfd(unsigned int value, int flags)
 {
-	return (int)syscall(SYS_eventfd2, value, flags);
+	return own(syscall(SYS_eventfd2, value, flags));
 }
 
 int xtcp_ev_fcntl(int fd, int cmd, long arg)
@@ -73,7 +119,11 @@ int xtcp_ev_fcntl(int fd, int cmd, long arg)
 
 int xtcp_ev_pipe(int fds[2])
 {
-	return (int)syscall(SYS_pipe2, fds, 0);
+	if (syscall(SYS_pipe2, fds, 0))
+		return -1;
+	fds[0] = own(fds[0]);
+	fds[1] = own(fds[1]);
+	return fds[0] < 0 || fds[1] < 0 ? -1 : 0;
 }
 
 int xtcp_ev_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
@@ -81,7 +131,7 @@ int xtcp_ev_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 	struct timespec ts = { timeout_ms / 1000, (long)(timeout_ms % 1000) * 1000000 };
 
 	return (int)syscall(SYS_ppoll, fds, n, timeout_ms < 0 ? NULL : &ts, NULL,
-			    KERNEL_SIGSET_BYTES);
+			    SYS_SIGSET_BYTES);
 }
 
 ssize_t xtcp_ev_read(int fd, void *buf, size_t len)
@@ -103,7 +153,9 @@ int xtcp_ev_select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeo
 
 int xtcp_ev_signalfd(int fd, const sigset_t *mask, int flags)
 {
-	return (int)syscall(SYS_signalfd4, fd, mask, KERNEL_SIGSET_BYTES, flags);
+	long new_fd = syscall(SYS_signalfd4, fd, mask, SYS_SIGSET_BYTES, flags);
+
+	return fd >= 0 ? (int)new_fd : own(new_fd);
 }
 
 ssize_t xtcp_ev_write(int fd, const void *buf, size_t len)

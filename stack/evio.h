@@ -17,6 +17,10 @@
 
 extern FILE *xtcp_ev_stderr;
 
+/* The fds that libev has made and not closed, up to n: how many.  The program must leave them
+ * alone. */
+unsigned xtcp_ev_fds(int *fds, unsigned n);
+
 int xtcp_ev_close(int fd);
 int xtcp_ev_dup2(int from, int to);
 int xtcp_ev_epoll_create(int size);

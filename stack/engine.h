@@ -84,7 +84,9 @@ int engine_connect_result(struct engine *e, engine_sock s);
 int engine_disconnect(struct engine *e, engine_sock s);
 int engine_listen(struct engine *e, engine_sock s, int backlog);
 int engine_accept(struct engine *e, engine_sock s, engine_sock *conn);
-/* Never block: -EAGAIN.  `skip` bytes of iov have been dealt with already. */
+/* Never block: -EAGAIN.  `skip` bytes of iov have been dealt with already.  MSG_DONTWAIT in flags
+ * says that the caller will not engine_wait() either: the interface is looked at once more
+ * before -EAGAIN.  Without it, one look less. */
 ssize_t engine_send(struct engine *e, engine_sock s, const struct iovec *iov, int iovcnt,
                     size_t skip, int flags);
 ssize_t engine_recv(struct engine *e, engine_sock s, const struct iovec *iov, int iovcnt,
@@ -112,33 +114,43 @@ int engine_mirror(struct engine *e, engine_sock s, void *user);
 
 struct engine_watch {
 	engine_sock s;
-	uint32_t events;       /* POLL* and TCP_EV_* bits wanted; POLLERR and POLLHUP always are */
-	uint32_t revents;      /* out */
+	uint32_t events;       /* POLL* and TCP_EV_* bits wanted; POLLERR and POLLHUP come unasked
+	                        * unless there are only TCP_EV_* bits */
+	uint32_t revents;      /* out; POLLNVAL: a stale handle */
 };
 
 /* Sleeps until one of the watched sockets or of the `extra` kernel fds is ready, or until
  * `deadline` (CLOCK_MONOTONIC in ns; XTIME_NEVER: none; 0: look once, don't sleep), driving
  * the engine meanwhile if nobody else does.  mask, when not NULL, is the signal mask during
- * the sleep, as in ppoll().  The number of ready watches and fds, 0 at the deadline, -EINTR. */
+ * the sleep, as in ppoll().  The number of ready watches and fds, 0 at the deadline, -EINTR,
+ * -ENOMEM.  Negative fds in `extra` are passed over.  A signal handler may call the engine
+ * while its thread sleeps here. */
 int engine_wait(struct engine *e, struct engine_watch *w, unsigned nw, struct pollfd *extra,
                 unsigned nextra, xtime deadline, const sigset_t *mask);
 
 /* CLOCK_MONOTONIC in ns. */
 xtime engine_now(void);
 
+/* Whether `a` is the host's own: in 127/8 or a local address of any interface, now.  An
+ * address of ours alone (cfg.addrs) is not. */
+bool engine_is_local(struct engine *e, ip4 a);
+
 /* ---- process life ---- */
 
 /* The process is about to end: closes every socket as exit() does.  True when something is
- * left to deliver; then a forked child may call engine_carry_on(). */
+ * left to deliver: then the engine stands still (other threads that call it wait for the
+ * end), and after a plain fork() the child, or without a fork the caller, calls
+ * engine_carry_on(); the parent exits. */
 bool engine_end(struct engine *e);
-/* In a forked child that is the only thread: drives the engine until everything is
- * delivered or given up. */
+/* Drives the engine, as the only thread to do so, until everything is delivered or given
+ * up; then the process should end. */
 void engine_carry_on(struct engine *e);
-/* In a forked child: lets go of the parent's engine, closing its fds but sending nothing. */
-void engine_forget(struct engine *e);
 /* Around fork() in the parent, so that the child finds no lock half held. */
 void engine_fork_prepare(struct engine *e);
 void engine_fork_done(struct engine *e);
+/* In the child of such a fork: lets go of the parent's engine, closing its fds but sending
+ * nothing; `e` is gone. */
+void engine_forget(struct engine *e);
 
 /* The engine's own fds, which the program must not close: fills up to n, returns how many. */
 unsigned engine_fds(const struct engine *e, int *fds, unsigned n);

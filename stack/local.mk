@@ -77,7 +77,17 @@ libstack_la_SOURCES = \
 # The engine: the one part with threads and libev.
 noinst_LTLIBRARIES += libengine.la
 libengine_la_SOURCES = \
-	stack/engine.h
+	stack/engine.c \
+	stack/engine.h \
+	stack/engine_claim.c \
+	stack/engine_drive.c \
+	stack/engine_host.c \
+	stack/engine_impl.h \
+	stack/engine_life.c \
+	stack/engine_loop.c \
+	stack/engine_sock.c \
+	stack/engine_wait.c \
+	stack/sys.h
 libengine_la_LIBADD =
 libengine_la_DEPENDENCIES =
 

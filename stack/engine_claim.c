@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * engine_claim.c - ports of an address that we share with the kernel, and what the
+ * packet socket lets through.
+ *
+ * The core says which port it wants; the guard takes it from the kernel; the
+ * filter passes it before the SYN can leave; then the core is asked again.  A claim
+ * costs system calls and a new filter, so a program that opens connections fast is
+ * given more at once, ports of the parity that the core would try next.  Claims are
+ * kept: the core prefers claimed ports, and one port serves many destinations.
+ */
+#include "engine_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "afpacket.h"
+#include "guard.h"
+
+#define CLAIM_BATCH_MAX 64
+#define CLAIM_FAST XTIME_SEC    /* claims closer together than this grow the batch */
+#define RETRY_EVERY XTIME_SEC   /* how often refused ports are worth asking for again */
+
+/* Bytes like "8080,9000-9100"; what doesn't parse is left out. */
+int engine_reserve_ports(struct engine *e, const char *list)
+{
+	unsigned long lo, hi, p;
+	char *end;
+	int r;
+
+	while (*list >= '0' && *list <= '9') {
+		lo = hi = strtoul(list, &end, 10);
+		if (*end == '-')
+			hi = strtoul(end + 1, &end, 10);
+		if (lo > hi || hi > 65535)
+			return -EINVAL;
+		if (!e->reserved)
+			e->reserved = calloc(1, sizeof(*e->reserved));
+		if (!e->reserved)
+			return -ENOMEM;
+		for (p = lo; p <= hi; p++)
+			portset_add(e->reserved, (uint16_t)p);
+		r = stack_reserve_ports(e->stack, (uint16_t)lo, (uint16_t)hi);
+		if (r < 0)
+			return r;
+		list = end + (*end == ',');
+	}
+	return 0;
+}
+
+/* The first of ports[] is the one that is wanted; the rest are those after it of the same
+ * parity within the range, as far as the batch goes. */
+static unsigned choose(struct engine *e, ip4 addr, uint16_t port, uint16_t ports[CLAIM_BATCH_MAX])
+{
+	const struct settings *set = stack_settings(e->stack);
+	uint32_t p = port, lo = (uint32_t)set->ip_local_port_min, hi = (uint32_t)set->ip_local_port_max;
+	unsigned n = 0;
+
+	ports[n++] = port;
+	if (p < lo || p > hi)
+		return n;
+	for (p += 2; n < e->claim_batch && p <= hi; p += 2) {
+		if (e->reserved && portset_has(e->reserved, (uint16_t)p))
+			continue;
+		if (!guard_has(e->guard, addr, (uint16_t)p))
+			ports[n++] = (uint16_t)p;
+	}
+	return n;
+}
+
+static void grow_batch(struct engine *e)
+{
+	bool is_fast = e->claimed_at && e->now - e->claimed_at < CLAIM_FAST;
+
+	e->claim_batch = is_fast ? MIN(2 * e->claim_batch, CLAIM_BATCH_MAX) : 1;
+	e->claimed_at = e->now;
+}
+
+/* Refusals that mean "this port is taken"; anything else will be so for every port. */
+static bool is_taken(int err)
+{
+	return err == -EADDRINUSE || err == -EACCES;
+}
+
+int engine_claim(struct engine *e, ip4 addr, uint16_t port)
+{
+	uint16_t ports[CLAIM_BATCH_MAX];
+	bool granted[CLAIM_BATCH_MAX] = { false };
+	unsigned i, n;
+	int r;
+
+	if (!e->guard)
+		return -EADDRNOTAVAIL;
+	grow_batch(e);
+	n = choose(e, addr, port, ports);
+	if (n > 1) {
+		r = guard_claim_many(e->guard, addr, ports, n, granted);
+	} else {
+		r = guard_claim(e->guard, addr, port);
+		granted[0] = !r;
+	}
+	if (r < 0 && !is_taken(r)) {
+		engine_log(e, LOG_ERR, "cannot take port %u from the kernel: %s", port, strerror(-r));
+		return r;
+	}
+	e->is_filter_stale = true;
+	r = engine_filter_sync(e);
+	for (i = 0; i < n; i++) {
+		e->was_refused |= !granted[i];
+		stack_claimed(e->stack, addr, ports[i], granted[i] && !r);
+	}
+	return r;
+}
+
+bool engine_claim_retry(struct engine *e)
+{
+	if (!e->guard || !e->was_refused || e->now - e->retried_at < RETRY_EVERY)
+		return false;
+	e->was_refused = false;
+	e->retried_at = e->now;
+	stack_retry_refused(e->stack);
+	return true;
+}
+
+/* ---- the filter ---- */
+
+static int filter_shared(struct engine *e)
+{
+	struct afpacket_filter f = { 0 };
+	struct afpacket_addr *addrs;
+	uint16_t *ports, *p;
+	unsigned i, left = guard_count(e->guard);
+	int r;
+
+	addrs = calloc(e->nshared + 1, sizeof(*addrs));
+	ports = malloc((left + 1) * sizeof(*ports));
+	if (!addrs || !ports) {
+		free(addrs);
+		free(ports);
+		return -ENOMEM;
+	}
+	for (i = 0, p = ports; i <= e->nshared; i++) {
+		/* The last one, address 0: ports claimed on every address. */
+		addrs[i].addr = i < e->nshared ? e->shared[i].addr : 0;
+		addrs[i].ports = p;
+		addrs[i].nport = guard_ports(e->guard, addrs[i].addr, p, left);
+		p += addrs[i].nport;
+		left -= (unsigned)addrs[i].nport;
+	}
+	f.addrs = addrs;
+	f.naddr = e->nshared + (addrs[e->nshared].nport ? 1 : 0);
+	r = afpacket_set_filter(e->base, &f);
+	free(addrs);
+	free(ports);
+	return r;
+}
+
+static int filter_own(struct engine *e)
+{
+	struct afpacket_addr addrs[ENGINE_ADDRS_MAX] = { 0 };
+	struct afpacket_filter f = { .addrs = addrs, .naddr = e->cfg.naddr, .mac = e->cfg.mac };
+	unsigned i;
+
+	for (i = 0; i < e->cfg.naddr; i++) {
+		addrs[i].addr = e->cfg.addrs[i].addr;
+		addrs[i].is_own = true;
+	}
+	return afpacket_set_filter(e->base, &f);
+}
+
+int engine_filter_sync(struct engine *e)
+{
+	int r;
+
+	if (!e->is_filter_stale || !e->host)
+		return 0;
+	r = e->guard ? filter_shared(e) : filter_own(e);
+	if (r < 0)
+		engine_log(e, LOG_ERR, "cannot set the packet filter: %s", strerror(-r));
+	else
+		e->is_filter_stale = false;
+	return r;
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * engine_drive.c - one turn of the engine: frames in, timers, frames out, news.
+ *
+ * Everything here runs with the lock held, in whichever thread has it: a
+ * program's, in any call; the loop's.  Rule: a frame that the stack gave out
+ * counts as sent there, so what the interface doesn't take (-EAGAIN, -ENOBUFS)
+ * is held, copied because its payload is only borrowed, and nothing more is asked
+ * of the stack until it has gone.  Frames that the interface refuses for good
+ * are counted; the peer's missing acknowledgment does the rest.
+ */
+#include "engine_impl.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sys.h"
+
+#define HELD_WAIT_MIN (100 * XTIME_USEC)
+#define HELD_WAIT_MAX (5 * XTIME_MSEC)
+
+xtime engine_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * XTIME_SEC + ts.tv_nsec;
+}
+
+void engine_log(struct engine *e, int level, const char *fmt, ...)
+{
+	char line[256];
+	va_list ap;
+
+	if (!e->cfg.log)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	e->cfg.log(level, line);
+}
+
+/* ---- the lock ---- */
+
+/* A thread that is cancelled while it holds the lock would take it to its grave, and what
+ * the netif calls are cancellation points. */
+void engine_enter(struct engine *e)
+{
+	int err = errno, cancel;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	engine_rouse();
+	pthread_mutex_lock(&e->lock);
+	e->saved_errno = err;
+	e->saved_cancel = cancel;
+	e->now = engine_now();
+}
+
+void engine_exit(struct engine *e)
+{
+	int err = e->saved_errno, cancel = e->saved_cancel;
+
+	pthread_mutex_unlock(&e->lock);
+	pthread_setcancelstate(cancel, NULL);
+	errno = err;
+}
+
+void engine_leave(struct engine *e)
+{
+	engine_settle(e);
+	engine_cover(e);
+	engine_exit(e);
+}
+
+/* ---- frames in ---- */
+
+unsigned engine_receive(struct engine *e, unsigned rounds)
+{
+	struct netif_rx v[ENGINE_RX_BATCH];
+	struct frame_in f;
+	unsigned total = 0;
+	int i, n;
+
+	e->looked = e->now;
+	do {
+		n = netif_receive(e->nif, v, ENGINE_RX_BATCH);
+		e->rx_more = n == ENGINE_RX_BATCH;
+		if (n == -ENETDOWN || n == -ENODEV)
+			e->is_link_stale = true;
+		for (i = 0; i < n; i++) {
+			f.data = v[i].data;
+			f.len = v[i].len;
+			f.vnet = v[i].vnet;
+			stack_input(e->stack, e->iface, &f, e->now);
+		}
+		total += n > 0 ? (unsigned)n : 0;
+	} while (e->rx_more && --rounds);
+	return total;
+}
+
+/* ---- frames out ---- */
+
+static void fill_tx(struct netif_tx *tx, struct frame_out *f)
+{
+	int i;
+
+	tx->iov[0].iov_base = f->hdr;
+	tx->iov[0].iov_len = f->hdr_len;
+	for (i = 0; i < f->payload_cnt; i++)
+		tx->iov[i + 1] = f->payload[i];
+	tx->iovcnt = 1 + f->payload_cnt;
+	tx->vnet = f->vnet;
+}
+
+static void hold(struct engine *e, const struct netif_tx *tx)
+{
+	struct held *h;
+	size_t len = 0;
+	int i;
+
+	for (i = 0; i < tx->iovcnt; i++)
+		len += tx->iov[i].iov_len;
+	h = malloc(sizeof(*h) + len);
+	if (!h) {
+		stack_count(e->stack, CTR_tx_failed, 1);
+		return;
+	}
+	h->next = NULL;
+	h->vnet = tx->vnet;
+	h->len = 0;
+	for (i = 0; i < tx->iovcnt; i++) {
+		memcpy(h->data + h->len, tx->iov[i].iov_base, tx->iov[i].iov_len);
+		h->len += tx->iov[i].iov_len;
+	}
+	*e->held_end = h;
+	e->held_end = &h->next;
+}
+
+static bool is_transient(int err)
+{
+	return err == -EAGAIN || err == -ENOBUFS || err == -ENOMEM || err == -EINTR;
+}
+
+/* Hands v[0..n) over.  How many are done with, sent or given up: fewer than n only when the
+ * interface is full. */
+static unsigned transmit(struct engine *e, const struct netif_tx *v, unsigned n)
+{
+	unsigned done = 0;
+	int r;
+
+	while (done < n) {
+		r = netif_transmit(e->nif, v + done, n - done);
+		if (r > 0) {
+			done += (unsigned)r;
+			continue;
+		}
+		if (is_transient(r) || r == 0)
+			break;
+		/* Too long since an MTU change, down, gone: the link's state has changed. */
+		stack_count(e->stack, CTR_tx_failed, 1);
+		e->is_link_stale = true;
+		done++;
+	}
+	return done;
+}
+
+/* True when nothing is held any more. */
+static bool send_held(struct engine *e)
+{
+	struct netif_tx tx;
+	struct held *h;
+
+	if (e->now < e->held_retry)
+		return false;
+	while ((h = e->held)) {
+		tx.iov[0].iov_base = h->data;
+		tx.iov[0].iov_len = h->len;
+		tx.iovcnt = 1;
+		tx.vnet = h->vnet;
+		if (!transmit(e, &tx, 1)) {
+			e->held_wait = xtime_min(2 * e->held_wait, HELD_WAIT_MAX);
+			e->held_retry = e->now + e->held_wait;
+			return false;
+		}
+		e->held = h->next;
+		e->held_wait = HELD_WAIT_MIN;
+		free(h);
+	}
+	e->held_end = &e->held;
+	return true;
+}
+
+void engine_drop_held(struct engine *e)
+{
+	struct held *h;
+
+	while ((h = e->held)) {
+		e->held = h->next;
+		free(h);
+	}
+	e->held_end = &e->held;
+}
+
+static void pump(struct engine *e)
+{
+	struct netif_tx v[ENGINE_TX_BATCH];
+	unsigned i, n, done;
+
+	if (e->held && !send_held(e))
+		return;
+	for (;;) {
+		for (n = 0; n < ENGINE_TX_BATCH && stack_output(e->stack, &e->tx[n], e->now); n++)
+			fill_tx(&v[n], &e->tx[n]);
+		if (!n)
+			return;
+		done = transmit(e, v, n);
+		if (done == n)
+			continue;
+		for (i = done; i < n; i++)
+			hold(e, &v[i]);
+		e->held_wait = HELD_WAIT_MIN;
+		e->held_retry = e->now + e->held_wait;
+		return;
+	}
+}
+
+/* ---- news ---- */
+
+/* Tells whoever waits for this socket, and its mirror, what it is like now. */
+void engine_tell(struct engine *e, struct slot *slot)
+{
+	uint32_t events, edges;
+	struct wait_node *w;
+	struct list *l;
+
+	if (list_is_empty(&slot->waits) && !slot->mirror)
+		return;
+	events = tcp_events(slot->conn);
+	for (l = slot->waits.next; l != &slot->waits; l = l->next) {
+		w = container_of(l, struct wait_node, link);
+		if (events & w->events)
+			engine_wake(w->t);
+	}
+	if (!slot->mirror)
+		return;
+	edges = tcp_edges(slot->conn);
+	if (events == slot->events && edges == slot->edges)
+		return;
+	e->cfg.ready(slot->mirror, events, edges != slot->edges);
+	slot->events = events;
+	slot->edges = edges;
+}
+
+void engine_settle(struct engine *e)
+{
+	struct tcp_conn *c;
+	struct slot *slot;
+
+	pump(e);
+	if (e->is_link_stale)
+		engine_link_sync(e);
+	while ((c = stack_next_event(e->stack))) {
+		slot = tcp_user(c);
+		if (slot)
+			engine_tell(e, slot);
+	}
+}
+
+/* ---- time ---- */
+
+void engine_expire(struct engine *e)
+{
+	if (stack_deadline(e->stack) <= e->now)
+		stack_expire(e->stack, e->now);
+}
+
+xtime engine_deadline(struct engine *e)
+{
+	xtime at = stack_deadline(e->stack);
+
+	return e->held ? xtime_min(at, e->held_retry) : at;
+}
+
+static void set_tfd(struct engine *e, xtime at)
+{
+	struct itimerspec its = { 0 };
+
+	if (at < 1)
+		at = 1;         /* 0 would disarm it */
+	its.it_value.tv_sec = at / XTIME_SEC;
+	its.it_value.tv_nsec = at % XTIME_SEC;
+	e->tfd_at = at;
+	sys_timerfd_set(e->tfd, &its);
+}
+
+/* A deadline that moved later is not worth a system call: the timer fd goes off early once
+ * and is set again then. */
+void engine_cover(struct engine *e)
+{
+	xtime need, covered = e->tfd_at;
+
+	if (!e->loop)
+		return;
+	need = engine_deadline(e);
+	if (e->driver)
+		covered = xtime_min(covered, e->driver_until);
+	else if (!e->is_armed)
+		need = xtime_min(need, e->lease_until);
+	if (need < covered)
+		set_tfd(e, need);
+}
+
+void engine_arm(struct engine *e)
+{
+	if (e->is_armed || !e->loop)
+		return;
+	e->is_armed = true;
+	sys_epoll_ctl(e->pkt_ep, EPOLL_CTL_MOD, netif_fd(e->nif), EPOLLIN);
+}
+
+void engine_disarm(struct engine *e)
+{
+	if (!e->is_armed)
+		return;
+	e->is_armed = false;
+	sys_epoll_ctl(e->pkt_ep, EPOLL_CTL_MOD, netif_fd(e->nif), 0);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * engine_impl.h - the engine from the inside; for the engine_*.c files alone.
+ *
+ * One mutex guards everything in struct engine, the stack and the netif.  It is
+ * the only lock; ready() and log() are called with it held.
+ *
+ * Who attends to the interface?  At every moment at which the lock is free, one
+ * of these holds, so that no frame and no timer is left alone:
+ *
+ *   driven   a program's thread sleeps in engine_wait() on the packet fd
+ *   armed    the loop thread's epoll watches the packet fd
+ *   leased   a program's thread stopped driving less than ENGINE_LEASE ago and
+ *            the timer fd goes off when the lease ends: then the loop arms
+ *
+ * and the earliest deadline is covered by the driver's sleep or by the timer fd.
+ * The lease spares a program that waits again at once two system calls and,
+ * worse, the loop thread's waking for the packets that come in between.  It is
+ * not given when others depend on us: sleeping threads and mirrored sockets.
+ */
+#ifndef XTCP_ENGINE_IMPL_H
+#define XTCP_ENGINE_IMPL_H
+
+#include <pthread.h>
+
+#include "conntab.h"
+#include "engine.h"
+#include "frame.h"
+#include "netif.h"
+#include "stack.h"
+#include "tcp.h"
+
+struct ev_loop;
+struct guard;
+struct host;
+
+#define ENGINE_LEASE XTIME_MSEC
+#define ENGINE_RX_BATCH 32      /* frames taken from the interface at once */
+#define ENGINE_TX_BATCH 16      /* frames handed to the interface at once */
+#define ENGINE_RX_ROUNDS 4      /* batches before others get the lock */
+#define ENGINE_LOOK_EVERY (50 * XTIME_USEC)   /* how often a busy caller looks for frames */
+
+/* A socket as the shim knows it. */
+struct slot {
+	struct tcp_conn *conn;   /* NULL: free */
+	uint32_t index, gen;     /* the handle; gen counts up when the slot is freed */
+	struct list waits;       /* struct wait_node.link */
+	void *mirror;            /* cfg.ready's user, NULL: not mirrored */
+	uint32_t events, edges;  /* what cfg.ready was told last */
+	struct slot *next_free;
+};
+
+struct slots {
+	struct slot **v;         /* by index; owned, as is what they point to */
+	uint32_t n, cap;
+	struct slot *free;
+};
+
+/* A thread waits for a socket. */
+struct wait_node {
+	struct list link;        /* in slot.waits */
+	struct thread *t;
+	uint32_t events;
+};
+
+/* A thread that has ever waited; thread-local, on the heap because a handler may leave a
+ * wait by siglongjmp() and other threads must not follow pointers into its stack. */
+struct thread {
+	struct engine *home;         /* the engine that it first waited in, until that ends */
+	struct list link;            /* in home's threads */
+	int efd;                     /* others write it to wake this thread; kept high */
+	struct engine *asleep_in;    /* from going to sleep until awake again with the lock */
+	bool is_signalled;           /* efd was written since */
+	bool is_hit;                 /* one of the nodes' sockets was seen ready */
+	struct wait_node *nodes;     /* few or on the heap */
+	unsigned nnodes, cap;        /* in use (linked), room */
+	struct wait_node few[4];
+};
+
+/* A frame that the interface did not take yet. */
+struct held {
+	struct held *next;
+	struct virtio_net_hdr vnet;
+	size_t len;
+	uint8_t data[];
+};
+
+/* A prefix that is the host's own: 127/8 and every local address. */
+struct local_prefix {
+	ip4 addr;
+	uint8_t plen;
+	int ifindex;
+};
+
+struct engine {
+	pthread_mutex_t lock;
+	struct engine_config cfg;    /* strings are gone after engine_open() */
+	int saved_errno, saved_cancel;   /* of whoever holds the lock */
+	xtime now;                   /* read after taking the lock */
+
+	struct stack *stack;
+	struct netif *nif;           /* the outermost: a capture or the interface itself */
+	struct netif *base;          /* the interface itself */
+	int iface;                   /* its index in the stack */
+	struct slots slots;
+
+	/* driving */
+	struct thread *driver;       /* NULL: no program thread drives */
+	struct list threads;         /* struct thread.link: whose home this is */
+	xtime driver_until;          /* how long it sleeps */
+	unsigned nwait;              /* threads in engine_wait() with sockets to watch */
+	unsigned nmirror;            /* mirrored sockets */
+	int pkt_ep;                  /* epoll fd with the packet fd in it; the loop watches it */
+	bool is_armed;
+	xtime lease_until;           /* when neither driven nor armed */
+	int tfd;                     /* timer fd; the loop watches it */
+	xtime tfd_at;                /* what it is set to */
+	bool rx_more;                /* the last batch was full */
+	xtime looked;                /* when frames were last asked for */
+
+	/* transmitting */
+	struct frame_out *tx;        /* ENGINE_TX_BATCH of them; owned */
+	struct held *held, **held_end;
+	xtime held_retry, held_wait; /* when to try again, and how long after that */
+	bool is_link_stale;          /* the interface refused something: look at it again */
+
+	/* the loop thread (engine_loop.c) */
+	struct loop *loop;           /* NULL in a forked child */
+	pid_t pid;                   /* of the process that it runs in */
+
+	/* the host (engine_host.c); NULL and empty in tests */
+	struct host *host;
+	struct guard *guard;         /* shared address only */
+	struct local_prefix *locals;
+	unsigned nlocal, local_cap;
+	struct local_prefix *shared; /* addresses of our interface, added to the stack */
+	bool *shared_seen;           /* by the dump under way */
+	unsigned nshared, shared_cap;
+	bool is_auto;                /* the interface was chosen by us */
+	bool is_host_stale;          /* dump again: something vanished silently */
+	bool is_filter_stale;        /* addresses or claims changed */
+
+	/* claims (engine_claim.c) */
+	struct portset *reserved;    /* ip_local_reserved_ports; NULL: none; owned */
+	unsigned claim_batch;
+	xtime claimed_at, retried_at;
+	bool was_refused;            /* some port was, since retried_at */
+};
+
+/* ---- engine_drive.c: one turn ---- */
+/* Every entry point is enter, work, leave.  leave does what the work made possible: frames
+ * go out, waiters and mirrors are told, deadlines are covered.  exit only unlocks. */
+void engine_enter(struct engine *e);
+void engine_leave(struct engine *e);
+void engine_exit(struct engine *e);
+/* The work of leave without deadlines and lock. */
+void engine_settle(struct engine *e);
+/* Takes in frames, at most `rounds` batches: how many frames. */
+unsigned engine_receive(struct engine *e, unsigned rounds);
+/* Runs what is due. */
+void engine_expire(struct engine *e);
+xtime engine_deadline(struct engine *e);
+/* Sees to it that the timer fd goes off in time. */
+void engine_cover(struct engine *e);
+void engine_arm(struct engine *e);
+void engine_disarm(struct engine *e);
+void engine_tell(struct engine *e, struct slot *slot);
+void engine_drop_held(struct engine *e);
+void engine_log(struct engine *e, int level, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* ---- engine_wait.c ---- */
+/* Ends the sleep that a signal handler, or a siglongjmp() out of one, has interrupted:
+ * whoever calls the engine isn't asleep. */
+void engine_rouse(void);
+void engine_wake(struct thread *t);
+void engine_stop_driving(struct engine *e);
+/* The engine ends; the same in a forked child, which has only this thread. */
+void engine_threads_leave(struct engine *e);
+void engine_threads_forget(struct engine *e);
+unsigned engine_thread_fds(struct engine *e, int *fds, unsigned n);
+
+/* ---- engine_sock.c ---- */
+int engine_slot_new(struct engine *e, struct tcp_conn *c, engine_sock *s);
+struct slot *engine_slot(struct engine *e, engine_sock s);
+void engine_slot_release(struct engine *e, struct slot *slot);
+void engine_slots_free(struct engine *e);
+
+/* ---- engine_loop.c: the loop thread ---- */
+int engine_loop_start(struct engine *e);
+void engine_loop_stop(struct engine *e);
+/* In a forked child: there is no thread, only its fds. */
+void engine_loop_forget(struct engine *e);
+
+/* ---- engine_host.c: what the host says ---- */
+int engine_host_open(struct engine *e, char *err, size_t err_len);
+void engine_host_close(struct engine *e);
+void engine_host_changed(struct engine *e);
+/* Reads the interface's properties again and tells the stack. */
+int engine_link_sync(struct engine *e);
+
+/* ---- engine_claim.c: ports and filter ---- */
+/* The core wants addr:port claimed; 0: ask it again. */
+int engine_claim(struct engine *e, ip4 addr, uint16_t port);
+/* Refused ports may be free by now: true when it makes sense to ask the core again. */
+bool engine_claim_retry(struct engine *e);
+int engine_filter_sync(struct engine *e);
+int engine_reserve_ports(struct engine *e, const char *list);
+
+/* ---- engine.c ---- */
+/* For tests: an engine with addresses of its own (cfg.addrs) on a netif that it takes over;
+ * nothing is asked of the host. */
+int engine_open_on(const struct engine_config *cfg, struct netif *nif, struct engine **e,
+		   char *err, size_t err_len);
+
+#endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * engine_life.c - fork, exit and what is told of an engine.
+ *
+ * fork(): the parent forks with the lock held, so the child finds the engine whole.
+ * The child then either lets go of it (every fd closed, nothing sent, nothing told
+ * to the kernel about objects that it shares with the parent) or, as the keeper
+ * of a process that ends, drives it alone, without a loop thread, until what its
+ * program left behind is delivered.
+ */
+#include "engine_impl.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "guard.h"
+#include "host.h"
+#include "pcap.h"
+#include "sys.h"
+
+/* A keeper gives up when it has heard nothing for longer than the core's own limits on
+ * orphans take, and in any case after an hour. */
+#define KEEPER_SILENCE (150 * XTIME_SEC)
+#define KEEPER_MAX (3600 * XTIME_SEC)
+/* On a local network the last ACKs come sooner than a keeper could be forked. */
+#define END_GRACE XTIME_MSEC
+
+/* The private libev's own, where it is linked (evio.c). */
+__attribute__((weak)) unsigned xtcp_ev_fds(int *fds, unsigned n);
+
+/* ---- fds ---- */
+
+struct fdlist {
+	int *v;
+	unsigned n, cap;
+};
+
+static void push(struct fdlist *l, int fd)
+{
+	if (fd >= 0 && l->n < l->cap)
+		l->v[l->n++] = fd;
+}
+
+/* Those that are open files of their own, known to nobody but the fd's holder. */
+static void push_shared(struct fdlist *l, const struct engine *e)
+{
+	push(l, netif_fd(e->base));
+	if (e->nif != e->base)
+		push(l, pcap_netif_file(e->nif));
+	if (e->guard)
+		l->n += MIN(guard_fds(e->guard, l->v + l->n, l->cap - l->n), l->cap - l->n);
+}
+
+unsigned engine_fds(const struct engine *ce, int *fds, unsigned n)
+{
+	struct engine *e = (struct engine *)(uintptr_t)ce;
+	struct fdlist l = { fds, 0, n };
+
+	engine_enter(e);
+	push(&l, e->pkt_ep);
+	push(&l, e->tfd);
+	if (e->host)
+		push(&l, host_fd(e->host));
+	if (xtcp_ev_fds)
+		l.n += MIN(xtcp_ev_fds(fds + l.n, n - l.n), n - l.n);
+	l.n += engine_thread_fds(e, fds + l.n, n - l.n);
+	push_shared(&l, e);
+	engine_exit(e);
+	return l.n;
+}
+
+/* ---- fork ---- */
+
+void engine_fork_prepare(struct engine *e)
+{
+	engine_enter(e);
+}
+
+void engine_fork_done(struct engine *e)
+{
+	engine_exit(e);
+}
+
+/* Closes without a word what the parent goes on using; the memory of netif and guard stays,
+ * because their own closing says more than close(). */
+static void close_shared(struct engine *e)
+{
+	struct fdlist l = { NULL, 0, 8 };
+	unsigned i;
+
+	if (e->guard)
+		l.cap += guard_fds(e->guard, NULL, 0);
+	l.v = malloc(l.cap * sizeof(*l.v));
+	if (!l.v)
+		return;
+	push_shared(&l, e);
+	for (i = 0; i < l.n; i++)
+		raw_close(l.v[i]);
+	free(l.v);
+}
+
+void engine_forget(struct engine *e)
+{
+	int err = e->saved_errno, cancel = e->saved_cancel;
+
+	engine_threads_forget(e);
+	close_shared(e);
+	engine_loop_forget(e);
+	engine_slots_free(e);
+	stack_free(e->stack);
+	raw_close(e->pkt_ep);
+	raw_close(e->tfd);
+	engine_drop_held(e);
+	e->guard = NULL;
+	engine_host_close(e);
+	free(e->reserved);
+	free(e->tx);
+	free(e);
+	pthread_setcancelstate(cancel, NULL);
+	errno = err;
+}
+
+/* ---- exit ---- */
+
+static void close_all(struct engine *e)
+{
+	struct slot *slot;
+	uint32_t i;
+
+	for (i = 0; i < e->slots.cap; i++) {
+		slot = e->slots.v[i];
+		if (slot->conn)
+			engine_slot_release(e, slot);
+	}
+}
+
+/* One sleep and one turn with the lock held all along. */
+static void drive_alone(struct engine *e, xtime until)
+{
+	struct pollfd fds[2] = {
+		{ .fd = netif_fd(e->nif), .events = POLLIN },
+		{ .fd = e->host ? host_fd(e->host) : -1, .events = POLLIN },
+	};
+	xtime left = xtime_min(until, engine_deadline(e)) - e->now;
+	struct timespec ts;
+
+	left = MAX(left, 0);
+	ts.tv_sec = left / XTIME_SEC;
+	ts.tv_nsec = left % XTIME_SEC;
+	sys_ppoll(fds, 2, &ts, NULL);
+	e->now = engine_now();
+	if (fds[0].revents)
+		engine_receive(e, ENGINE_RX_ROUNDS);
+	if (fds[1].revents)
+		engine_host_changed(e);
+	engine_expire(e);
+	engine_settle(e);
+}
+
+/* Nobody else drives from here on when something is left: the lock is kept, so that the
+ * child finds everything whole and takes over every frame. */
+bool engine_end(struct engine *e)
+{
+	xtime until;
+
+	engine_enter(e);
+	close_all(e);
+	engine_settle(e);
+	until = e->now + END_GRACE;
+	while (stack_orphans(e->stack) && e->now < until)
+		drive_alone(e, until);
+	if (stack_orphans(e->stack) || e->held)
+		return true;
+	engine_leave(e);
+	return false;
+}
+
+void engine_carry_on(struct engine *e)
+{
+	xtime end = e->now + KEEPER_MAX, heard = e->now;
+	uint64_t in = 0;
+
+	if (e->pid != getpid())
+		engine_loop_forget(e);
+	while (stack_orphans(e->stack) || e->held) {
+		if (stack_counters(e->stack)[CTR_TcpInSegs] != in)
+			heard = e->now;
+		in = stack_counters(e->stack)[CTR_TcpInSegs];
+		if (e->now >= xtime_min(end, heard + KEEPER_SILENCE))
+			return;
+		drive_alone(e, xtime_min(end, heard + KEEPER_SILENCE));
+	}
+}
+
+/* ---- report ---- */
+
+struct text {
+	char *buf;
+	size_t len, n;
+};
+
+static void say(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void say(struct text *t, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(t->n < t->len ? t->buf + t->n : NULL, t->n < t->len ? t->len - t->n : 0, fmt, ap);
+	va_end(ap);
+	t->n += n > 0 ? (size_t)n : 0;
+}
+
+static void say_addr(struct text *t, ip4 a)
+{
+	say(t, "%u.%u.%u.%u", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);
+}
+
+static void describe(struct engine *e, struct text *t)
+{
+	unsigned i, n = e->cfg.naddr ? e->cfg.naddr : e->nshared;
+
+	say(t, "%s", e->nif->info.name);
+	for (i = 0; i < n; i++) {
+		say(t, ", ");
+		say_addr(t, e->cfg.naddr ? e->cfg.addrs[i].addr : e->shared[i].addr);
+	}
+	say(t, " (%s), mtu %u", e->cfg.naddr ? "own" : "shared", e->nif->info.mtu);
+	if (e->nif->info.has_vnet)
+		say(t, ", super-frames of %u", e->nif->info.gso_max);
+}
+
+int engine_describe(struct engine *e, char *buf, size_t len)
+{
+	struct text t = { buf, len, 0 };
+
+	engine_enter(e);
+	describe(e, &t);
+	engine_exit(e);
+	return (int)t.n;
+}
+
+#define COUNT(id) ((unsigned long long)c[CTR_##id])
+
+int engine_stats(struct engine *e, char *buf, size_t len)
+{
+	struct text t = { buf, len, 0 };
+	const uint64_t *c;
+	unsigned i;
+
+	engine_enter(e);
+	c = stack_counters(e->stack);
+	say(&t, "interface    ");
+	describe(e, &t);
+	say(&t, "\nconnections  %llu opened, %llu accepted, %llu failed, %llu reset, %u sockets now\n",
+	    COUNT(TcpActiveOpens), COUNT(TcpPassiveOpens), COUNT(TcpAttemptFails),
+	    COUNT(TcpEstabResets), e->slots.n);
+	say(&t, "segments     %llu in, %llu out, %llu sent again, %llu timeouts\n", COUNT(TcpInSegs),
+	    COUNT(TcpOutSegs), COUNT(TcpRetransSegs), COUNT(TcpExtTCPTimeouts));
+	say(&t, "bytes        %llu in, %llu out\n", COUNT(bytes_in), COUNT(bytes_out));
+	say(&t, "frames       %llu in, %llu out\n", COUNT(frames_in), COUNT(frames_out));
+	if (e->guard)
+		say(&t, "claims       %u ports\n", guard_count(e->guard));
+	for (i = 1; i < CTR_COUNT; i++)
+		if (c[i] && counter_info[i].severity != CTR_STAT)
+			say(&t, "%-12llu %s\n", (unsigned long long)c[i], counter_info[i].sentence);
+	engine_exit(e);
+	return (int)t.n;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * engine_loop.c - the engine's own thread: it attends when no program thread does.
+ *
+ * libev watches three fds for as long as the thread lives: an epoll fd with the
+ * packet fd in it, which other threads arm and disarm (libev's own watchers
+ * may only be touched by the loop's thread; epoll may be told by anybody), a timer
+ * fd that any thread sets (exact, where a watcher's timeout would need the thread
+ * woken to change it), and the host's news.  So no thread ever has to wake this one,
+ * except to end it, and an idle engine makes no system call at all.
+ */
+#include "engine_impl.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <stdlib.h>
+
+#include "host.h"
+#include "sys.h"
+
+/* Nothing deep runs here, but a program's thread-local storage lives on it too. */
+#define LOOP_STACK_BYTES (512 * 1024)
+
+struct loop {
+	struct engine *e;
+	struct ev_loop *ev;
+	ev_io packets, timer, host;
+	ev_async stop;
+	pthread_t thread;
+};
+
+static __thread bool is_loop_thread __attribute__((tls_model("initial-exec")));
+
+bool engine_is_own_thread(void)
+{
+	return is_loop_thread;
+}
+
+static void on_packets(struct ev_loop *ev, ev_io *w, int revents)
+{
+	struct engine *e = w->data;
+
+	(void)ev;
+	(void)revents;
+	engine_enter(e);
+	engine_receive(e, ENGINE_RX_ROUNDS);
+	engine_expire(e);
+	engine_leave(e);
+}
+
+/* A deadline, or the end of a lease. */
+static void on_timer(struct ev_loop *ev, ev_io *w, int revents)
+{
+	struct engine *e = w->data;
+	uint64_t ticks;
+
+	(void)ev;
+	(void)revents;
+	engine_enter(e);
+	sys_read(e->tfd, &ticks, sizeof(ticks));
+	e->tfd_at = XTIME_NEVER;
+	if (!e->driver && !e->is_armed && e->now >= e->lease_until)
+		engine_arm(e);
+	engine_expire(e);
+	engine_leave(e);
+}
+
+static void on_host(struct ev_loop *ev, ev_io *w, int revents)
+{
+	struct engine *e = w->data;
+
+	(void)ev;
+	(void)revents;
+	engine_enter(e);
+	engine_host_changed(e);
+	engine_leave(e);
+}
+
+static void on_stop(struct ev_loop *ev, ev_async *w, int revents)
+{
+	(void)w;
+	(void)revents;
+	ev_break(ev, EVBREAK_ALL);
+}
+
+static void *loop_main(void *arg)
+{
+	struct loop *l = arg;
+
+	is_loop_thread = true;
+	ev_run(l->ev, 0);
+	return NULL;
+}
+
+static void watch(struct loop *l, ev_io *w, void (*cb)(struct ev_loop *, ev_io *, int), int fd)
+{
+	ev_init(w, cb);
+	ev_io_set(w, fd, EV_READ);
+	w->data = l->e;
+	ev_io_start(l->ev, w);
+}
+
+/* With all signals blocked: they are the program's. */
+static int spawn(struct loop *l)
+{
+	sigset_t all, old;
+	pthread_attr_t attr;
+	int r;
+
+	sigfillset(&all);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, LOOP_STACK_BYTES);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&l->thread, &attr, loop_main, l);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	if (!r)
+		pthread_setname_np(l->thread, "xtcp");
+	return -r;
+}
+
+int engine_loop_start(struct engine *e)
+{
+	struct loop *l = calloc(1, sizeof(*l));
+	int r;
+
+	if (!l)
+		return -ENOMEM;
+	l->e = e;
+	l->ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV | EVFLAG_NOTIMERFD);
+	if (!l->ev) {
+		free(l);
+		return -EMFILE;
+	}
+	watch(l, &l->packets, on_packets, e->pkt_ep);
+	watch(l, &l->timer, on_timer, e->tfd);
+	if (e->host)
+		watch(l, &l->host, on_host, host_fd(e->host));
+	ev_async_init(&l->stop, on_stop);
+	ev_async_start(l->ev, &l->stop);
+	e->loop = l;
+	r = spawn(l);
+	if (r < 0) {
+		ev_loop_destroy(l->ev);
+		free(l);
+		e->loop = NULL;
+	}
+	return r;
+}
+
+void engine_loop_stop(struct engine *e)
+{
+	struct loop *l = e->loop;
+
+	if (!l)
+		return;
+	ev_async_send(l->ev, &l->stop);
+	pthread_join(l->thread, NULL);
+	engine_loop_forget(e);
+}
+
+/* Closing is all that ev_loop_destroy() does with its fds: the parent's loop, which shares
+ * the epoll instance after a fork, keeps all that is in it. */
+void engine_loop_forget(struct engine *e)
+{
+	struct loop *l = e->loop;
+
+	if (!l)
+		return;
+	ev_loop_destroy(l->ev);
+	free(l);
+	e->loop = NULL;
+}

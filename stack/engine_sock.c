@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * engine_sock.c - the socket verbs: handle to connection, the core's verb, and what
+ * the engine adds to it.
+ *
+ * It adds claims to connect(), bind() and listen(), a look at the interface
+ * where it saves a switch to another thread, and the news to other threads.  A
+ * handle is generation and index + 1; the slot stays where it is for as long as
+ * the engine lives.
+ */
+#include "engine_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SLOTS_MIN 64
+
+/* ---- handles ---- */
+
+static int slots_grow(struct slots *t)
+{
+	uint32_t i, cap = t->cap ? 2 * t->cap : SLOTS_MIN;
+	struct slot **v = realloc(t->v, cap * sizeof(*v));
+	struct slot *chunk;
+
+	if (!v)
+		return -ENOMEM;
+	t->v = v;
+	chunk = calloc(cap - t->cap, sizeof(*chunk));
+	if (!chunk)
+		return -ENOMEM;
+	for (i = cap; i-- > t->cap;) {
+		v[i] = &chunk[i - t->cap];
+		v[i]->index = i;
+		v[i]->gen = 1;
+		list_init(&v[i]->waits);
+		v[i]->next_free = t->free;
+		t->free = v[i];
+	}
+	t->cap = cap;
+	return 0;
+}
+
+int engine_slot_new(struct engine *e, struct tcp_conn *c, engine_sock *s)
+{
+	struct slots *t = &e->slots;
+	struct slot *slot;
+
+	if (!t->free && slots_grow(t) < 0)
+		return -ENOMEM;
+	slot = t->free;
+	t->free = slot->next_free;
+	t->n++;
+	slot->conn = c;
+	tcp_set_user(c, slot);
+	*s = (engine_sock)slot->gen << 32 | (slot->index + 1);
+	return 0;
+}
+
+struct slot *engine_slot(struct engine *e, engine_sock s)
+{
+	uint32_t i = (uint32_t)s - 1;
+	struct slot *slot;
+
+	if (i >= e->slots.cap)
+		return NULL;
+	slot = e->slots.v[i];
+	return slot->conn && slot->gen == s >> 32 ? slot : NULL;
+}
+
+/* Whoever waits for it is woken and finds the handle stale. */
+static void slot_free(struct engine *e, struct slot *slot)
+{
+	struct wait_node *w;
+
+	while (!list_is_empty(&slot->waits)) {
+		w = container_of(slot->waits.next, struct wait_node, link);
+		list_remove(&w->link);
+		engine_wake(w->t);
+	}
+	if (slot->mirror)
+		e->nmirror--;
+	slot->mirror = NULL;
+	slot->conn = NULL;
+	slot->gen++;
+	slot->next_free = e->slots.free;
+	e->slots.free = slot;
+	e->slots.n--;
+}
+
+/* Chunks begin at 0, SLOTS_MIN and every doubling of it. */
+void engine_slots_free(struct engine *e)
+{
+	struct slots *t = &e->slots;
+	uint32_t i;
+
+	for (i = 0; i < t->cap; i = i ? 2 * i : SLOTS_MIN)
+		free(t->v[i]);
+	free(t->v);
+	memset(t, 0, sizeof(*t));
+}
+
+/* ---- entry and exit ---- */
+
+static struct slot *enter(struct engine *e, engine_sock s)
+{
+	engine_enter(e);
+	return engine_slot(e, s);
+}
+
+/* After a verb that may have changed what the socket is ready for. */
+static int done(struct engine *e, struct slot *slot, int r)
+{
+	if (slot)
+		engine_tell(e, slot);
+	engine_leave(e);
+	return slot ? r : -EBADF;
+}
+
+/* After a verb that changed nothing. */
+static int seen(struct engine *e, struct slot *slot, int r)
+{
+	engine_exit(e);
+	return slot ? r : -EBADF;
+}
+
+/* Takes in what waits when nobody else would do it before the caller comes back: true when
+ * there was something.  A caller who looks has the loop thread's lease: it needn't be woken
+ * for the same frames. */
+static bool look(struct engine *e)
+{
+	if (e->driver || (e->is_armed && (e->nmirror || e->nwait)))
+		return false;
+	engine_disarm(e);
+	e->lease_until = e->now + ENGINE_LEASE;
+	return engine_receive(e, ENGINE_RX_ROUNDS) > 0;
+}
+
+/* ---- life ---- */
+
+int engine_socket(struct engine *e, engine_sock *s)
+{
+	struct tcp_conn *c;
+	int r = -ENOMEM;
+
+	engine_enter(e);
+	c = tcp_open(e->stack, e->now);
+	if (c) {
+		r = engine_slot_new(e, c, s);
+		if (r < 0)
+			tcp_release(c, e->now);
+	}
+	engine_exit(e);
+	return r;
+}
+
+int engine_shut(struct engine *e, engine_sock s)
+{
+	struct slot *slot = enter(e, s);
+
+	if (slot)
+		tcp_close(slot->conn, e->now);
+	return done(e, slot, 0);
+}
+
+void engine_slot_release(struct engine *e, struct slot *slot)
+{
+	struct tcp_conn *c = slot->conn;
+
+	slot_free(e, slot);
+	tcp_set_user(c, NULL);
+	tcp_release(c, e->now);
+}
+
+int engine_release(struct engine *e, engine_sock s)
+{
+	struct slot *slot = enter(e, s);
+
+	if (slot)
+		engine_slot_release(e, slot);
+	engine_leave(e);
+	return slot ? 0 : -EBADF;
+}
+
+/* ---- opening ---- */
+
+int engine_bind(struct engine *e, engine_sock s, const struct sockaddr_in *a, bool may_low)
+{
+	struct slot *slot = enter(e, s);
+	ip4 want_addr;
+	uint16_t want_port;
+	int r = -EBADF;
+
+	while (slot) {
+		r = tcp_bind(slot->conn, ntohl(a->sin_addr.s_addr), ntohs(a->sin_port), may_low,
+			     &want_addr, &want_port, e->now);
+		if (r == -EAGAIN)
+			r = engine_claim(e, want_addr, want_port);
+		else if (r != -EADDRINUSE || !engine_claim_retry(e))
+			break;
+		if (r < 0)
+			break;
+	}
+	return done(e, slot, r);
+}
+
+int engine_connect(struct engine *e, engine_sock s, const struct sockaddr_in *a)
+{
+	struct slot *slot = enter(e, s);
+	ip4 want_addr;
+	uint16_t want_port;
+	int r = -EBADF;
+
+	while (slot) {
+		r = tcp_connect(slot->conn, ntohl(a->sin_addr.s_addr), ntohs(a->sin_port),
+				&want_addr, &want_port, e->now);
+		if (r == -EAGAIN)
+			r = engine_claim(e, want_addr, want_port);
+		else if (r != -EADDRNOTAVAIL || !engine_claim_retry(e))
+			break;
+		if (r < 0)
+			break;
+	}
+	return done(e, slot, r);
+}
+
+int engine_connect_result(struct engine *e, engine_sock s)
+{
+	struct slot *slot = enter(e, s);
+
+	return done(e, slot, slot ? tcp_connect_result(slot->conn) : 0);
+}
+
+int engine_disconnect(struct engine *e, engine_sock s)
+{
+	struct slot *slot = enter(e, s);
+
+	return done(e, slot, slot ? tcp_disconnect(slot->conn, e->now) : 0);
+}
+
+int engine_listen(struct engine *e, engine_sock s, int backlog)
+{
+	struct slot *slot = enter(e, s);
+	ip4 want_addr;
+	uint16_t want_port;
+	int r = -EBADF;
+
+	while (slot) {
+		r = tcp_listen(slot->conn, backlog, &want_addr, &want_port, e->now);
+		if (r != -EAGAIN)
+			break;
+		r = engine_claim(e, want_addr, want_port);
+		if (r < 0)
+			break;
+	}
+	return done(e, slot, r);
+}
+
+int engine_accept(struct engine *e, engine_sock s, engine_sock *conn)
+{
+	struct slot *slot = enter(e, s);
+	struct tcp_conn *c = NULL;
+	int r = -EBADF;
+
+	if (slot) {
+		c = tcp_accept(slot->conn, &r, e->now);
+		if (!c && r == -EAGAIN && look(e)) {
+			engine_settle(e);
+			c = tcp_accept(slot->conn, &r, e->now);
+		}
+	}
+	if (c) {
+		r = engine_slot_new(e, c, conn);
+		if (r < 0)
+			tcp_release(c, e->now);
+	}
+	return done(e, slot, r);
+}
+
+/* ---- data ---- */
+
+/* A sender takes in acknowledgments now and then, so that one thread alone keeps its
+ * connection moving; one that won't wait looks once more before it hears of -EAGAIN. */
+ssize_t engine_send(struct engine *e, engine_sock s, const struct iovec *iov, int iovcnt,
+		    size_t skip, int flags)
+{
+	struct slot *slot = enter(e, s);
+	ssize_t r = -EBADF;
+
+	if (slot) {
+		r = tcp_send(slot->conn, iov, iovcnt, skip, flags & ~MSG_DONTWAIT, e->now);
+		engine_settle(e);
+		if (e->now - e->looked >= ENGINE_LOOK_EVERY || (r == -EAGAIN && flags & MSG_DONTWAIT)) {
+			if (look(e) && r == -EAGAIN)
+				r = tcp_send(slot->conn, iov, iovcnt, skip, flags & ~MSG_DONTWAIT,
+					     e->now);
+		}
+		engine_tell(e, slot);
+	}
+	engine_leave(e);
+	return r;
+}
+
+/* A reader that won't wait looks at the interface before it hears of -EAGAIN (one that will
+ * does so in engine_wait()); a busy one does so now and then, to keep its peer sending. */
+ssize_t engine_recv(struct engine *e, engine_sock s, const struct iovec *iov, int iovcnt,
+		    size_t skip, int flags, size_t peek_off, int *rflags)
+{
+	struct slot *slot = enter(e, s);
+	ssize_t r = -EBADF;
+
+	if (slot) {
+		r = tcp_recv(slot->conn, iov, iovcnt, skip, flags & ~MSG_DONTWAIT, peek_off, rflags,
+			     e->now);
+		if (r == -EAGAIN) {
+			if (flags & MSG_DONTWAIT && look(e))
+				r = tcp_recv(slot->conn, iov, iovcnt, skip, flags & ~MSG_DONTWAIT,
+					     peek_off, rflags, e->now);
+		} else if (e->now - e->looked >= ENGINE_LOOK_EVERY) {
+			look(e);
+		}
+		engine_tell(e, slot);
+	}
+	engine_leave(e);
+	return r;
+}
+
+int engine_shutdown(struct engine *e, engine_sock s, int how)
+{
+	struct slot *slot = enter(e, s);
+
+	return done(e, slot, slot ? tcp_shutdown(slot->conn, how, e->now) : 0);
+}
+
+/* ---- asking ---- */
+
+static void fill_name(struct sockaddr_in *a, ip4 addr, uint16_t port)
+{
+	memset(a, 0, sizeof(*a));
+	a->sin_family = AF_INET;
+	a->sin_addr.s_addr = htonl(addr);
+	a->sin_port = htons(port);
+}
+
+int engine_sockname(struct engine *e, engine_sock s, struct sockaddr_in *a)
+{
+	struct slot *slot = enter(e, s);
+	uint16_t port;
+	ip4 addr;
+
+	if (slot) {
+		tcp_sockname(slot->conn, &addr, &port);
+		fill_name(a, addr, port);
+	}
+	return seen(e, slot, 0);
+}
+
+int engine_peername(struct engine *e, engine_sock s, struct sockaddr_in *a)
+{
+	struct slot *slot = enter(e, s);
+	uint16_t port;
+	int r = 0;
+	ip4 addr;
+
+	if (slot) {
+		r = tcp_peername(slot->conn, &addr, &port);
+		if (!r)
+			fill_name(a, addr, port);
+	}
+	return seen(e, slot, r);
+}
+
+int engine_setopt(struct engine *e, engine_sock s, int level, int name, const void *val,
+		  socklen_t len, bool may_admin)
+{
+	struct slot *slot = enter(e, s);
+	int r = 0;
+
+	if (slot)
+		r = tcp_setopt(slot->conn, level, name, val, len, may_admin, e->now);
+	return done(e, slot, r);
+}
+
+int engine_getopt(struct engine *e, engine_sock s, int level, int name, void *val, socklen_t *len)
+{
+	struct slot *slot = enter(e, s);
+	int err, r = 0;
+
+	if (slot && level == SOL_SOCKET && name == SO_ERROR) {
+		err = tcp_take_error(slot->conn);
+		*len = (socklen_t)MIN(*len, sizeof(err));
+		memcpy(val, &err, *len);
+		return done(e, slot, 0);
+	}
+	if (slot)
+		r = tcp_getopt(slot->conn, level, name, val, len, e->now);
+	return seen(e, slot, r);
+}
+
+int engine_query(struct engine *e, engine_sock s, enum engine_query q, int *val)
+{
+	struct slot *slot = enter(e, s);
+	int r = 0;
+
+	if (!slot)
+		return seen(e, slot, 0);
+	switch (q) {
+	case ENGINE_INQ:
+		look(e);
+		r = tcp_inq(slot->conn);
+		break;
+	case ENGINE_OUTQ:
+		look(e);
+		r = tcp_outq(slot->conn);
+		break;
+	case ENGINE_OUTQ_UNSENT:
+		r = tcp_outq_unsent(slot->conn);
+		break;
+	case ENGINE_ATMARK:
+		r = tcp_at_mark(slot->conn);
+		break;
+	case ENGINE_LINGER:
+		*val = tcp_linger(slot->conn);
+		return seen(e, slot, 0);
+	}
+	if (r >= 0)
+		*val = r;
+	return done(e, slot, MIN(r, 0));
+}
+
+uint32_t engine_events(struct engine *e, engine_sock s)
+{
+	struct slot *slot = enter(e, s);
+	uint32_t events = POLLNVAL;
+
+	if (slot) {
+		if (look(e))
+			engine_settle(e);
+		events = tcp_events(slot->conn);
+	}
+	engine_leave(e);
+	return events;
+}
+
+int engine_mirror(struct engine *e, engine_sock s, void *user)
+{
+	struct slot *slot = enter(e, s);
+
+	if (!slot)
+		return done(e, slot, 0);
+	if (user && !slot->mirror) {
+		e->nmirror++;
+		if (!e->driver)
+			engine_arm(e);
+	} else if (!user && slot->mirror) {
+		e->nmirror--;
+	}
+	slot->mirror = user;
+	if (user) {
+		slot->events = tcp_events(slot->conn);
+		slot->edges = tcp_edges(slot->conn);
+		e->cfg.ready(user, slot->events, false);
+	}
+	return done(e, slot, 0);
+}

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * engine_wait.c - where a program's threads sleep, and drive.
+ *
+ * The first thread that finds nobody driving drives: it polls the packet fd beside
+ * its own fds, unlocked, and does the engine's turn when it wakes.  The others
+ * sleep on an eventfd of their own until whoever does a turn sees one of their
+ * sockets ready.  A driver that leaves hands over to the loop thread, by arming
+ * its epoll, when anybody is left who depends on it; waking another sleeper
+ * to drive would cost a thread switch each time a thread leaves and comes back.
+ *
+ * A signal handler may interrupt a sleep and call the engine, or leave it for good
+ * with siglongjmp().  Either way the engine finds, at the thread's next call, a
+ * thread that it believes asleep: that sleep is ended there (engine_rouse), and
+ * if the interrupted engine_wait() ever returns it gives -EINTR.
+ */
+#include "engine_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "sys.h"
+
+/* POLLERR and POLLHUP are always reported, but not to someone who only waits for the
+ * handshake or for a lingering close: a closed socket has POLLHUP all along. */
+#define POLL_BITS 0xffffu
+#define OWN_FDS 2               /* thread's eventfd, packet fd */
+#define FEW_FDS 14
+
+static __thread struct thread *self __attribute__((tls_model("initial-exec")));
+static pthread_once_t self_once = PTHREAD_ONCE_INIT;
+static pthread_key_t self_key;
+
+/* One engine_wait(). */
+struct wait {
+	struct engine *e;
+	struct thread *t;
+	struct engine_watch *w;
+	unsigned nw;
+	struct pollfd *fds;       /* the extra ones, then room for OWN_FDS */
+	unsigned nextra;
+	xtime deadline;
+	const sigset_t *mask;
+};
+
+/* ---- threads ---- */
+
+static void unregister(struct engine *e, struct thread *t)
+{
+	unsigned i;
+
+	if (t->nnodes)
+		e->nwait--;
+	for (i = 0; i < t->nnodes; i++)
+		list_remove(&t->nodes[i].link);
+	t->nnodes = 0;
+}
+
+static void thread_free(void *arg)
+{
+	struct thread *t = arg;
+
+	self = t;
+	engine_rouse();
+	self = NULL;
+	if (t->home) {
+		pthread_mutex_lock(&t->home->lock);
+		list_remove(&t->link);
+		pthread_mutex_unlock(&t->home->lock);
+	}
+	if (t->nodes != t->few)
+		free(t->nodes);
+	raw_close(t->efd);
+	free(t);
+}
+
+static void make_key(void)
+{
+	pthread_key_create(&self_key, thread_free);
+}
+
+static struct thread *thread_self(void)
+{
+	struct thread *t = self;
+
+	if (t)
+		return t;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return NULL;
+	t->nodes = t->few;
+	t->cap = ARRAY_LEN(t->few);
+	t->efd = sys_eventfd();
+	if (t->efd < 0) {
+		free(t);
+		return NULL;
+	}
+	pthread_once(&self_once, make_key);
+	pthread_setspecific(self_key, t);
+	self = t;
+	return t;
+}
+
+void engine_wake(struct thread *t)
+{
+	uint64_t one = 1;
+
+	t->is_hit = true;
+	if (!t->asleep_in || t->is_signalled)
+		return;
+	t->is_signalled = true;
+	sys_write(t->efd, &one, sizeof(one));
+}
+
+/* After a sleep, with the lock. */
+static void awake(struct thread *t)
+{
+	uint64_t n;
+
+	t->asleep_in = NULL;
+	if (t->is_signalled) {
+		t->is_signalled = false;
+		sys_read(t->efd, &n, sizeof(n));
+	}
+}
+
+void engine_rouse(void)
+{
+	struct thread *t = self;
+	struct engine *e = t ? t->asleep_in : NULL;
+
+	if (!e)
+		return;
+	pthread_mutex_lock(&e->lock);
+	e->now = engine_now();
+	awake(t);
+	unregister(e, t);
+	if (e->driver == t)
+		engine_stop_driving(e);
+	engine_cover(e);
+	pthread_mutex_unlock(&e->lock);
+}
+
+/* With the engine's end its threads have no home; the next engine may be one. */
+void engine_threads_leave(struct engine *e)
+{
+	struct thread *t;
+
+	while (!list_is_empty(&e->threads)) {
+		t = container_of(e->threads.next, struct thread, link);
+		list_remove(&t->link);
+		t->home = NULL;
+	}
+}
+
+/* The eventfds are the parent's objects, and all threads but this one are gone. */
+void engine_threads_forget(struct engine *e)
+{
+	struct thread *t, *me = self;
+
+	while (!list_is_empty(&e->threads)) {
+		t = container_of(e->threads.next, struct thread, link);
+		list_remove(&t->link);
+		raw_close(t->efd);
+		if (t != me) {
+			if (t->nodes != t->few)
+				free(t->nodes);
+			free(t);
+			continue;
+		}
+		me->home = me->asleep_in = NULL;
+		me->is_signalled = false;
+		me->nnodes = 0;
+		me->efd = sys_eventfd();
+	}
+}
+
+unsigned engine_thread_fds(struct engine *e, int *fds, unsigned n)
+{
+	struct list *l;
+	unsigned i = 0;
+
+	for (l = e->threads.next; l != &e->threads && i < n; l = l->next)
+		fds[i++] = container_of(l, struct thread, link)->efd;
+	return i;
+}
+
+/* ---- driving ---- */
+
+void engine_stop_driving(struct engine *e)
+{
+	e->driver = NULL;
+	if (e->nwait || e->nmirror)
+		engine_arm(e);
+	else
+		e->lease_until = e->now + ENGINE_LEASE;
+}
+
+static int poll_until(struct pollfd *fds, unsigned n, xtime until, xtime now, const sigset_t *mask)
+{
+	xtime left = until > now ? until - now : 0;
+	struct timespec ts = { left / XTIME_SEC, left % XTIME_SEC };
+
+	return sys_ppoll(fds, n, until == XTIME_NEVER ? NULL : &ts, mask);
+}
+
+/* --spin: a bounded while of looking before sleeping. */
+static int spin(struct wait *x, unsigned n, xtime until, xtime now)
+{
+	xtime end = xtime_min(until, now + x->e->cfg.spin_us * XTIME_USEC);
+	int r = 0;
+
+	while (!r && now < end) {
+		r = poll_until(x->fds, n, 0, now, x->mask);
+		now = engine_now();
+	}
+	return r ? r : poll_until(x->fds, n, until, now, x->mask);
+}
+
+/* One sleep; the lock is held before and after.  How many of the extra fds are ready, or
+ * -EINTR. */
+static int sleep_once(struct wait *x)
+{
+	struct engine *e = x->e;
+	struct thread *t = x->t;
+	struct pollfd *own = x->fds + x->nextra;
+	bool drives = !e->driver || e->driver == t;
+	xtime until = x->deadline, now = e->now;
+	unsigned n = x->nextra;
+	int r;
+
+	own[0] = (struct pollfd){ .fd = t->efd, .events = POLLIN };
+	n++;
+	if (drives) {
+		engine_disarm(e);
+		until = xtime_min(until, engine_deadline(e));
+		e->driver = t;
+		e->driver_until = until;
+		own[1] = (struct pollfd){ .fd = netif_fd(e->nif), .events = POLLIN };
+		n++;
+	} else {
+		engine_cover(e);
+	}
+	t->is_hit = false;
+	t->asleep_in = e;
+	pthread_mutex_unlock(&e->lock);
+	r = e->cfg.spin_us && drives ? spin(x, n, until, now)
+				     : poll_until(x->fds, n, until, now, x->mask);
+	pthread_mutex_lock(&e->lock);
+	e->now = engine_now();
+	if (t->asleep_in != e)
+		return -EINTR;
+	awake(t);
+	if (e->driver == t) {
+		if (r > 0 && own[1].revents)
+			engine_receive(e, ENGINE_RX_ROUNDS);
+		engine_expire(e);
+		engine_settle(e);
+	}
+	if (r > 0)
+		r -= !!own[0].revents + (drives && own[1].revents);
+	return r;
+}
+
+/* ---- waiting ---- */
+
+/* How many of the watched sockets are ready. */
+static unsigned check(struct engine *e, struct engine_watch *w, unsigned nw)
+{
+	struct slot *slot;
+	unsigned i, n = 0;
+
+	for (i = 0; i < nw; i++) {
+		uint32_t always = w[i].events & POLL_BITS ? POLLERR | POLLHUP : 0;
+
+		slot = engine_slot(e, w[i].s);
+		w[i].revents = slot ? tcp_events(slot->conn) & (w[i].events | always) : POLLNVAL;
+		n += w[i].revents != 0;
+	}
+	return n;
+}
+
+static int make_room(struct thread *t, unsigned n)
+{
+	struct wait_node *v;
+
+	if (n <= t->cap)
+		return 0;
+	v = malloc(n * sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	if (t->nodes != t->few)
+		free(t->nodes);
+	t->nodes = v;
+	t->cap = n;
+	return 0;
+}
+
+/* All handles are good: check() found none that is not. */
+static int register_all(struct wait *x)
+{
+	struct thread *t = x->t;
+	struct wait_node *node;
+	unsigned i;
+	int r = make_room(t, x->nw);
+
+	if (r < 0)
+		return r;
+	for (i = 0; i < x->nw; i++) {
+		node = &t->nodes[i];
+		node->t = t;
+		node->events = x->w[i].events;
+		if (node->events & POLL_BITS)
+			node->events |= POLLERR | POLLHUP;
+		list_append(&engine_slot(x->e, x->w[i].s)->waits, &node->link);
+	}
+	t->nnodes = x->nw;
+	if (x->nw)
+		x->e->nwait++;
+	return 0;
+}
+
+static int wait_locked(struct wait *x)
+{
+	struct engine *e = x->e;
+	int err = e->saved_errno, cancel = e->saved_cancel;
+	int r, n = 0;
+
+	r = register_all(x);
+	if (r < 0)
+		return r;
+	do {
+		r = sleep_once(x);
+		if (x->t->is_hit || r || e->now >= x->deadline)
+			n = (int)check(e, x->w, x->nw) + MAX(r, 0);
+	} while (!n && r >= 0 && e->now < x->deadline);
+	unregister(e, x->t);
+	if (e->driver == x->t)
+		engine_stop_driving(e);
+	e->saved_errno = err;
+	e->saved_cancel = cancel;
+	return n ? n : MIN(r, 0);
+}
+
+/* What is ready before any sleep.  Asks the interface only if there will be no sleep in
+ * which to hear of it. */
+static unsigned look_first(struct wait *x)
+{
+	unsigned n = check(x->e, x->w, x->nw);
+
+	if (n || x->deadline > x->e->now || x->e->driver)
+		return n;
+	engine_receive(x->e, ENGINE_RX_ROUNDS);
+	engine_settle(x->e);
+	return check(x->e, x->w, x->nw);
+}
+
+/* The extra fds without a sleep, the lock not held.  An error in them is theirs alone. */
+static int poll_extra(struct wait *x)
+{
+	if (!x->nextra && !x->mask)
+		return 0;
+	return poll_until(x->fds, x->nextra, 0, 0, x->mask);
+}
+
+static int wait_with(struct wait *x)
+{
+	struct engine *e = x->e;
+	int n, r = 0;
+
+	engine_enter(e);
+	if (!x->t->home) {
+		x->t->home = e;
+		list_append(&e->threads, &x->t->link);
+	}
+	n = (int)look_first(x);
+	if (!n && x->deadline > e->now) {
+		n = wait_locked(x);
+		engine_leave(e);
+		return n;
+	}
+	engine_leave(e);
+	r = poll_extra(x);
+	return n || r >= 0 ? n + MAX(r, 0) : r;
+}
+
+int engine_wait(struct engine *e, struct engine_watch *w, unsigned nw, struct pollfd *extra,
+		unsigned nextra, xtime deadline, const sigset_t *mask)
+{
+	struct pollfd few[FEW_FDS + OWN_FDS];
+	struct wait x = { e, thread_self(), w, nw, few, nextra, deadline, mask };
+	unsigned i;
+	int r;
+
+	if (!x.t)
+		return -ENOMEM;
+	if (nextra > FEW_FDS)
+		x.fds = malloc((nextra + OWN_FDS) * sizeof(*x.fds));
+	if (!x.fds)
+		return -ENOMEM;
+	for (i = 0; i < nextra; i++)
+		x.fds[i] = (struct pollfd){ .fd = extra[i].fd, .events = extra[i].events };
+	r = wait_with(&x);
+	for (i = 0; i < nextra; i++)
+		extra[i].revents = x.fds[i].revents;
+	if (x.fds != few)
+		free(x.fds);
+	return r;
+}

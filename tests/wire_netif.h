@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * wire_netif.h - two netifs joined by a socket pair: a wire without an interface, for
+ * tests of what is above.
+ */
+#ifndef XTCP_TESTS_WIRE_NETIF_H
+#define XTCP_TESTS_WIRE_NETIF_H
+
+#include "netif.h"
+
+/* Two ends of one wire; has_vnet: super-frames pass.  0 or -errno. */
+int wire_netif_pair(struct netif *ends[2], bool has_vnet);
+/* Every n-th call of transmit is refused with -EAGAIN, whatever the wire holds; 0: none. */
+void wire_netif_refuse(struct netif *n, unsigned every);
+/* Nothing arrives at this end any more, nor leaves it: as if the cable were cut. */
+void wire_netif_cut(struct netif *n, bool is_cut);
+
+#endif

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "highfd.h"
 #include "sys.h"
 
 #define OWN_FDS_MAX 32
@@ -40,11 +41,7 @@ static int own(long fd)
 
 	if (fd < 0)
 		return -1;
-	fd = sys_move_high((int)fd);
-	if (fd < 0) {
-		errno = (int)-fd;
-		return -1;
-	}
+	fd = highfd_raise((int)fd);
 	for (unsigned i = 0; i < OWN_FDS_MAX; i++) {
 		expected = 0;
 		if (atomic_compare_exchange_strong(&own_fds[i], &expected, (int)fd + 1))

@@ -117,6 +117,7 @@ struct engine_watch {
 	uint32_t events;       /* POLL* and TCP_EV_* bits wanted; POLLERR and POLLHUP come unasked
 	                        * unless there are only TCP_EV_* bits */
 	uint32_t revents;      /* out; POLLNVAL: a stale handle */
+	unsigned at_least;     /* POLLIN needs so many bytes to read; 0: as SO_RCVLOWAT says */
 };
 
 /* Sleeps until one of the watched sockets or of the `extra` kernel fds is ready, or until

@@ -143,7 +143,8 @@ int ip_opts_parse(const uint8_t *p, size_t len, struct ip_optset *o)
 	memset(o, 0, sizeof(*o));
 	if (len > IP_OPT_MAX)
 		return -EINVAL;
-	memcpy(o->data, p, len);
+	if (len)
+		memcpy(o->data, p, len);
 	o->len = (uint8_t)((len + 3) & ~(size_t)3);
 	walk(&f, o->data, o->len);
 	if (f.bad)

@@ -157,6 +157,8 @@ static int finish(const struct stack *s, ip4 dst, struct ip_route *out)
 		out->type = ROUTE_MULTICAST;
 	else if (dst == 0)
 		return -EINVAL;
+	if (out->type == ROUTE_BROADCAST || out->type == ROUTE_MULTICAST)
+		out->next_hop = dst;
 	out->gen = s->routes.gen;
 	if (!out->mtu)
 		out->mtu = clamp_mtu(0, s->ifaces[out->iface].mtu);

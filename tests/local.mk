@@ -39,6 +39,15 @@ check_PROGRAMS += tests/test_route
 NET_FIXTURE = tests/fake_tcp.c tests/fake_tcp.h tests/net_fixture.c tests/net_fixture.h
 check_PROGRAMS += tests/test_stack
 tests_test_stack_SOURCES = tests/test_stack.c $(NET_FIXTURE)
+check_PROGRAMS += tests/test_ip
+tests_test_ip_SOURCES = tests/test_ip.c $(NET_FIXTURE)
+check_PROGRAMS += tests/test_ip_opts
+check_PROGRAMS += tests/test_neigh
+tests_test_neigh_SOURCES = tests/test_neigh.c $(NET_FIXTURE)
+check_PROGRAMS += tests/test_icmp
+tests_test_icmp_SOURCES = tests/test_icmp.c $(NET_FIXTURE)
+check_PROGRAMS += tests/test_frag
+tests_test_frag_SOURCES = tests/test_frag.c $(NET_FIXTURE)
 
 # ---- scripts ----
 

@@ -14,6 +14,7 @@ allowed() {
 	stack/engine*|stack/sys.h) return 0 ;;
 	stack/*) case $2 in stack/engine*|netif/*|shim/*|stack/evio.h) [[ $1 == stack/evio.c ]] ;; esac ;;
 	netif/*) case $2 in netif/*) ;; *) false ;; esac ;;
+	shim/xtcp-run.c) return 0 ;;   # a program of its own
 	shim/*) case $2 in shim/*|stack/engine.h|stack/base.h|stack/settings.*|netif/afpacket.h|netif/guard.h) ;; *) false ;; esac ;;
 	esac
 }
@@ -56,10 +57,12 @@ for c in stack/*.c netif/*.c shim/*.c; do
 	h=${c##*/}
 	h=${h%.c}.h
 	[ -e "${c%/*}/$h" ] || continue
-	[ "$(sed -n 's/^#include [<"]\(.*\)[">]/\1/p' "$c" | head -n 1)" = "$h" ] || {
+	case $(sed -n 's/^#include [<"]\(.*\)[">]/\1/p' "$c" | head -n 1) in
+	"$h" | "${h%.h}_impl.h") ;;
+	*)
 		say "# $c doesn't include $h first"
-		first=1
-	}
+		first=1 ;;
+	esac
 done
 [ $first = 0 ] && echo "ok 3 - each file includes its own header first" ||
 	echo "not ok 3 - each file includes its own header first"

@@ -168,7 +168,7 @@ static int send_segment(struct tcp_conn *c, struct frame_out *f, seq32 seq, seq3
                         struct neigh **n, xtime now)
 {
 	seq32 data_end = c->snd.q_seq + c->snd.q.len;
-	bool has_fin = c->snd.fin && seq_gt(end, data_end);
+	bool has_fin = end != seq && c->snd.fin && seq_gt(end, data_end);
 	size_t len = (size_t)(end - seq) - (has_fin ? 1 : 0);
 	struct tcp_hdr th = { .seq = seq, .ack = c->rcv.nxt, .flags = TCPF_ACK };
 	int ret;

@@ -49,6 +49,9 @@ tests_test_icmp_SOURCES = tests/test_icmp.c $(NET_FIXTURE)
 check_PROGRAMS += tests/test_frag
 tests_test_frag_SOURCES = tests/test_frag.c $(NET_FIXTURE)
 
+check_PROGRAMS += tests/test_sim
+tests_test_sim_SOURCES = tests/test_sim.c tests/sim.c tests/sim.h
+
 # ---- scripts ----
 
 SCRIPT_TESTS = \

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sim.c - see sim.h. */
+#include "sim.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stack/wire.h"
+
+struct sim_frame {
+	xtime at;
+	uint64_t order;          /* of sending: ties keep their order */
+	int to;
+	uint8_t *data;
+	size_t len;
+	struct virtio_net_hdr vnet;
+};
+
+uint64_t sim_random_u64(struct sim *m)
+{
+	uint64_t z = (m->rng += 0x9e3779b97f4a7c15u);
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	return z ^ (z >> 31);
+}
+
+double sim_random(struct sim *m)
+{
+	return (double)(sim_random_u64(m) >> 11) / 9007199254740992.0;
+}
+
+static struct stack *make_stack(ip4 addr, uint64_t seed, bool can_offload, const char *congestion)
+{
+	struct stack_config cfg = { .congestion = congestion };
+	struct stack_iface i = {
+		.mac = { 2, 0, 0, 0, 0, (uint8_t)addr }, .has_link = true, .has_arp = true, .is_up = true,
+		.can_offload = can_offload, .mtu = 1500, .gso_max = 65535, .oif = 1,
+	};
+	struct stack *s;
+
+	settings_default(&cfg.settings);
+	memcpy(cfg.secret, &seed, sizeof(seed));
+	cfg.secret[31] = (uint8_t)addr;
+	s = stack_new(&cfg, 0);
+	assert(s);
+	assert(stack_add_iface(s, &i) == 0);
+	assert(stack_add_addr(s, 0, addr, 24, true, 0) == 0);
+	return s;
+}
+
+void sim_init(struct sim *m, uint64_t seed, bool can_offload, const char *congestion)
+{
+	memset(m, 0, sizeof(*m));
+	m->rng = seed;
+	m->now = XTIME_SEC;
+	m->s[0] = make_stack(SIM_A, seed, can_offload, congestion);
+	m->s[1] = make_stack(SIM_B, seed, can_offload, congestion);
+}
+
+void sim_fini(struct sim *m)
+{
+	for (uint32_t i = 0; i < m->n; i++)
+		free(m->heap[i].data);
+	free(m->heap);
+	stack_free(m->s[0]);
+	stack_free(m->s[1]);
+}
+
+/* ---- the network ---- */
+
+static bool frame_before(const struct sim_frame *a, const struct sim_frame *b)
+{
+	return a->at < b->at || (a->at == b->at && a->order < b->order);
+}
+
+static void heap_push(struct sim *m, struct sim_frame f)
+{
+	uint32_t i;
+
+	if (m->n == m->cap) {
+		m->cap = m->cap ? m->cap * 2 : 64;
+		m->heap = realloc(m->heap, m->cap * sizeof(*m->heap));
+		assert(m->heap);
+	}
+	for (i = m->n++; i && frame_before(&f, &m->heap[(i - 1) / 2]); i = (i - 1) / 2)
+		m->heap[i] = m->heap[(i - 1) / 2];
+	m->heap[i] = f;
+}
+
+static struct sim_frame heap_pop(struct sim *m)
+{
+	struct sim_frame top = m->heap[0], last = m->heap[--m->n];
+	uint32_t i = 0, c;
+
+	while ((c = 2 * i + 1) < m->n) {
+		if (c + 1 < m->n && frame_before(&m->heap[c + 1], &m->heap[c]))
+			c++;
+		if (frame_before(&last, &m->heap[c]))
+			break;
+		m->heap[i] = m->heap[c];
+		i = c;
+	}
+	m->heap[i] = last;
+	return top;
+}
+
+static bool is_lost(struct sim *m, struct sim_link *l)
+{
+	if (l->burst_left) {
+		l->burst_left--;
+		return true;
+	}
+	if (l->loss > 0 && sim_random(m) < l->loss) {
+		l->burst_left = l->burst > 1 ? l->burst - 1 : 0;
+		return true;
+	}
+	return false;
+}
+
+/* One segment (or whole super-frame) meets the link. */
+static void link_send(struct sim *m, int dir, const uint8_t *p, size_t len, struct virtio_net_hdr vnet)
+{
+	struct sim_link *l = &m->link[dir];
+	static uint64_t order;
+	unsigned copies = l->dup > 0 && sim_random(m) < l->dup ? 2 : 1;
+	xtime leave = m->now;
+
+	l->frames++;
+	l->bytes += len;
+	if (is_lost(m, l)) {
+		l->lost++;
+		return;
+	}
+	if (l->rate) {
+		xtime start = l->free_at > m->now ? l->free_at : m->now;
+		uint64_t waiting = (uint64_t)(start - m->now) / 8 * l->rate / XTIME_SEC;
+
+		if (l->queue && waiting + len > l->queue) {
+			l->dropped++;
+			return;
+		}
+		leave = start + (xtime)((uint64_t)len * 8 * XTIME_SEC / l->rate);
+		l->free_at = leave;
+	}
+	while (copies--) {
+		struct sim_frame f = { .at = leave + l->delay, .order = order++, .to = !dir, .len = len, .vnet = vnet };
+
+		f.data = malloc(len);
+		assert(f.data);
+		memcpy(f.data, p, len);
+		if (l->reorder > 0 && sim_random(m) < l->reorder)
+			f.at += (xtime)(sim_random(m) * (double)l->reorder_by);
+		if (l->corrupt > 0 && sim_random(m) < l->corrupt) {
+			f.data[sim_random_u64(m) % len] ^= (uint8_t)(1u << sim_random_u64(m) % 8);
+			memset(&f.vnet, 0, sizeof(f.vnet));
+		}
+		heap_push(m, f);
+	}
+}
+
+/* Full checksum of an Ethernet/IPv4/TCP frame. */
+static void fill_csum(uint8_t *p, size_t len)
+{
+	uint8_t *ip = p + ETH_LEN, *tcp = ip + (ip[0] & 15) * 4;
+	size_t l4 = len - (size_t)(tcp - p);
+
+	put_be16(tcp + 16, 0);
+	put_be16(tcp + 16, csum_fold(csum_add(csum_pseudo(get_be32(ip + 12), get_be32(ip + 16), PROTO_TCP, l4), tcp, l4)));
+}
+
+/* What a network card does with a super-frame. */
+static void split_send(struct sim *m, int dir, const uint8_t *p, size_t len, struct virtio_net_hdr vnet)
+{
+	size_t ihl = (p[ETH_LEN] & 15) * 4u, thl = (p[ETH_LEN + ihl + 12] >> 4) * 4u;
+	size_t hdr = ETH_LEN + ihl + thl, done = hdr;
+	uint8_t buf[2048];
+	uint32_t seq = get_be32(p + ETH_LEN + ihl + 4);
+	uint16_t id = get_be16(p + ETH_LEN + 4);
+	struct virtio_net_hdr none = { 0 };
+
+	while (done < len) {
+		size_t n = MIN((size_t)vnet.gso_size, len - done);
+		uint8_t *ip = buf + ETH_LEN, *tcp = ip + ihl;
+
+		memcpy(buf, p, hdr);
+		memcpy(buf + hdr, p + done, n);
+		put_be16(ip + 2, (uint16_t)(ihl + thl + n));
+		put_be16(ip + 4, id++);
+		put_be16(ip + 10, 0);
+		put_be16(ip + 10, csum_fold(csum_add(0, ip, ihl)));
+		put_be32(tcp + 4, seq + (uint32_t)(done - hdr));
+		if (done + n < len)
+			tcp[13] &= (uint8_t)~(TCPF_FIN | TCPF_PSH);
+		fill_csum(buf, hdr + n);
+		link_send(m, dir, buf, hdr + n, none);
+		done += n;
+	}
+}
+
+static bool pump_output(struct sim *m, int i)
+{
+	static uint8_t buf[70000];
+	struct frame_out f;
+	bool any = false;
+
+	while (stack_output(m->s[i], &f, m->now)) {
+		size_t len = f.hdr_len;
+
+		memcpy(buf, f.hdr, len);
+		for (int k = 0; k < f.payload_cnt; k++) {
+			memcpy(buf + len, f.payload[k].iov_base, f.payload[k].iov_len);
+			len += f.payload[k].iov_len;
+		}
+		assert(len == f.hdr_len + f.payload_len);
+		if (f.vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE && !m->link[i].whole) {
+			split_send(m, i, buf, len, f.vnet);
+		} else {
+			if (f.vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM && !m->link[i].whole) {
+				fill_csum(buf, len);
+				memset(&f.vnet, 0, sizeof(f.vnet));
+			}
+			link_send(m, i, buf, len, f.vnet);
+		}
+		any = true;
+	}
+	return any;
+}
+
+bool sim_step(struct sim *m, xtime limit)
+{
+	xtime next;
+
+	while (pump_output(m, 0) | pump_output(m, 1))
+		;
+	next = xtime_min(stack_deadline(m->s[0]), stack_deadline(m->s[1]));
+	if (m->n)
+		next = xtime_min(next, m->heap[0].at);
+	if (next >= limit) {
+		m->now = limit;
+		return false;
+	}
+	m->now = MAX(m->now, next);
+	if (m->n && m->heap[0].at <= m->now) {
+		struct sim_frame f = heap_pop(m);
+		struct frame_in in = { .data = f.data, .len = f.len, .vnet = f.vnet };
+
+		stack_input(m->s[f.to], 0, &in, m->now);
+		free(f.data);
+	}
+	stack_expire(m->s[0], m->now);
+	stack_expire(m->s[1], m->now);
+	return true;
+}
+
+/* ---- the programs at both ends ---- */
+
+static uint8_t pattern(uint64_t pos, int from)
+{
+	return (uint8_t)((pos * 2654435761u >> 13) ^ (pos >> 3) ^ (uint64_t)from * 0x5a);
+}
+
+void sim_flow_open(struct sim *m, struct sim_flow *f, uint16_t port, uint64_t up, uint64_t down)
+{
+	ip4 a;
+	uint16_t p;
+
+	memset(f, 0, sizeof(*f));
+	f->total[0] = up;
+	f->total[1] = down;
+	f->begin = m->now;
+	f->read_chunk = 65536;
+	f->listener = tcp_open(m->s[1], m->now);
+	assert(f->listener);
+	assert(tcp_bind(f->listener, 0, port, true, &a, &p, m->now) == 0);
+	assert(tcp_listen(f->listener, 16, &a, &p, m->now) == 0);
+	f->c[0] = tcp_open(m->s[0], m->now);
+	assert(f->c[0]);
+	assert(tcp_connect(f->c[0], SIM_B, port, &a, &p, m->now) == 0);
+}
+
+static void flow_write(struct sim *m, struct sim_flow *f, int i)
+{
+	uint8_t buf[16384];
+
+	while (f->sent[i] < f->total[i]) {
+		size_t n = MIN(sizeof(buf), f->total[i] - f->sent[i]);
+		struct iovec iov = { buf, n };
+		ssize_t ret;
+
+		for (size_t k = 0; k < n; k++)
+			buf[k] = pattern(f->sent[i] + k, i);
+		ret = tcp_send(f->c[i], &iov, 1, 0, 0, m->now);
+		if (ret == -EAGAIN)
+			return;
+		if (ret < 0) {
+			f->err[i] = (int)-ret;
+			return;
+		}
+		f->sent[i] += (uint64_t)ret;
+	}
+	if (!f->is_shut[i] && tcp_events(f->c[i]) & TCP_EV_CONNECTED) {
+		f->is_shut[i] = true;
+		tcp_shutdown(f->c[i], SHUT_WR, m->now);
+	}
+}
+
+static void flow_read(struct sim *m, struct sim_flow *f, int i)
+{
+	static uint8_t buf[65536];
+
+	while (!f->has_eof[i] && m->now >= f->read_at[i]) {
+		struct iovec iov = { buf, MIN(f->read_chunk, sizeof(buf)) };
+		ssize_t ret = tcp_recv(f->c[i], &iov, 1, 0, 0, 0, NULL, m->now);
+
+		if (ret == -EAGAIN)
+			return;
+		if (ret <= 0) {
+			f->has_eof[i] = true;
+			if (ret < 0)
+				f->err[i] = (int)-ret;
+			return;
+		}
+		for (ssize_t k = 0; k < ret; k++)
+			if (buf[k] != pattern(f->got[i] + (uint64_t)k, !i))
+				f->is_wrong = true;
+		f->got[i] += (uint64_t)ret;
+		if (f->read_pause)
+			f->read_at[i] = m->now + f->read_pause;
+	}
+}
+
+static bool flow_is_done(const struct sim_flow *f)
+{
+	return (f->has_eof[0] && f->has_eof[1]) || f->err[0] || f->err[1] || f->is_wrong;
+}
+
+static void flow_turn(struct sim *m, struct sim_flow *f)
+{
+	int err;
+
+	if (flow_is_done(f))
+		return;
+	if (!f->c[1])
+		f->c[1] = tcp_accept(f->listener, &err, m->now);
+	for (int i = 0; i < 2; i++) {
+		if (!f->c[i])
+			continue;
+		if (i == 0 && tcp_state(f->c[0]) == TCP_SYN_SENT)
+			continue;
+		if (i == 0 && !f->c[0]->is_connected) {
+			int ret = tcp_connect_result(f->c[0]);
+
+			if (ret < 0 && ret != -EALREADY) {
+				f->err[0] = -ret;
+				return;
+			}
+		}
+		flow_write(m, f, i);
+		flow_read(m, f, i);
+	}
+	if (flow_is_done(f))
+		f->end = m->now;
+}
+
+bool sim_run(struct sim *m, struct sim_flow *f, unsigned n, xtime limit)
+{
+	xtime stop = m->now + limit;
+
+	for (;;) {
+		bool all = true;
+		xtime wake = stop;
+
+		for (unsigned i = 0; i < n; i++) {
+			flow_turn(m, &f[i]);
+			all = all && flow_is_done(&f[i]);
+			for (int k = 0; k < 2; k++)
+				if (f[i].read_at[k] > m->now)
+					wake = xtime_min(wake, f[i].read_at[k]);
+		}
+		while (stack_next_event(m->s[0]) || stack_next_event(m->s[1]))
+			;
+		if (all)
+			return true;
+		if (!sim_step(m, wake) && wake == stop)
+			return false;
+	}
+}

@@ -55,7 +55,9 @@ tests_test_sim_SOURCES = tests/test_sim.c tests/sim.c tests/sim.h
 # ---- scripts ----
 
 SCRIPT_TESTS = \
+	tests/cli.sh \
 	tests/core_is_pure.sh \
+	tests/docs.sh \
 	tests/exports.sh \
 	tests/includes.sh \
 	tests/netns/cleanup.sh \

@@ -24,7 +24,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if_arp.h>
@@ -34,11 +33,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "filter.h"
 #include "highfd.h"
 #include "host.h"
+#include "rawcall.h"
 
 #define BATCH 64
 #define IP_MAX 65535
@@ -72,7 +71,7 @@ static struct afpacket *self(struct netif *n)
 
 static int set_opt(int fd, int name, int val)
 {
-	return setsockopt(fd, SOL_PACKET, name, &val, sizeof(val)) ? -errno : 0;
+	return raw_setsockopt(fd, SOL_PACKET, name, &val, sizeof(val));
 }
 
 /* ---- receiving ---- */
@@ -83,13 +82,11 @@ static int net_error(const struct afpacket *a, int err)
 	struct sockaddr_ll at;
 	socklen_t len = sizeof(at);
 
-	if (err == EWOULDBLOCK)
-		return -EAGAIN;
-	if (err == ENXIO)
+	if (err == -ENXIO)
 		return -ENODEV;
-	if (err == ENETDOWN && !getsockname(a->fd, (struct sockaddr *)&at, &len) && at.sll_ifindex <= 0)
+	if (err == -ENETDOWN && !raw_getsockname(a->fd, &at, &len) && at.sll_ifindex <= 0)
 		return -ENODEV;
-	return -err;
+	return err;
 }
 
 static uint8_t flags_of_auxdata(struct msghdr *m)
@@ -137,10 +134,10 @@ static int afpacket_receive(struct netif *n, struct netif_rx *v, unsigned max)
 		for (i = 0; a->rx_control && i < (int)max; i++)
 			a->rx[i].msg_hdr.msg_controllen = sizeof(union control);
 		do
-			got = recvmmsg(a->fd, a->rx, max, MSG_DONTWAIT, NULL);
-		while (got < 0 && errno == EINTR);
+			got = raw_recvmmsg(a->fd, a->rx, max, MSG_DONTWAIT);
+		while (got == -EINTR);
 		if (got < 0)
-			return errno == EAGAIN ? 0 : net_error(a, errno);
+			return got == -EAGAIN ? 0 : net_error(a, got);
 		for (i = m = 0; i < got; i++)
 			m += take(a, (unsigned)i, &v[m]);
 	} while (got && !m);
@@ -162,6 +159,11 @@ static void fill(struct afpacket *a, unsigned i, const struct netif_tx *f)
 	m->msg_iovlen = (size_t)cnt;
 }
 
+static int one(ssize_t ret)
+{
+	return ret < 0 ? (int)ret : 1;
+}
+
 static int afpacket_transmit(struct netif *n, const struct netif_tx *v, unsigned max)
 {
 	struct afpacket *a = self(n);
@@ -174,11 +176,11 @@ static int afpacket_transmit(struct netif *n, const struct netif_tx *v, unsigned
 		fill(a, i, &v[i]);
 	do {
 		if (max == 1)
-			sent = sendmsg(a->fd, &a->tx[0].msg_hdr, MSG_DONTWAIT) < 0 ? -1 : 1;
+			sent = one(raw_sendmsg(a->fd, &a->tx[0].msg_hdr, MSG_DONTWAIT));
 		else
-			sent = sendmmsg(a->fd, a->tx, max, MSG_DONTWAIT);
-	} while (sent < 0 && errno == EINTR);
-	return sent < 0 ? net_error(a, errno) : sent;
+			sent = raw_sendmmsg(a->fd, a->tx, max, MSG_DONTWAIT);
+	} while (sent == -EINTR);
+	return sent < 0 ? net_error(a, sent) : sent;
 }
 
 /* ---- what is known of the interface ---- */
@@ -241,7 +243,7 @@ static void afpacket_close(struct netif *n)
 
 	if (a->slots)
 		munmap(a->slots, BATCH * SLOT);
-	close(a->fd);
+	raw_close(a->fd);
 	free(a->rx_control);
 	free(a);
 }
@@ -296,19 +298,20 @@ static int inspect(struct afpacket *a)
 	struct host_link l;
 	int type, vnet = 0, err;
 
-	if (getsockname(a->fd, (struct sockaddr *)&at, &len))
-		return -errno;
+	err = raw_getsockname(a->fd, &at, &len);
+	if (err)
+		return err;
 	if (at.sll_family != AF_PACKET || at.sll_ifindex <= 0)
 		return -EINVAL;
-	if (getsockopt(a->fd, SOL_SOCKET, SO_TYPE, &type, &olen))
-		return -errno;
-	err = link_kind(at.sll_hatype, &info->link);
+	err = raw_getsockopt(a->fd, SOL_SOCKET, SO_TYPE, &type, &olen);
+	if (!err)
+		err = link_kind(at.sll_hatype, &info->link);
 	if (!err && type != (info->link == NETIF_ETHER ? SOCK_RAW : SOCK_DGRAM))
 		err = -EINVAL;
 	if (err)
 		return err;
 	olen = sizeof(vnet);
-	info->has_vnet = !getsockopt(a->fd, SOL_PACKET, PACKET_VNET_HDR, &vnet, &olen) && vnet;
+	info->has_vnet = !raw_getsockopt(a->fd, SOL_PACKET, PACKET_VNET_HDR, &vnet, &olen) && vnet;
 	a->to = (struct sockaddr_ll){ .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP),
 	                              .sll_ifindex = at.sll_ifindex };
 	err = host_get_link(at.sll_ifindex, &l);
@@ -340,13 +343,13 @@ int afpacket_from_fd(int fd, struct netif **n, char *err, size_t err_len)
 	int code = -ENOMEM;
 
 	if (!a) {
-		close(fd);
+		raw_close(fd);
 		return explain(err, err_len, code, "no memory for the packet socket");
 	}
 	a->fd = highfd_raise(fd);
 	a->n.ops = &ops;
-	fcntl(a->fd, F_SETFD, FD_CLOEXEC);
-	fcntl(a->fd, F_SETFL, O_RDWR | O_NONBLOCK);
+	raw_fcntl(a->fd, F_SETFD, FD_CLOEXEC);
+	raw_fcntl(a->fd, F_SETFL, O_RDWR | O_NONBLOCK);
 	code = inspect(a);
 	if (!code)
 		code = make_room(a);
@@ -366,17 +369,17 @@ static void set_buffers(int fd)
 {
 	int rcv = RCVBUF, snd = SNDBUF;
 
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &rcv, sizeof(rcv)))
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcv, sizeof(rcv));
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &snd, sizeof(snd)))
-		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &snd, sizeof(snd));
+	if (raw_setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &rcv, sizeof(rcv)))
+		raw_setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcv, sizeof(rcv));
+	if (raw_setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &snd, sizeof(snd)))
+		raw_setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &snd, sizeof(snd));
 }
 
 static int attach(int fd, struct sock_filter *prog, unsigned len)
 {
 	struct sock_fprog f = { (unsigned short)len, prog };
 
-	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &f, sizeof(f)) ? -errno : 0;
+	return raw_setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &f, sizeof(f));
 }
 
 static int attach_verdict(int fd, uint32_t verdict)
@@ -397,9 +400,7 @@ static int bind_to(int fd, int ifindex)
 		err = set_opt(fd, PACKET_IGNORE_OUTGOING, 1);
 	set_opt(fd, PACKET_VNET_HDR, 1);
 	set_buffers(fd);
-	if (!err && bind(fd, (struct sockaddr *)&at, sizeof(at)))
-		err = -errno;
-	return err;
+	return err ? err : raw_bind(fd, &at, sizeof(at));
 }
 
 static int no_link(const char *ifname, char *err, size_t err_len)
@@ -426,16 +427,16 @@ int afpacket_open(const char *ifname, struct netif **n, char *err, size_t err_le
 	if (link_kind(l.type, &link))
 		return explain(err, err_len, -EAFNOSUPPORT,
 		               "interface %s carries neither Ethernet frames nor bare IP packets", ifname);
-	fd = socket(AF_PACKET, (link == NETIF_ETHER ? SOCK_RAW : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
-	if (fd < 0 && errno == EPERM)
+	fd = raw_socket(AF_PACKET, (link == NETIF_ETHER ? SOCK_RAW : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+	if (fd == -EPERM)
 		return explain(err, err_len, -EPERM, "a packet socket on %s needs CAP_NET_RAW: "
 		               "run as root, or by an xtcp-run that has the capability", ifname);
 	if (fd < 0)
-		return explain(err, err_len, -errno, "can't open a packet socket on %s: %s",
-		               ifname, strerror(errno));
+		return explain(err, err_len, fd, "can't open a packet socket on %s: %s",
+		               ifname, strerror(-fd));
 	code = bind_to(fd, l.ifindex);
 	if (code) {
-		close(fd);
+		raw_close(fd);
 		return explain(err, err_len, code, "can't bind a packet socket to %s: %s",
 		               ifname, strerror(-code));
 	}
@@ -469,12 +470,12 @@ int afpacket_lock_filter(struct netif *n)
 {
 	int on = 1;
 
-	return setsockopt(self(n)->fd, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof(on)) ? -errno : 0;
+	return raw_setsockopt(self(n)->fd, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof(on));
 }
 
 static int membership(struct netif *n, int how, const struct packet_mreq *m)
 {
-	return setsockopt(self(n)->fd, SOL_PACKET, how, m, sizeof(*m)) ? -errno : 0;
+	return raw_setsockopt(self(n)->fd, SOL_PACKET, how, m, sizeof(*m));
 }
 
 int afpacket_add_mac(struct netif *n, const uint8_t mac[6])
@@ -498,7 +499,7 @@ unsigned afpacket_take_drops(struct netif *n)
 	struct tpacket_stats st = { 0, 0 };
 	socklen_t len = sizeof(st);
 
-	if (getsockopt(self(n)->fd, SOL_PACKET, PACKET_STATISTICS, &st, &len))
+	if (raw_getsockopt(self(n)->fd, SOL_PACKET, PACKET_STATISTICS, &st, &len))
 		return 0;
 	return st.tp_drops;
 }

@@ -33,7 +33,7 @@
 #define DROP 0u
 #define ALL_PORTS 0x10000u       /* in M[0]: no port, but ours if the address is */
 #define CHAIN_END 0xffffffffu
-#define LEAF 8                   /* ranges in a leaf; 2 * LEAF + 2 must stay below 256 */
+#define LEAF 16                  /* ranges in a leaf; 2 * LEAF + 2 must stay below 256 */
 #define VLAN_VID_MASK 0x0fff
 
 enum { ETHER_TYPE = 12, ARP_OP = 6, ARP_SPA = 14, ARP_TPA = 24 };
@@ -129,19 +129,21 @@ static void leaf(struct code *c, const struct range *r, size_t n, struct label *
 	ret(c, PASS);
 }
 
-/* A among the ranges: pass; else jumps.  Depth is the logarithm of n. */
+/* A among the ranges: pass; else jumps.  Depth is the logarithm of n; all leaves but the last
+ * are full. */
 static void tree(struct code *c, const struct range *r, size_t n, struct label *none)
 {
+	const size_t half = (n / 2 + LEAF - 1) / LEAF * LEAF;
 	struct label right = LABEL_INIT;
 
 	if (n <= LEAF) {
 		leaf(c, r, n, none);
 		return;
 	}
-	want_not(c, BPF_JGE, r[n / 2].lo, &right);
-	tree(c, r, n / 2, none);
+	want_not(c, BPF_JGE, r[half].lo, &right);
+	tree(c, r, half, none);
 	place(c, &right);
-	tree(c, r + n / 2, n - n / 2, none);
+	tree(c, r + half, n - half, none);
 }
 
 static int port_cmp(const void *a, const void *b)

@@ -22,11 +22,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "guard_nft.h"
 #include "highfd.h"
+#include "rawcall.h"
 
 #define PAGE 256
 
@@ -104,7 +104,7 @@ static void drop(struct guard *g, uint32_t addr, uint16_t port)
 {
 	int *s = slot(g, addr, port);
 
-	close(*s - 1);
+	raw_close(*s - 1);
 	*s = 0;
 	find_addr(g, addr)->count--;
 	g->count--;
@@ -156,13 +156,13 @@ static int hold(uint32_t addr, uint16_t port)
 	                         .sin_addr.s_addr = htonl(addr) };
 	int fd, err;
 
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+	fd = raw_socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
 	if (fd < 0)
-		return -errno;
-	if (!bind(fd, (struct sockaddr *)&a, sizeof(a)))
+		return fd;
+	err = raw_bind(fd, &a, sizeof(a));
+	if (!err)
 		return highfd_raise(fd);
-	err = -errno;
-	close(fd);
+	raw_close(fd);
 	return err;
 }
 
@@ -286,7 +286,7 @@ static void free_ports(struct ports *p)
 	for (i = 0; i < 65536 / PAGE; i++) {
 		for (k = 0; p->page[i] && k < PAGE; k++) {
 			if (p->page[i][k])
-				close(p->page[i][k] - 1);
+				raw_close(p->page[i][k] - 1);
 		}
 		free(p->page[i]);
 	}

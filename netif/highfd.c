@@ -8,10 +8,10 @@
  */
 #include "highfd.h"
 
-#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/select.h>
-#include <unistd.h>
+
+#include "rawcall.h"
 
 static int lowest(void)
 {
@@ -30,9 +30,9 @@ int highfd_raise(int fd)
 
 	if (fd < 0)
 		return fd;
-	high = fcntl(fd, F_DUPFD_CLOEXEC, lowest());
+	high = raw_fcntl(fd, F_DUPFD_CLOEXEC, lowest());
 	if (high < 0)
 		return fd;
-	close(fd);
+	raw_close(fd);
 	return high;
 }

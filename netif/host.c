@@ -20,9 +20,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "nl.h"
+#include "rawcall.h"
 
 /* IFLA_GSO_IPV4_MAX_SIZE (Linux 6.3), which older headers lack. */
 #define LINK_GSO_IPV4_MAX_SIZE 63
@@ -402,16 +402,16 @@ int host_read(struct host *h)
 	int err = 0;
 
 	for (;;) {
-		ssize_t n = recv(h->nl.fd, h->nl.buf, NL_BUFFER, MSG_DONTWAIT);
+		ssize_t n = raw_recv(h->nl.fd, h->nl.buf, NL_BUFFER, MSG_DONTWAIT);
 
-		if (n < 0 && errno == EINTR)
+		if (n == -EINTR)
 			continue;
-		if (n < 0 && errno == ENOBUFS) {
+		if (n == -ENOBUFS) {
 			s.is_stale = true;
 			continue;
 		}
 		if (n < 0) {
-			err = errno == EAGAIN ? 0 : -errno;
+			err = n == -EAGAIN ? 0 : (int)n;
 			break;
 		}
 		mnl_cb_run(h->nl.buf, (size_t)n, 0, 0, on_message, &s);

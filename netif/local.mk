@@ -19,4 +19,5 @@ libnetif_la_SOURCES = \
 	netif/nl.c \
 	netif/nl.h \
 	netif/pcap.c \
-	netif/pcap.h
+	netif/pcap.h \
+	netif/rawcall.h

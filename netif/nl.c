@@ -9,15 +9,9 @@
 #include <linux/netlink.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "highfd.h"
-
-static int sys_err(long ret)
-{
-	return ret < 0 ? -errno : 0;
-}
+#include "rawcall.h"
 
 static int bind_to(struct nl *nl, uint32_t groups)
 {
@@ -25,9 +19,9 @@ static int bind_to(struct nl *nl, uint32_t groups)
 	socklen_t len = sizeof(a);
 	int err;
 
-	err = sys_err(bind(nl->fd, (struct sockaddr *)&a, len));
+	err = raw_bind(nl->fd, &a, len);
 	if (!err)
-		err = sys_err(getsockname(nl->fd, (struct sockaddr *)&a, &len));
+		err = raw_getsockname(nl->fd, &a, &len);
 	nl->portid = a.nl_pid;
 	return err;
 }
@@ -40,9 +34,9 @@ int nl_open(struct nl *nl, int bus, uint32_t groups)
 	nl->buf = malloc(NL_BUFFER);
 	if (!nl->buf)
 		return -ENOMEM;
-	nl->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, bus);
+	nl->fd = raw_socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, bus);
 	if (nl->fd < 0) {
-		err = -errno;
+		err = nl->fd;
 		free(nl->buf);
 		nl->buf = NULL;
 		return err;
@@ -58,7 +52,7 @@ void nl_close(struct nl *nl)
 {
 	if (!nl->buf)
 		return;
-	close(nl->fd);
+	raw_close(nl->fd);
 	free(nl->buf);
 	nl->buf = NULL;
 	nl->fd = -1;
@@ -70,16 +64,19 @@ static ssize_t receive(struct nl *nl)
 	ssize_t n;
 
 	do
-		n = recv(nl->fd, nl->buf, NL_BUFFER, 0);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n;
+		n = raw_recv(nl->fd, nl->buf, NL_BUFFER, 0);
+	while (n == -EINTR);
+	return n;
 }
 
 /* Throws away what a failed exchange left, so that the next finds only its own answers. */
 static void drain(struct nl *nl)
 {
-	while (recv(nl->fd, nl->buf, NL_BUFFER, MSG_DONTWAIT) > 0 || errno == EINTR || errno == ENOBUFS)
-		continue;
+	ssize_t n;
+
+	do
+		n = raw_recv(nl->fd, nl->buf, NL_BUFFER, MSG_DONTWAIT);
+	while (n > 0 || n == -EINTR || n == -ENOBUFS);
 }
 
 int nl_transact(struct nl *nl, const void *msgs, size_t len, uint32_t seq, mnl_cb_t cb, void *ctx)
@@ -89,10 +86,10 @@ int nl_transact(struct nl *nl, const void *msgs, size_t len, uint32_t seq, mnl_c
 	int more = MNL_CB_OK, err = 0;
 
 	do
-		n = sendto(nl->fd, msgs, len, 0, (struct sockaddr *)&to, sizeof(to));
-	while (n < 0 && errno == EINTR);
+		n = raw_sendto(nl->fd, msgs, len, 0, &to, sizeof(to));
+	while (n == -EINTR);
 	if (n < 0)
-		return -errno;
+		return (int)n;
 	while (more > MNL_CB_STOP) {
 		n = receive(nl);
 		if (n < 0)

@@ -18,17 +18,15 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pcap/pcap.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/types.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "highfd.h"
+#include "rawcall.h"
 
 #define LIBPCAP "libpcap.so.0.8"
 #define SNAPLEN 262144
@@ -264,14 +262,14 @@ static int explain(char *err, size_t err_len, int code, const char *fmt, ...)
 
 static FILE *open_file(const char *path)
 {
-	int fd = highfd_raise(open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+	int fd = highfd_raise(raw_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
 	FILE *f;
 
 	if (fd < 0)
 		return NULL;
 	f = fdopen(fd, "we");
 	if (!f)
-		close(fd);
+		raw_close(fd);
 	return f;
 }
 

@@ -52,6 +52,13 @@ tests_test_frag_SOURCES = tests/test_frag.c $(NET_FIXTURE)
 check_PROGRAMS += tests/test_sim
 tests_test_sim_SOURCES = tests/test_sim.c tests/sim.c tests/sim.h
 
+# netif/: the filter without root; the others in namespaces of their own, as root.
+check_PROGRAMS += tests/test_netif_filter tests/netns_guard
+tests_test_netif_filter_SOURCES = tests/test_netif_filter.c
+tests_test_netif_filter_LDADD = libnetif.la $(CMOCKA_LIBS)
+tests_netns_guard_SOURCES = tests/netns_guard.c tests/netns_net.c tests/netns_net.h
+tests_netns_guard_LDADD = libnetif.la $(MNL_LIBS) $(CMOCKA_LIBS)
+
 # ---- scripts ----
 
 SCRIPT_TESTS = \

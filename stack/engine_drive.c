@@ -236,16 +236,14 @@ void engine_tell(struct engine *e, struct slot *slot)
 	struct wait_node *w;
 	struct list *l;
 
-	if (list_is_empty(&slot->waits) && !slot->mirror)
-		return;
-	events = tcp_events(slot->conn);
 	for (l = slot->waits.next; l != &slot->waits; l = l->next) {
 		w = container_of(l, struct wait_node, link);
-		if (events & w->events)
+		if (engine_ready(slot->conn, w->events, w->at_least))
 			engine_wake(w->t);
 	}
 	if (!slot->mirror)
 		return;
+	events = tcp_events(slot->conn);
 	edges = tcp_edges(slot->conn);
 	if (events == slot->events && edges == slot->edges)
 		return;

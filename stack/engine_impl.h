@@ -61,6 +61,7 @@ struct wait_node {
 	struct list link;        /* in slot.waits */
 	struct thread *t;
 	uint32_t events;
+	unsigned at_least;
 };
 
 /* A thread that has ever waited; thread-local, on the heap because a handler may leave a
@@ -174,6 +175,8 @@ void engine_log(struct engine *e, int level, const char *fmt, ...)
  * whoever calls the engine isn't asleep. */
 void engine_rouse(void);
 void engine_wake(struct thread *t);
+/* What a struct engine_watch's revents would be. */
+uint32_t engine_ready(struct tcp_conn *c, uint32_t wanted, unsigned at_least);
 void engine_stop_driving(struct engine *e);
 /* The engine ends; the same in a forked child, which has only this thread. */
 void engine_threads_leave(struct engine *e);

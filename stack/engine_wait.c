@@ -264,6 +264,23 @@ static int sleep_once(struct wait *x)
 
 /* ---- waiting ---- */
 
+uint32_t engine_ready(struct tcp_conn *c, uint32_t wanted, unsigned at_least)
+{
+	uint32_t events = tcp_events(c);
+	int have;
+
+	if (at_least && !(events & (POLLRDHUP | POLLERR | POLLHUP))) {
+		have = tcp_inq(c);
+		if (have >= 0)
+			events &= ~(uint32_t)POLLIN;
+		if (have >= (int64_t)at_least)
+			events |= POLLIN;
+	}
+	if (wanted & POLL_BITS)
+		wanted |= POLLERR | POLLHUP;
+	return events & wanted;
+}
+
 /* How many of the watched sockets are ready. */
 static unsigned check(struct engine *e, struct engine_watch *w, unsigned nw)
 {
@@ -271,10 +288,8 @@ static unsigned check(struct engine *e, struct engine_watch *w, unsigned nw)
 	unsigned i, n = 0;
 
 	for (i = 0; i < nw; i++) {
-		uint32_t always = w[i].events & POLL_BITS ? POLLERR | POLLHUP : 0;
-
 		slot = engine_slot(e, w[i].s);
-		w[i].revents = slot ? tcp_events(slot->conn) & (w[i].events | always) : POLLNVAL;
+		w[i].revents = slot ? engine_ready(slot->conn, w[i].events, w[i].at_least) : POLLNVAL;
 		n += w[i].revents != 0;
 	}
 	return n;
@@ -310,8 +325,7 @@ static int register_all(struct wait *x)
 		node = &t->nodes[i];
 		node->t = t;
 		node->events = x->w[i].events;
-		if (node->events & POLL_BITS)
-			node->events |= POLLERR | POLLHUP;
+		node->at_least = x->w[i].at_least;
 		list_append(&engine_slot(x->e, x->w[i].s)->waits, &node->link);
 	}
 	t->nnodes = x->nw;

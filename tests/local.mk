@@ -59,6 +59,16 @@ tests_test_netif_filter_LDADD = libnetif.la $(CMOCKA_LIBS)
 tests_netns_guard_SOURCES = tests/netns_guard.c tests/netns_net.c tests/netns_net.h
 tests_netns_guard_LDADD = libnetif.la $(MNL_LIBS) $(CMOCKA_LIBS)
 
+# Two engines on a wire: threads, but no root and no interface.
+ENGINE_LIBS = libengine.la libstack.la libnetif.la $(MNL_LIBS) $(CMOCKA_LIBS) -lm
+check_PROGRAMS += tests/test_engine tests/test_engine_life
+tests_test_engine_SOURCES = tests/test_engine.c tests/engine_pair.c tests/engine_pair.h \
+	tests/wire_netif.c tests/wire_netif.h
+tests_test_engine_LDADD = $(ENGINE_LIBS)
+tests_test_engine_life_SOURCES = tests/test_engine_life.c tests/engine_pair.c tests/engine_pair.h \
+	tests/wire_netif.c tests/wire_netif.h
+tests_test_engine_life_LDADD = $(ENGINE_LIBS)
+
 # ---- scripts ----
 
 SCRIPT_TESTS = \

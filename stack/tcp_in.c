@@ -87,7 +87,6 @@ static void take_syn_options(struct tcp_conn *c, const struct seg_in *seg)
 	if (c->ts_ok) {
 		c->ts_recent = th->tsval;
 		c->ts_recent_stamp = seg->now;
-		c->advmss -= MIN(c->advmss, 12);
 	}
 }
 
@@ -139,6 +138,9 @@ static void synsent_established(struct tcp_conn *c, const struct seg_in *seg)
 	uint32_t wnd = c->rcv.wnd;
 
 	take_peer_isn(c, seg);
+	/* Not before: the SYN-ACK of crossed SYNs announces the full size again. */
+	if (c->ts_ok)
+		c->advmss -= MIN(c->advmss, 12);
 	c->rcv.wnd = wnd;
 	tcp_ack(c, seg->th, 0, false, seg->now);
 	finish_connect(c, seg->now);

@@ -69,6 +69,11 @@ tests_test_engine_life_SOURCES = tests/test_engine_life.c tests/engine_pair.c te
 	tests/wire_netif.c tests/wire_netif.h
 tests_test_engine_life_LDADD = $(ENGINE_LIBS)
 
+# TCP, scripted: the test plays the peer.
+HARNESS = tests/harness.c tests/harness.h
+check_PROGRAMS += tests/test_tcp_open
+tests_test_tcp_open_SOURCES = tests/test_tcp_open.c $(HARNESS)
+
 # ---- scripts ----
 
 SCRIPT_TESTS = \

@@ -438,7 +438,7 @@ static void update(struct stack *s, struct neigh *n, const uint8_t mac[MAC_LEN],
 	if (is_new_mac) {
 		memcpy(n->mac, mac, MAC_LEN);
 		if (!is_connected(state))
-			n->confirmed = now - 2 * s->set.neigh_base_reachable_ms * XTIME_MSEC;
+			n->confirmed = now - s->set.neigh_base_reachable_ms * (2 * XTIME_MSEC);
 	}
 	if (state != n->state)
 		change_state(s, n, state, now);

@@ -150,7 +150,7 @@ int stack_set_iface(struct stack *s, int iface, const struct stack_iface *i)
 	if (!has_iface(s, iface) || i->mtu < IP_MIN_MTU || (i->has_arp && !i->has_link))
 		return -EINVAL;
 	old = &s->ifaces[iface];
-	is_other = memcmp(old->mac, i->mac, MAC_LEN) || (old->is_up && !i->is_up);
+	is_other = memcmp(old->mac, i->mac, MAC_LEN) != 0 || (old->is_up && !i->is_up);
 	*old = *i;
 	s->routes.gen++;
 	/* What was learned under another address, or before the cable was pulled, is stale

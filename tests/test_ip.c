@@ -362,6 +362,22 @@ static void send_that_cannot_be_is_counted(void **state)
 	net_expect_silence(n);
 }
 
+static void send_by_a_large_mtu_stays_whole(void **state)
+{
+	struct net *n = *state;
+	struct ip_tx tx = { .src = US, .dst = PEER, .proto = 200, .ttl = 64 };
+	static uint8_t payload[8000];
+	const uint8_t *l4;
+	size_t len;
+
+	n->s->ifaces[0].mtu = 9000;
+	net_know(n, PEER, mac_peer);
+	ip_send(n->s, NULL, &tx, payload, sizeof(payload), n->now);
+	net_expect_ip(n, &l4, &len);
+	assert_int_equal(len, sizeof(payload));
+	net_expect_silence(n);
+}
+
 static void ident_differs_from_packet_to_packet(void **state)
 {
 	struct net *n = *state;
@@ -616,6 +632,7 @@ int main(void)
 		own(build_broadcast_and_group_need_no_neighbour),
 		own(send_beyond_the_mtu_is_fragmented),
 		own(send_that_cannot_be_is_counted),
+		own(send_by_a_large_mtu_stays_whole),
 		own(ident_differs_from_packet_to_packet),
 		own(finish_without_offload_has_the_full_checksum),
 		own(finish_with_offload_leaves_checksum_and_segments),

@@ -137,6 +137,22 @@ static void reachable_unused_goes_stale(void **state)
 	net_expect_silence(n);
 }
 
+static void reachable_used_lately_is_delayed_before_it_is_probed(void **state)
+{
+	struct net *n = *state;
+	uint8_t mac[MAC_LEN];
+
+	reach(n);
+	while (state_of(n, PEER) == NEIGH_REACHABLE) {
+		net_pass(n, XTIME_SEC);
+		assert_int_equal(resolve(n, PEER, mac), 0);
+	}
+	assert_int_equal(state_of(n, PEER), NEIGH_DELAY);
+	net_expect_silence(n);
+	net_pass(n, 5 * XTIME_SEC);
+	assert_int_equal(state_of(n, PEER), NEIGH_PROBE);
+}
+
 static void reachable_time_is_half_to_one_and_a_half(void **state)
 {
 	struct net *n = *state;
@@ -430,6 +446,56 @@ static void table_full_collects_what_is_old(void **state)
 	assert_int_equal(n->s->neighs.n, 1);
 }
 
+static void table_half_full_forgets_what_nobody_used_for_long(void **state)
+{
+	struct net *n = *state;
+	uint8_t mac[MAC_LEN];
+
+	stack_add_addr(n->s, 0, IP(172, 16, 0, 1), 12, true, n->now);
+	for (uint32_t i = 2; i < 514; i++)
+		assert_int_equal(stack_seed_neigh(n->s, 0, IP(172, 16, 0, 0) + i, mac_peer, false, n->now), 0);
+	assert_int_equal(n->s->neighs.n, 512);
+	net_pass(n, 59 * XTIME_SEC);
+	assert_int_equal(resolve(n, PEER, mac), -EAGAIN);
+	assert_int_equal(n->s->neighs.n, 513);
+	net_pass(n, 6 * XTIME_SEC);
+	assert_int_equal(resolve(n, GATEWAY, mac), -EAGAIN);
+	assert_int_equal(n->s->neighs.n, 1);
+}
+
+static void iface_mac_changed_with_waiters_asks_again(void **state)
+{
+	struct net *n = *state;
+	struct stack_iface i = n->s->ifaces[0];
+	struct list waiter;
+	struct neigh *e;
+	uint8_t mac[MAC_LEN];
+
+	list_init(&waiter);
+	assert_int_equal(neigh_resolve(n->s, 0, PEER, mac, &e, n->now), -EAGAIN);
+	list_append(&e->waiters, &waiter);
+	net_expect_arp(n);
+	memcpy(i.mac, mac_other, MAC_LEN);
+	assert_int_equal(stack_set_iface(n->s, 0, &i), 0);
+	assert_int_equal(state_of(n, PEER), NEIGH_INCOMPLETE);
+	assert_memory_equal(net_expect_arp(n).sender_mac, mac_other, MAC_LEN);
+	arp_from(n, ARP_REPLY, mac_peer, PEER, US, mac_other);
+	assert_int_equal(fake.neigh_ups, 1);
+}
+
+static void mcast_solicit_zero_fails_at_once(void **state)
+{
+	struct net *n = *state;
+	struct ip_tx tx = { .src = US, .dst = PEER, .proto = PROTO_TCP, .ttl = 64 };
+	uint8_t mac[MAC_LEN];
+
+	n->s->set.neigh_mcast_solicit = 0;
+	assert_int_equal(resolve(n, PEER, mac), -EHOSTUNREACH);
+	ip_send(n->s, NULL, &tx, (const uint8_t *)"x", 1, n->now);
+	assert_int_equal(net_count(n, CTR_neigh_failed), 1);
+	net_expect_silence(n);
+}
+
 static void iface_mac_changed_forgets_all(void **state)
 {
 	struct net *n = *state;
@@ -466,6 +532,7 @@ int main(void)
 		own(incomplete_no_answer_asks_three_times_and_fails),
 		own(incomplete_waiters_are_told),
 		own(reachable_unused_goes_stale),
+		own(reachable_used_lately_is_delayed_before_it_is_probed),
 		own(reachable_time_is_half_to_one_and_a_half),
 		own(reachable_used_and_confirmed_stays),
 		own(stale_use_delays_then_probes_unicast),
@@ -485,6 +552,9 @@ int main(void)
 		own(packets_are_counted_when_nobody_answers),
 		own(table_flooded_by_requests_keeps_room_for_us),
 		own(table_full_collects_what_is_old),
+		own(table_half_full_forgets_what_nobody_used_for_long),
+		own(iface_mac_changed_with_waiters_asks_again),
+		own(mcast_solicit_zero_fails_at_once),
 		own(iface_mac_changed_forgets_all),
 		own(iface_without_arp_needs_no_answer),
 	};

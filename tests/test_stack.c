@@ -81,6 +81,34 @@ static void addr_added_connects_its_subnet_until_the_last_is_gone(void **state)
 	assert_int_equal(rt.next_hop, GATEWAY);
 }
 
+static void addr_shared_is_forgotten_with_its_claims(void **state)
+{
+	struct net *n = *state;
+
+	stack_claimed(n->s, US, 1000, true);
+	assert_true(conntab_is_claimed(&n->s->tab, US, 1000));
+	assert_false(conntab_is_claimed(&n->s->tab, US, 1001));
+	assert_int_equal(ip_addr_kind(n->s, US), IP_ADDR_SHARED);
+	assert_int_equal(stack_del_addr(n->s, 0, US, n->now), 0);
+	assert_int_equal(ip_addr_kind(n->s, US), IP_ADDR_NONE);
+	assert_true(conntab_is_claimed(&n->s->tab, US, 1001));
+}
+
+static void route_added_and_deleted_changes_the_generation(void **state)
+{
+	struct net *n = *state;
+	struct route r = { .dst = FAR, .plen = 32, .iface = 5 };
+	uint32_t gen = n->s->routes.gen;
+
+	assert_int_equal(stack_add_route(n->s, &r), -EINVAL);
+	r.iface = 0;
+	assert_int_equal(stack_add_route(n->s, &r), 0);
+	assert_int_equal(n->s->routes.gen, gen + 1);
+	assert_int_equal(stack_del_route(n->s, &r), 0);
+	assert_int_equal(stack_del_route(n->s, &r), -ESRCH);
+	assert_int_equal(n->s->routes.gen, gen + 2);
+}
+
 static void input_every_refusal_has_its_counter(void **state)
 {
 	static const uint8_t other[MAC_LEN] = { 2, 0, 0, 0, 0, 99 };
@@ -269,6 +297,7 @@ static void ctlq_full_refuses_and_recovers(void **state)
 	ctlq_free(q);
 }
 
+#define shared(test) cmocka_unit_test_setup_teardown(test, net_setup_shared, net_teardown)
 #define own(test) cmocka_unit_test_setup_teardown(test, net_setup_own, net_teardown)
 
 int main(void)
@@ -279,6 +308,8 @@ int main(void)
 		own(iface_impossible_is_refused),
 		own(addr_impossible_is_refused),
 		own(addr_added_connects_its_subnet_until_the_last_is_gone),
+		shared(addr_shared_is_forgotten_with_its_claims),
+		own(route_added_and_deleted_changes_the_generation),
 		own(input_every_refusal_has_its_counter),
 		own(input_raw_interface_has_no_link_header),
 		own(output_connections_take_turns),

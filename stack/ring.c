@@ -103,7 +103,8 @@ ssize_t ring_append_iov(struct ring *r, const struct iovec *iov, int iovcnt, siz
 		size_t part = MIN(iov[i].iov_len - passed, n - done);
 
 		skip -= passed;
-		ring_put(r, r->len + done, (const uint8_t *)iov[i].iov_base + passed, part);
+		if (part)
+			ring_put(r, r->len + done, (const uint8_t *)iov[i].iov_base + passed, part);
 		done += part;
 	}
 	ring_extend(r, n);
@@ -147,7 +148,8 @@ size_t ring_copy_iov(const struct ring *r, size_t off, const struct iovec *iov, 
 		size_t part = MIN(iov[i].iov_len - passed, n - done);
 
 		skip -= passed;
-		copy_out(r, off + done, (uint8_t *)iov[i].iov_base + passed, part);
+		if (part)
+			copy_out(r, off + done, (uint8_t *)iov[i].iov_base + passed, part);
 		done += part;
 	}
 	return done;

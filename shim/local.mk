@@ -17,3 +17,8 @@ install-exec-hook:
 	rm -f $(DESTDIR)$(libdir)/libxtcp.la
 uninstall-local:
 	rm -f $(DESTDIR)$(libdir)/libxtcp.so
+
+# The front end.  It asks the same code as the library what is valid and what there is.
+bin_PROGRAMS += xtcp-run
+xtcp_run_SOURCES = shim/xtcp-run.c shim/target.c shim/target.h shim/conf.c shim/conf.h
+xtcp_run_LDADD = libnetif.la libstack.la $(MNL_LIBS) $(INIH_LIBS) $(CAP_LIBS) -lm

@@ -8,7 +8,6 @@
  * (cap_bprm_creds_from_file()); on a nosuid mount neither happens.  A file without
  * PT_INTERP has no dynamic linker at all.  A script stands for its interpreter.
  */
-#define _GNU_SOURCE
 #include "target.h"
 
 #include <elf.h>

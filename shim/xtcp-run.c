@@ -8,7 +8,6 @@
  * capabilities, the kind of program.  What is wrong is one sentence on stderr and exit
  * status 2, and nothing is started.
  */
-#define _GNU_SOURCE
 #include "conf.h"
 
 #include <argp.h>
@@ -26,6 +25,7 @@
 #include <unistd.h>
 
 #include "base.h"
+#include "cc.h"
 #include "netif/host.h"
 #include "target.h"
 
@@ -107,11 +107,25 @@ struct command_line {
 	char **command;
 };
 
+static const char *long_name(int key)
+{
+	const struct argp_option *o = options;
+
+	while (o->key != key)
+		o++;
+	return o->name;
+}
+
 static void take_option(struct command_line *cl, unsigned v, const char *value)
 {
 	const char *name = variables[v].variable;
-	char *joined;
+	char *joined, err[512];
+	struct conf scratch = { .log_level = 0 };
 
+	/* Here the sentence names the option, later it would be the variable. */
+	if (variables[v].key != 'c' &&
+	    conf_set(&scratch, long_name(variables[v].key), value, err, sizeof(err)))
+		die(TARGET_ERR, "%s", err);
 	if (cl->seen[v] && variables[v].join) {
 		if (asprintf(&joined, "%s%s%s", getenv(name), variables[v].join, value) < 0)
 			die(TARGET_ERR, "out of memory");
@@ -323,10 +337,14 @@ static void check_capabilities(const struct engine_config *cfg)
 static void check_settings(void)
 {
 	struct conf conf;
-	char err[512];
+	char err[PATH_MAX + 512], names[256];
 
 	if (conf_load(&conf, err, sizeof(err)))
 		die(TARGET_ERR, "%s", err);
+	cc_names(names, sizeof(names));
+	if (conf.engine.congestion && !cc_find(conf.engine.congestion))
+		die(TARGET_ERR, "there is no congestion control called %s; there are %s",
+		    conf.engine.congestion, names);
 	check_interface(&conf.engine);
 	check_capabilities(&conf.engine);
 	conf_free(&conf);

@@ -7,7 +7,6 @@
  * everything else.  None of these is a cancellation point, which suits the engine's thread.
  * The older calls are made by their newer forms, because not every architecture has both.
  */
-#define _GNU_SOURCE
 #include "evio.h"
 
 #include <errno.h>

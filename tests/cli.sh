@@ -55,10 +55,10 @@ refused "a long option without its value" 2 '--address needs a value' "$run" --a
 refused "a value for an option that has none" 2 '--stats takes no value' "$run" --stats=1 "${start[@]}"
 
 # ---- values ----
-refused "an address that is none" 2 'addr.*10\.0\.0' "$run" -a 10.0.0 "${start[@]}"
+refused "an address that is none" 2 '10\.0\.0" .*address' "$run" -a 10.0.0 "${start[@]}"
 refused "a prefix length that is none" 2 '10\.0\.0\.9/33' "$run" -a 10.0.0.9/33 "${start[@]}"
 refused "the second address of a list" 2 'x/24' "$run" -a 10.0.0.9/24,x/24 "${start[@]}"
-refused "a gateway that is none" 2 'gateway.*here' "$run" -g here "${start[@]}"
+refused "a gateway that is none" 2 'here.*gateway' "$run" -g here "${start[@]}"
 refused "a route that is none" 2 '10\.1' "$run" --route 10.1 "${start[@]}"
 refused "a MAC that is none" 2 'mac.*02:00' "$run" -a 10.0.0.9/24 --mac 02:00 "${start[@]}"
 refused "a log level names the others" 2 'loud.*error.*warn.*info.*debug' "$run" -l loud "${start[@]}"

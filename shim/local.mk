@@ -3,11 +3,48 @@
 # What the preloaded library is made of besides the symbols that it exports; the unit
 # tests of the shim link it too.
 noinst_LTLIBRARIES += libshim.la
-libshim_la_SOURCES =
+libshim_la_SOURCES = \
+	shim/call.h \
+	shim/call_data.c \
+	shim/call_fd.c \
+	shim/call_open.c \
+	shim/eng.c \
+	shim/eng.h \
+	shim/fdtab.c \
+	shim/fdtab.h \
+	shim/init.c \
+	shim/init.h \
+	shim/log.c \
+	shim/log.h \
+	shim/opts.c \
+	shim/opts.h \
+	shim/policy.c \
+	shim/policy.h \
+	shim/poll.c \
+	shim/poll.h \
+	shim/pool.c \
+	shim/pool.h \
+	shim/process.c \
+	shim/process.h \
+	shim/ready.c \
+	shim/ready.h \
+	shim/real.c \
+	shim/real.h \
+	shim/signal.c \
+	shim/signal.h \
+	shim/sock.c \
+	shim/sock.h \
+	shim/symbols.def
+libshim_la_LIBADD = libconf.la
+
+# The settings, which xtcp-run checks too.
+noinst_LTLIBRARIES += libconf.la
+libconf_la_SOURCES = shim/conf.c shim/conf.h
+libconf_la_LIBADD = $(INIH_LIBS)
 
 # The preloaded library: the files that define interposed symbols go here.
 lib_LTLIBRARIES += libxtcp.la
-libxtcp_la_SOURCES =
+libxtcp_la_SOURCES = shim/interpose.c shim/interpose.h shim/interpose_fd.c shim/interpose_proc.c
 libxtcp_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -Wl,-z,text \
 	-Wl,--exclude-libs,libengine.a
 libxtcp_la_LIBADD = libshim.la libengine.la libstack.la libnetif.la $(MNL_LIBS) $(INIH_LIBS) $(CAP_LIBS)
@@ -20,5 +57,5 @@ uninstall-local:
 
 # The front end.  It asks the same code as the library what is valid and what there is.
 bin_PROGRAMS += xtcp-run
-xtcp_run_SOURCES = shim/xtcp-run.c shim/target.c shim/target.h shim/conf.c shim/conf.h
-xtcp_run_LDADD = libnetif.la libstack.la $(MNL_LIBS) $(INIH_LIBS) $(CAP_LIBS) -lm
+xtcp_run_SOURCES = shim/xtcp-run.c shim/target.c shim/target.h
+xtcp_run_LDADD = libconf.la libnetif.la libstack.la $(MNL_LIBS) $(INIH_LIBS) $(CAP_LIBS) -lm

@@ -25,6 +25,7 @@
 #include <sys/uio.h>
 
 #include "base.h"
+#include "tcp.h"               /* TCP_EV_* */
 
 struct engine;
 typedef uint64_t engine_sock;      /* 0 is none */

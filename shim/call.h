@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * call.h - the socket calls on our sockets: blocking, flags and errors as in Linux's
+ * inet_stream_ops.  All return a result or -errno.
+ */
+#ifndef XTCP_CALL_H
+#define XTCP_CALL_H
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "sock.h"
+
+/* ---- opening and closing (call_open.c) ---- */
+
+/* socket(): attaches the engine if need be; the new fd. */
+int call_socket(int flags);
+int call_bind(struct sock *s, const struct sockaddr *addr, socklen_t len);
+int call_connect(struct sock *s, const struct sockaddr *addr, socklen_t len);
+int call_listen(struct sock *s, int backlog);
+int call_accept(struct sock *s, struct sockaddr *addr, socklen_t *len, int flags);
+int call_shutdown(struct sock *s, int how);
+int call_sockname(struct sock *s, struct sockaddr *addr, socklen_t *len);
+int call_peername(struct sock *s, struct sockaddr *addr, socklen_t *len);
+/* The last reference is gone: inet_release(). */
+void call_release(struct sock *s);
+
+/* ---- fds (call_fd.c) ---- */
+
+/* The number gives up its slot, before the kernel is told.  True when fd was ours. */
+bool call_drop_number(int fd);
+int call_close(int fd);
+int call_close_range(unsigned first, unsigned last, int flags);
+/* `to` has just become a duplicate of s's fd; -errno: it was closed again. */
+int call_duplicated(struct sock *s, int to);
+int call_dup2(int from, int to, int flags, bool is_dup3);
+
+/* ---- data (call_data.c) ---- */
+
+ssize_t call_send(struct sock *s, const struct iovec *iov, int cnt, int flags);
+/* *rflags, when not NULL, gets MSG_OOB and the like. */
+ssize_t call_recv(struct sock *s, const struct iovec *iov, int cnt, int flags, int *rflags);
+ssize_t call_sendmsg(struct sock *s, const struct msghdr *msg, int flags);
+ssize_t call_recvmsg(struct sock *s, struct msghdr *msg, int flags);
+int call_sendmmsg(struct sock *s, struct mmsghdr *v, unsigned n, int flags);
+int call_recvmmsg(struct sock *s, struct mmsghdr *v, unsigned n, int flags,
+		  struct timespec *timeout);
+ssize_t call_readv(struct sock *s, const struct iovec *iov, int cnt);
+ssize_t call_writev(struct sock *s, const struct iovec *iov, int cnt);
+ssize_t call_sendfile(struct sock *s, int in, off_t *offset, size_t count);
+
+/* When a wait that begins now ends: timeo in ns, 0 for none. */
+xtime call_deadline(xtime timeo);
+/* One sleep for `events` on s: 0 woken, -EAGAIN at the deadline, -EINTR; *revents may be
+ * NULL.  at_least: POLLIN needs so many bytes (0: as SO_RCVLOWAT). */
+int call_sleep(struct sock *s, uint32_t events, xtime deadline, uint32_t *revents);
+/* Is a call that got -EAGAIN to sleep? */
+bool call_may_block(struct sock *s, int flags);
+
+#endif

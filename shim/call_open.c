@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * call_open.c - from socket() to the last close().
+ *
+ * The checks and their order are those of Linux: __sys_bind() and inet_bind(),
+ * __inet_stream_connect(), inet_accept(), inet_shutdown(), inet_release().
+ */
+#include "call.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "eng.h"
+#include "fdtab.h"
+#include "init.h"
+#include "log.h"
+#include "ready.h"
+#include "real.h"
+#include "signal.h"
+
+/* ---- addresses ---- */
+
+/* move_addr_to_kernel() and what the family's own code checks. */
+static int check_addr(const struct sockaddr *addr, socklen_t len, struct sockaddr_in *out)
+{
+	if ((int)len < 0 || len > sizeof(struct sockaddr_storage))
+		return -EINVAL;
+	if (!addr && len)
+		return -EFAULT;
+	memset(out, 0, sizeof(*out));
+	if (len)
+		memcpy(out, addr, len < sizeof(*out) ? len : sizeof(*out));
+	return 0;
+}
+
+/* move_addr_to_user(): as much as there is room for, and the full length. */
+static int give_addr(const struct sockaddr_in *a, struct sockaddr *addr, socklen_t *len)
+{
+	if (!len || !addr)
+		return -EFAULT;
+	if ((int)*len < 0)
+		return -EINVAL;
+	memcpy(addr, a, *len < sizeof(*a) ? *len : sizeof(*a));
+	*len = sizeof(*a);
+	return 0;
+}
+
+/* ---- socket ---- */
+
+/* A program's fd for s, whose reference is consumed even when that fails. */
+static int give_fd(struct sock *s, int flags)
+{
+	int fd = ready_open(flags), r;
+
+	if (fd < 0) {
+		sock_put(s);
+		return fd;
+	}
+	atomic_store(&s->is_nonblock, flags & SOCK_NONBLOCK);
+	s->fd = fd;
+	r = fdtab_put(fd, s);
+	if (!r)
+		return fd;
+	REAL(close)(fd);
+	sock_put(s);
+	return r;
+}
+
+int call_socket(int flags)
+{
+	engine_sock es;
+	struct sock *s;
+	int r = init_attach();
+
+	if (!r)
+		r = eng_socket(&es);
+	if (r)
+		return r;
+	s = sock_new(es);
+	if (!s) {
+		eng_release_handle(es);
+		return -ENOMEM;
+	}
+	return give_fd(s, flags);
+}
+
+int call_bind(struct sock *s, const struct sockaddr *addr, socklen_t len)
+{
+	struct sockaddr_in a;
+	int r = check_addr(addr, len, &a);
+
+	if (r)
+		return r;
+	if (len < sizeof(a))
+		return -EINVAL;
+	/* Linux accepts AF_UNSPEC with INADDR_ANY for old programs' sake. */
+	if (a.sin_family != AF_INET &&
+	    (a.sin_family != AF_UNSPEC || a.sin_addr.s_addr != htonl(INADDR_ANY)))
+		return -EAFNOSUPPORT;
+	r = eng_bind(s, &a);
+	if (!r)
+		s->is_bound = true;
+	return r;
+}
+
+/* ---- connect ---- */
+
+/* SS_CONNECTING: what has become of it, or how long to wait for that. */
+static int finish_connect(struct sock *s, int in_progress)
+{
+	xtime timeo = atomic_load(&s->sndtimeo), deadline = call_deadline(timeo);
+	bool waits = call_may_block(s, 0);
+	int r;
+
+	for (;;) {
+		r = eng_connect_result(s);
+		if (r != -EALREADY)
+			break;
+		if (!waits)
+			return in_progress;
+		r = call_sleep(s, TCP_EV_CONNECTED, deadline, NULL);
+		if (r == -EAGAIN)
+			return in_progress;
+		if (r == -EINTR || r == -EIO)
+			return r;
+	}
+	atomic_store(&s->state, r && r != -EISCONN ? SOCK_UNCONNECTED : SOCK_CONNECTED);
+	return r;
+}
+
+static int disconnect(struct sock *s)
+{
+	int r = eng_disconnect(s);
+
+	if (r)
+		return r;
+	atomic_store(&s->state, SOCK_UNCONNECTED);
+	ready_reset(s);
+	return 0;
+}
+
+static int start_connect(struct sock *s, const struct sockaddr_in *a, socklen_t len)
+{
+	int r;
+
+	if (len < sizeof(*a))
+		return -EINVAL;
+	if (a->sin_family != AF_INET)
+		return -EAFNOSUPPORT;
+	ready_reset(s);
+	r = eng_connect(s, a);
+	if (r)
+		return r;
+	atomic_store(&s->state, SOCK_CONNECTING);
+	ready_opened(s);
+	return finish_connect(s, -EINPROGRESS);
+}
+
+int call_connect(struct sock *s, const struct sockaddr *addr, socklen_t len)
+{
+	struct sockaddr_in a;
+	int r = check_addr(addr, len, &a);
+
+	if (r)
+		return r;
+	if (len < sizeof(a.sin_family))
+		return -EINVAL;
+	if (a.sin_family == AF_UNSPEC)
+		return disconnect(s);
+	switch (atomic_load(&s->state)) {
+	case SOCK_CONNECTED:
+	case SOCK_LISTENING:
+		return -EISCONN;
+	case SOCK_CONNECTING:
+		return finish_connect(s, -EALREADY);
+	default:
+		return start_connect(s, &a, len);
+	}
+}
+
+/* ---- listen and accept ---- */
+
+int call_listen(struct sock *s, int backlog)
+{
+	int r = eng_listen(s, backlog);
+
+	if (r == -EOPNOTSUPP)
+		log_once(LOG_WARNING, "listen() on a TCP socket is not supported yet; it fails with "
+				      "EOPNOTSUPP");
+	if (!r) {
+		atomic_store(&s->state, SOCK_LISTENING);
+		ready_opened(s);
+	}
+	return r;
+}
+
+static int wait_for_conn(struct sock *s, engine_sock *conn)
+{
+	xtime deadline = call_deadline(atomic_load(&s->rcvtimeo));
+	bool waits = call_may_block(s, 0);
+	int r;
+
+	for (;;) {
+		r = eng_accept(s, conn);
+		if (r != -EAGAIN || !waits)
+			return r;
+		r = call_sleep(s, POLLIN, deadline, NULL);
+		if (r)
+			return r;
+	}
+}
+
+int call_accept(struct sock *s, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	struct sockaddr_in peer;
+	engine_sock es;
+	struct sock *conn;
+	int fd, r;
+
+	if (flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK))
+		return -EINVAL;
+	r = wait_for_conn(s, &es);
+	if (r == -EOPNOTSUPP)
+		log_once(LOG_WARNING, "accept() on a TCP socket is not supported yet; it fails with "
+				      "EOPNOTSUPP");
+	if (r)
+		return r;
+	conn = sock_new(es);
+	if (!conn) {
+		eng_release_handle(es);
+		return -ENOMEM;
+	}
+	atomic_store(&conn->state, SOCK_CONNECTED);
+	r = addr ? eng_peername(conn, &peer) : 0;
+	if (!r && addr)
+		r = give_addr(&peer, addr, len);
+	if (r) {
+		sock_put(conn);
+		return r == -ENOTCONN ? -ECONNABORTED : r;
+	}
+	fd = give_fd(conn, flags);
+	return fd;
+}
+
+/* ---- names and shutdown ---- */
+
+int call_sockname(struct sock *s, struct sockaddr *addr, socklen_t *len)
+{
+	struct sockaddr_in a;
+	int r = eng_sockname(s, &a);
+
+	return r ? r : give_addr(&a, addr, len);
+}
+
+int call_peername(struct sock *s, struct sockaddr *addr, socklen_t *len)
+{
+	struct sockaddr_in a;
+	int r = eng_peername(s, &a);
+
+	return r ? r : give_addr(&a, addr, len);
+}
+
+int call_shutdown(struct sock *s, int how)
+{
+	int r = eng_shutdown(s, how);
+
+	if (r == -EOPNOTSUPP)
+		log_once(LOG_WARNING, "shutdown() of this socket is not supported yet; it fails with "
+				      "EOPNOTSUPP");
+	return r;
+}
+
+/* ---- the end ---- */
+
+/* SO_LINGER with a time, also on a socket with O_NONBLOCK: sleep until our FIN is
+ * acknowledged (sk_stream_wait_close()); a signal ends it. */
+static void linger(struct sock *s, int seconds)
+{
+	xtime deadline = engine_now() + seconds * XTIME_SEC;
+
+	while (!(eng_events(s) & TCP_EV_CLOSED)) {
+		if (call_sleep(s, TCP_EV_CLOSED, deadline, NULL))
+			return;
+	}
+}
+
+void call_release(struct sock *s)
+{
+	int seconds = -1;
+
+	ready_close(s);
+	if (!s->es || !atomic_load(&eng_current))
+		return;
+	if (eng_query(s, ENGINE_LINGER, &seconds) == 0 && seconds > 0) {
+		eng_shut(s);
+		linger(s, seconds);
+	}
+	eng_release(s);
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * eng.c - see eng.h.
+ */
+#include "eng.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "process.h"
+#include "signal.h"
+
+_Atomic(struct engine *) eng_current;
+static atomic_bool has_ended;
+
+struct engine *eng_end(void)
+{
+	struct engine *e = atomic_load(&eng_current);
+
+	if (e)
+		atomic_store(&has_ended, true);
+	return atomic_exchange(&eng_current, NULL);
+}
+
+bool eng_has_ended(void)
+{
+	return atomic_load(&has_ended);
+}
+
+/* enter() .. leave() around each call; NULL: there is no engine for this socket. */
+static struct engine *enter(const struct sock *s)
+{
+	struct engine *e = atomic_load_explicit(&eng_current, memory_order_acquire);
+
+	if (!e || !s->es || process_was_cloned()) {
+		if (!eng_has_ended())
+			log_once(LOG_WARNING, "a TCP socket made before fork() can't be used in the child "
+				      "yet; calls on it fail with EIO");
+		return NULL;
+	}
+	signal_hold();
+	return e;
+}
+
+#define DOWN(s, type, expr)                                                 \
+	do {                                                                \
+		struct engine *e = enter(s);                                \
+		type r_;                                                    \
+		if (!e)                                                     \
+			return -EIO;                                        \
+		r_ = (expr);                                                \
+		signal_release();                                           \
+		return r_;                                                  \
+	} while (0)
+
+static bool has_cap(int cap)
+{
+	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct d[_LINUX_CAPABILITY_U32S_3] = { { 0, 0, 0 } };
+
+	return syscall(SYS_capget, &h, d) == 0 && d[cap / 32].effective >> cap % 32 & 1;
+}
+
+int eng_socket(engine_sock *es)
+{
+	struct engine *e = atomic_load(&eng_current);
+	int r;
+
+	signal_hold();
+	r = engine_socket(e, es);
+	signal_release();
+	return r;
+}
+
+int eng_bind(struct sock *s, const struct sockaddr_in *a)
+{
+	bool may_low = has_cap(CAP_NET_BIND_SERVICE);
+
+	DOWN(s, int, engine_bind(e, s->es, a, may_low));
+}
+
+int eng_connect(struct sock *s, const struct sockaddr_in *a)
+{
+	DOWN(s, int, engine_connect(e, s->es, a));
+}
+
+int eng_connect_result(struct sock *s)
+{
+	DOWN(s, int, engine_connect_result(e, s->es));
+}
+
+int eng_disconnect(struct sock *s)
+{
+	DOWN(s, int, engine_disconnect(e, s->es));
+}
+
+int eng_listen(struct sock *s, int backlog)
+{
+	DOWN(s, int, engine_listen(e, s->es, backlog));
+}
+
+int eng_accept(struct sock *s, engine_sock *conn)
+{
+	DOWN(s, int, engine_accept(e, s->es, conn));
+}
+
+ssize_t eng_send(struct sock *s, const struct iovec *iov, int cnt, size_t skip, int flags)
+{
+	DOWN(s, ssize_t, engine_send(e, s->es, iov, cnt, skip, flags));
+}
+
+ssize_t eng_recv(struct sock *s, const struct iovec *iov, int cnt, size_t skip, int flags,
+		 size_t peek_off, int *rflags)
+{
+	DOWN(s, ssize_t, engine_recv(e, s->es, iov, cnt, skip, flags, peek_off, rflags));
+}
+
+int eng_shutdown(struct sock *s, int how)
+{
+	DOWN(s, int, engine_shutdown(e, s->es, how));
+}
+
+int eng_shut(struct sock *s)
+{
+	DOWN(s, int, engine_shut(e, s->es));
+}
+
+int eng_release_handle(engine_sock es)
+{
+	struct sock s = { .es = es };
+
+	return eng_release(&s);
+}
+
+int eng_release(struct sock *s)
+{
+	DOWN(s, int, engine_release(e, s->es));
+}
+
+int eng_sockname(struct sock *s, struct sockaddr_in *a)
+{
+	DOWN(s, int, engine_sockname(e, s->es, a));
+}
+
+int eng_peername(struct sock *s, struct sockaddr_in *a)
+{
+	DOWN(s, int, engine_peername(e, s->es, a));
+}
+
+int eng_setopt(struct sock *s, int level, int name, const void *val, socklen_t len)
+{
+	bool may_admin = has_cap(CAP_NET_ADMIN);
+
+	DOWN(s, int, engine_setopt(e, s->es, level, name, val, len, may_admin));
+}
+
+int eng_getopt(struct sock *s, int level, int name, void *val, socklen_t *len)
+{
+	DOWN(s, int, engine_getopt(e, s->es, level, name, val, len));
+}
+
+int eng_query(struct sock *s, enum engine_query q, int *val)
+{
+	DOWN(s, int, engine_query(e, s->es, q, val));
+}
+
+static uint32_t lost_events(void)
+{
+	return POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM | POLLERR | POLLHUP | POLLRDHUP;
+}
+
+uint32_t eng_events(struct sock *s)
+{
+	struct engine *e = enter(s);
+	uint32_t events;
+
+	if (!e)
+		return lost_events();
+	events = engine_events(e, s->es);
+	signal_release();
+	return events;
+}
+
+bool eng_is_local(struct sock *s, const struct sockaddr_in *a)
+{
+	struct engine *e = enter(s);
+	bool is;
+
+	if (!e)
+		return false;
+	is = engine_is_local(e, ntohl(a->sin_addr.s_addr));
+	signal_release();
+	return is;
+}
+
+int eng_mirror(struct sock *s, bool on)
+{
+	DOWN(s, int, engine_mirror(e, s->es, on ? s : NULL));
+}
+
+int eng_wait(struct engine_watch *w, unsigned nw, struct pollfd *extra, unsigned nextra,
+	     xtime deadline, const sigset_t *mask)
+{
+	struct engine *e = atomic_load(&eng_current);
+	sigset_t old;
+	int r;
+
+	if (!e || process_was_cloned())
+		return -EIO;
+	signal_block(&old);
+	r = engine_wait(e, w, nw, extra, nextra, deadline, mask ? mask : &old);
+	signal_unblock(&old);
+	return r;
+}
+
+int eng_watch(struct engine_watch *w, struct sock *s, uint32_t events)
+{
+	if (!s->es)
+		return -EIO;
+	*w = (struct engine_watch){ .s = s->es, .events = events };
+	return 0;
+}

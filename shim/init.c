@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * init.c - see init.h.
+ */
+#include "init.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf.h"
+#include "eng.h"
+#include "log.h"
+#include "process.h"
+#include "ready.h"
+#include "signal.h"
+
+#define SENTENCE_BYTES 512
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct conf conf;           /* the engine borrows its strings while it opens */
+
+bool init_is_inside(void)
+{
+	return signal_self.held || engine_is_own_thread();
+}
+
+/* A program that tries again hears of the same failure only once. */
+static void complain(const char *sentence)
+{
+	static char last[SENTENCE_BYTES];
+
+	if (!strcmp(last, sentence))
+		return;
+	snprintf(last, sizeof(last), "%s", sentence);
+	log_sentence(LOG_ERR, sentence);
+}
+
+static void say_attached(struct engine *e)
+{
+	char what[SENTENCE_BYTES];
+
+	engine_describe(e, what, sizeof(what));
+	log_event(LOG_INFO, "attached to %s", what);
+}
+
+static int attach(void)
+{
+	char sentence[SENTENCE_BYTES] = "";
+	struct engine *e;
+	int r = conf_load(&conf, sentence, sizeof(sentence));
+
+	if (!r) {
+		log_setup(conf.log_level, conf.log_file);
+		conf.engine.log = log_sentence;
+		conf.engine.ready = ready_on_event;
+		r = engine_open(&conf.engine, &e, sentence, sizeof(sentence));
+	}
+	if (r) {
+		complain(sentence);
+		return r;
+	}
+	say_attached(e);
+	atomic_store(&eng_current, e);
+	process_attach(conf.wants_stats);
+	signal_attach();
+	return 0;
+}
+
+int init_attach(void)
+{
+	int err = errno, r = 0;
+
+	if (atomic_load_explicit(&eng_current, memory_order_acquire) && !process_was_cloned())
+		return 0;
+	if (eng_has_ended())
+		return -EIO;
+	signal_hold();
+	pthread_mutex_lock(&lock);
+	if (!atomic_load(&eng_current))
+		r = attach();
+	pthread_mutex_unlock(&lock);
+	signal_release();
+	errno = err;
+	return r;
+}

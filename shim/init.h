@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * init.h - the composition root: nothing happens until the first TCP socket.
+ */
+#ifndef XTCP_INIT_H
+#define XTCP_INIT_H
+
+#include <stdbool.h>
+
+/* Reads the configuration, opens the engine, takes over signals and the process's end.  0, at
+ * once when it has been done; or -errno, and a sentence was logged. */
+int init_attach(void);
+
+/* True where interposed calls pass straight through: inside the engine. */
+bool init_is_inside(void);
+
+#endif

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * interpose.c - the wrappers of socket and data calls; interpose_fd.c has those of fds
+ * and waiting, interpose_proc.c those of signals and the process.
+ */
+#undef _FORTIFY_SOURCE            /* its inline versions would be what we define */
+#include "interpose.h"
+
+#include <stdlib.h>
+
+#include "call.h"
+#include "init.h"
+#include "log.h"
+#include "opts.h"
+#include "policy.h"
+#include "real.h"
+
+/* ---- sockets ---- */
+
+EXPORT int socket(int domain, int type, int protocol)
+{
+	if (policy_takes(domain, type, protocol) && !init_is_inside())
+		return (int)interpose_result(call_socket(type));
+	return REAL(socket)(domain, type, protocol);
+}
+
+EXPORT int bind(int fd, __CONST_SOCKADDR_ARG arg, socklen_t len)
+{
+	const struct sockaddr *addr = arg.__sockaddr__;
+	struct sock *s = fdtab_get(fd);
+	int r;
+
+	if (s && !policy_hands_over_bind(s, addr, len))
+		return (int)interpose_done(s, call_bind(s, addr, len));
+	r = s ? (int)interpose_done(s, policy_hand_over(s)) : 0;
+	return r ? r : REAL(bind)(fd, addr, len);
+}
+
+EXPORT int connect(int fd, __CONST_SOCKADDR_ARG arg, socklen_t len)
+{
+	const struct sockaddr *addr = arg.__sockaddr__;
+	struct sock *s = fdtab_get(fd);
+	int r;
+
+	if (s && !policy_hands_over_connect(s, addr, len))
+		return (int)interpose_done(s, call_connect(s, addr, len));
+	r = s ? (int)interpose_done(s, policy_hand_over(s)) : 0;
+	return r ? r : REAL(connect)(fd, addr, len);
+}
+
+EXPORT int listen(int fd, int backlog)
+{
+	struct sock *s = fdtab_get(fd);
+
+	return s ? (int)interpose_done(s, call_listen(s, backlog)) : REAL(listen)(fd, backlog);
+}
+
+EXPORT int accept(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
+{
+	struct sock *s = fdtab_get(fd);
+
+	return s ? (int)interpose_done(s, call_accept(s, addr.__sockaddr__, len, 0))
+		 : REAL(accept)(fd, addr, len);
+}
+
+EXPORT int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int flags)
+{
+	struct sock *s = fdtab_get(fd);
+
+	return s ? (int)interpose_done(s, call_accept(s, addr.__sockaddr__, len, flags))
+		 : REAL(accept4)(fd, addr, len, flags);
+}
+
+EXPORT int shutdown(int fd, int how)
+{
+	struct sock *s = fdtab_get(fd);
+
+	return s ? (int)interpose_done(s, call_shutdown(s, how)) : REAL(shutdown)(fd, how);
+}
+
+EXPORT int getsockname(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
+{
+	struct sock *s = fdtab_get(fd);
+
+	return s ? (int)interpose_done(s, call_sockname(s, addr.__sockaddr__, len))
+		 : REAL(getsockname)(fd, addr, len);
+}
+
+EXPORT int getpeername(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
+{
+	struct sock *s = fdtab_get(fd);
+
+	return s ? (int)interpose_done(s, call_peername(s, addr.__sockaddr__, len))
+		 : REAL(getpeername)(fd, addr, len);
+}
+
+EXPORT int setsockopt(int fd, int level, int name, const void *val, socklen_t len)
+{
+	struct sock *s = fdtab_get(fd);
+
+	return s ? (int)interpose_done(s, opts_set(s, level, name, val, len))
+		 : REAL(setsockopt)(fd, level, name, val, len);
+}
+
+EXPORT int getsockopt(int fd, int level, int name, void *restrict val, socklen_t *restrict len)
+{
+	struct sock *s = fdtab_get(fd);
+
+	return s ? (int)interpose_done(s, opts_get(s, level, name, val, len))
+		 : REAL(getsockopt)(fd, level, name, val, len);
+}
+
+EXPORT int sockatmark(int fd)
+{
+	int mark;
+	struct sock *s = fdtab_get(fd);
+
+	if (!s)
+		return REAL(sockatmark)(fd);
+	return interpose_done(s, opts_ioctl(s, fd, SIOCATMARK, &mark)) < 0 ? -1 : mark;
+}
+
+/* ---- sending ---- */
+
+EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
+{
+	struct iovec iov = { (void *)(uintptr_t)buf, len };
+	struct sock *s = fdtab_get(fd);
+
+	return s ? interpose_done(s, call_send(s, &iov, 1, flags)) : REAL(send)(fd, buf, len, flags);
+}
+
+EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, __CONST_SOCKADDR_ARG addr,
+		      socklen_t alen)
+{
+	struct iovec iov = { (void *)(uintptr_t)buf, len };
+	struct sock *s = fdtab_get(fd);
+
+	return s ? interpose_done(s, call_send(s, &iov, 1, flags))
+		 : REAL(sendto)(fd, buf, len, flags, addr, alen);
+}
+
+EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	struct sock *s = fdtab_get(fd);
+
+	return s ? interpose_done(s, call_sendmsg(s, msg, flags)) : REAL(sendmsg)(fd, msg, flags);
+}
+
+EXPORT int sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
+{
+	struct sock *s = fdtab_get(fd);
+
+	return s ? (int)interpose_done(s, call_sendmmsg(s, v, n, flags))
+		 : REAL(sendmmsg)(fd, v, n, flags);
+}
+
+EXPORT ssize_t write(int fd, const void *buf, size_t len)
+{
+	struct iovec iov = { (void *)(uintptr_t)buf, len };
+	struct sock *s = fdtab_get(fd);
+
+	return s ? interpose_done(s, call_send(s, &iov, 1, 0)) : REAL(write)(fd, buf, len);
+}
+
+EXPORT ssize_t writev(int fd, const struct iovec *iov, int cnt)
+{
+	struct sock *s = fdtab_get(fd);
+
+	return s ? interpose_done(s, call_writev(s, iov, cnt)) : REAL(writev)(fd, iov, cnt);
+}
+
+/* An offset of -1 is writev(); any other is ESPIPE, which the kernel's object says too. */
+EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int cnt, off_t at, int flags)
+{
+	struct sock *s = at == -1 ? fdtab_get(fd) : NULL;
+
+	return s ? interpose_done(s, flags ? -EOPNOTSUPP : call_writev(s, iov, cnt))
+		 : REAL(pwritev2)(fd, iov, cnt, at, flags);
+}
+
+EXPORT ssize_t pwritev64v2(int fd, const struct iovec *iov, int cnt, off64_t at, int flags)
+{
+	struct sock *s = at == -1 ? fdtab_get(fd) : NULL;
+
+	return s ? interpose_done(s, flags ? -EOPNOTSUPP : call_writev(s, iov, cnt))
+		 : REAL(pwritev64v2)(fd, iov, cnt, at, flags);
+}
+
+static ssize_t send_file(struct sock *s, int out, int in, off_t *offset, size_t count)
+{
+	if (fdtab_is_sock(in) || !s) {
+		if (s)
+			sock_put(s);
+		return interpose_result(-EINVAL);
+	}
+	(void)out;
+	return interpose_done(s, call_sendfile(s, in, offset, count));
+}
+
+EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t count)
+{
+	struct sock *s = fdtab_get(out);
+
+	return s || fdtab_is_sock(in) ? send_file(s, out, in, offset, count)
+				      : REAL(sendfile)(out, in, offset, count);
+}
+
+EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
+{
+	struct sock *s = fdtab_get(out);
+
+	return s || fdtab_is_sock(in) ? send_file(s, out, in, offset, count)
+				      : REAL(sendfile64)(out, in, offset, count);
+}
+
+EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t len, unsigned flags)
+{
+	if (!fdtab_is_sock(in) && !fdtab_is_sock(out))
+		return REAL(splice)(in, in_at, out, out_at, len, flags);
+	log_once(LOG_WARNING, "splice() with a TCP socket is not supported yet; it fails with EINVAL");
+	return interpose_result(-EINVAL);
+}
+
+/* ---- receiving ---- */
+
+EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
+{
+	struct iovec iov = { buf, len };
+	struct sock *s = fdtab_get(fd);
+
+	return s ? interpose_done(s, call_recv(s, &iov, 1, flags, NULL))
+		 : REAL(recv)(fd, buf, len, flags);
+}
+
+/* A stream gives no address: its length becomes 0, as the kernel's TCP has it. */
+static ssize_t recv_from(struct sock *s, void *buf, size_t len, int flags, struct sockaddr *addr,
+			 socklen_t *alen)
+{
+	struct iovec iov = { buf, len };
+	ssize_t r = call_recv(s, &iov, 1, flags, NULL);
+
+	if (r >= 0 && addr) {
+		if (!alen)
+			return -EFAULT;
+		*alen = 0;
+	}
+	return r;
+}
+
+EXPORT ssize_t recvfrom(int fd, void *restrict buf, size_t len, int flags, __SOCKADDR_ARG addr,
+			socklen_t *restrict alen)
+{
+	struct sock *s = fdtab_get(fd);
+
+	return s ? interpose_done(s, recv_from(s, buf, len, flags, addr.__sockaddr__, alen))
+		 : REAL(recvfrom)(fd, buf, len, flags, addr, alen);
+}
+
+EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	struct sock *s = fdtab_get(fd);
+
+	return s ? interpose_done(s, call_recvmsg(s, msg, flags)) : REAL(recvmsg)(fd, msg, flags);
+}
+
+EXPORT int recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags, struct timespec *timeout)
+{
+	struct sock *s = fdtab_get(fd);
+
+	return s ? (int)interpose_done(s, call_recvmmsg(s, v, n, flags, timeout))
+		 : REAL(recvmmsg)(fd, v, n, flags, timeout);
+}
+
+static ssize_t read_sock(struct sock *s, void *buf, size_t len)
+{
+	struct iovec iov = { buf, len };
+
+	return interpose_done(s, call_readv(s, &iov, 1));
+}
+
+EXPORT ssize_t read(int fd, void *buf, size_t len)
+{
+	struct sock *s = fdtab_get(fd);
+
+	return s ? read_sock(s, buf, len) : REAL(read)(fd, buf, len);
+}
+
+EXPORT ssize_t readv(int fd, const struct iovec *iov, int cnt)
+{
+	struct sock *s = fdtab_get(fd);
+
+	return s ? interpose_done(s, call_readv(s, iov, cnt)) : REAL(readv)(fd, iov, cnt);
+}
+
+EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int cnt, off_t at, int flags)
+{
+	struct sock *s = at == -1 ? fdtab_get(fd) : NULL;
+
+	return s ? interpose_done(s, flags ? -EOPNOTSUPP : call_readv(s, iov, cnt))
+		 : REAL(preadv2)(fd, iov, cnt, at, flags);
+}
+
+EXPORT ssize_t preadv64v2(int fd, const struct iovec *iov, int cnt, off64_t at, int flags)
+{
+	struct sock *s = at == -1 ? fdtab_get(fd) : NULL;
+
+	return s ? interpose_done(s, flags ? -EOPNOTSUPP : call_readv(s, iov, cnt))
+		 : REAL(preadv64v2)(fd, iov, cnt, at, flags);
+}
+
+/* ---- what programs built with _FORTIFY_SOURCE call ---- */
+
+static void check_room(size_t len, size_t room)
+{
+	if (len > room) {
+		log_event(LOG_ERR, "buffer overflow detected by _FORTIFY_SOURCE");
+		abort();
+	}
+}
+
+EXPORT ssize_t __read_chk(int fd, void *buf, size_t len, size_t room)
+{
+	struct sock *s = fdtab_get(fd);
+
+	if (!s)
+		return REAL(__read_chk)(fd, buf, len, room);
+	check_room(len, room);
+	return read_sock(s, buf, len);
+}
+
+EXPORT ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags)
+{
+	struct iovec iov = { buf, len };
+	struct sock *s = fdtab_get(fd);
+
+	if (!s)
+		return REAL(__recv_chk)(fd, buf, len, room, flags);
+	check_room(len, room);
+	return interpose_done(s, call_recv(s, &iov, 1, flags, NULL));
+}
+
+EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t room, int flags,
+			      struct sockaddr *addr, socklen_t *alen)
+{
+	struct sock *s = fdtab_get(fd);
+
+	if (!s)
+		return REAL(__recvfrom_chk)(fd, buf, len, room, flags, addr, alen);
+	check_room(len, room);
+	return interpose_done(s, recv_from(s, buf, len, flags, addr, alen));
+}

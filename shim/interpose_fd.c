@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * interpose_fd.c - the wrappers of calls on any fd, and of waiting.
+ */
+#undef _FORTIFY_SOURCE
+#include "interpose.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+
+#include "call.h"
+#include "eng.h"
+#include "init.h"
+#include "opts.h"
+#include "poll.h"
+#include "process.h"
+#include "ready.h"
+#include "real.h"
+
+/* ---- fds ---- */
+
+EXPORT int close(int fd)
+{
+	if (!fdtab_slot(fd) && !process_is_own_fd(fd))
+		return REAL(close)(fd);
+	return (int)interpose_result(call_close(fd));
+}
+
+EXPORT int close_range(unsigned first, unsigned last, int flags)
+{
+	if (!atomic_load(&eng_current))
+		return REAL(close_range)(first, last, flags);
+	return (int)interpose_result(call_close_range(first, last, flags));
+}
+
+EXPORT void closefrom(int first)
+{
+	if (!atomic_load(&eng_current))
+		REAL(closefrom)(first);
+	else
+		call_close_range(first < 0 ? 0 : (unsigned)first, UINT_MAX, 0);
+}
+
+EXPORT int dup(int fd)
+{
+	struct sock *s = fdtab_get(fd);
+	int to;
+
+	if (s)
+		return (int)interpose_done(s, opts_fcntl(s, fd, F_DUPFD, 0));
+	to = REAL(dup)(fd);
+	if (to >= 0)
+		fdtab_copy(fd, to);
+	return to;
+}
+
+EXPORT int dup2(int from, int to)
+{
+	if (!fdtab_slot(from) && !fdtab_slot(to) && !process_is_own_fd(to))
+		return REAL(dup2)(from, to);
+	return (int)interpose_result(call_dup2(from, to, 0, false));
+}
+
+EXPORT int dup3(int from, int to, int flags)
+{
+	if (!fdtab_slot(from) && !fdtab_slot(to) && !process_is_own_fd(to))
+		return REAL(dup3)(from, to, flags);
+	return (int)interpose_result(call_dup2(from, to, flags, true));
+}
+
+/* Every command takes at most one argument, an int or a pointer. */
+#define ONE_ARG(last)                                                       \
+	va_list ap;                                                         \
+	void *arg;                                                          \
+	va_start(ap, last);                                                 \
+	arg = va_arg(ap, void *);                                           \
+	va_end(ap)
+
+EXPORT int fcntl(int fd, int cmd, ...)
+{
+	struct sock *s = fdtab_get(fd);
+	ONE_ARG(cmd);
+
+	return s ? (int)interpose_done(s, opts_fcntl(s, fd, cmd, arg)) : REAL(fcntl)(fd, cmd, arg);
+}
+
+EXPORT int fcntl64(int fd, int cmd, ...)
+{
+	struct sock *s = fdtab_get(fd);
+	ONE_ARG(cmd);
+
+	return s ? (int)interpose_done(s, opts_fcntl(s, fd, cmd, arg)) : REAL(fcntl64)(fd, cmd, arg);
+}
+
+EXPORT int ioctl(int fd, unsigned long cmd, ...)
+{
+	struct sock *s = fdtab_get(fd);
+	ONE_ARG(cmd);
+
+	return s ? (int)interpose_done(s, opts_ioctl(s, fd, cmd, arg)) : REAL(ioctl)(fd, cmd, arg);
+}
+
+EXPORT int isfdtype(int fd, int type)
+{
+	return REAL(isfdtype)(fd, type);
+}
+
+/* ---- poll ---- */
+
+static int wait_for(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+		    const sigset_t *mask)
+{
+	xtime deadline;
+	int r = poll_deadline(timeout, &deadline);
+
+	return (int)interpose_result(r ? r : poll_call(fds, n, deadline, mask));
+}
+
+EXPORT int poll(struct pollfd *fds, nfds_t n, int timeout)
+{
+	if (!poll_has_ours(fds, n))
+		return REAL(poll)(fds, n, timeout);
+	return (int)interpose_result(poll_call(fds, n, poll_deadline_ms(timeout), NULL));
+}
+
+EXPORT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
+{
+	if (!poll_has_ours(fds, n))
+		return REAL(ppoll)(fds, n, timeout, mask);
+	return wait_for(fds, n, timeout, mask);
+}
+
+EXPORT int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room)
+{
+	if (!poll_has_ours(fds, n) || room / sizeof(*fds) < n)
+		return REAL(__poll_chk)(fds, n, timeout, room);
+	return (int)interpose_result(poll_call(fds, n, poll_deadline_ms(timeout), NULL));
+}
+
+EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+		       const sigset_t *mask, size_t room)
+{
+	if (!poll_has_ours(fds, n) || room / sizeof(*fds) < n)
+		return REAL(__ppoll_chk)(fds, n, timeout, mask, room);
+	return wait_for(fds, n, timeout, mask);
+}
+
+/* ---- select ---- */
+
+/* poll_select_copy_remaining(): whatever the outcome. */
+static void give_left(struct timeval *timeout, xtime deadline)
+{
+	xtime left = deadline == XTIME_NEVER ? 0 : deadline - engine_now();
+
+	if (!timeout || deadline == XTIME_NEVER)
+		return;
+	left = left > 0 ? left : 0;
+	timeout->tv_sec = left / XTIME_SEC;
+	timeout->tv_usec = left % XTIME_SEC / XTIME_USEC;
+}
+
+EXPORT int select(int n, fd_set *restrict in, fd_set *restrict out, fd_set *restrict ex,
+		  struct timeval *restrict timeout)
+{
+	struct timespec ts;
+	xtime deadline;
+	int r;
+
+	if (!select_has_ours(n, in, out, ex))
+		return REAL(select)(n, in, out, ex, timeout);
+	if (timeout) {
+		if (timeout->tv_sec < 0 || timeout->tv_usec < 0)
+			return (int)interpose_result(-EINVAL);
+		ts.tv_sec = timeout->tv_sec + timeout->tv_usec / 1000000;
+		ts.tv_nsec = timeout->tv_usec % 1000000 * 1000;
+	}
+	r = poll_deadline(timeout ? &ts : NULL, &deadline);
+	if (!r)
+		r = select_call(n, in, out, ex, deadline, NULL);
+	give_left(timeout, deadline);
+	return (int)interpose_result(r);
+}
+
+EXPORT int pselect(int n, fd_set *restrict in, fd_set *restrict out, fd_set *restrict ex,
+		   const struct timespec *restrict timeout, const sigset_t *restrict mask)
+{
+	xtime deadline;
+	int r;
+
+	if (!select_has_ours(n, in, out, ex))
+		return REAL(pselect)(n, in, out, ex, timeout, mask);
+	r = poll_deadline(timeout, &deadline);
+	return (int)interpose_result(r ? r : select_call(n, in, out, ex, deadline, mask));
+}
+
+/* ---- epoll ---- */
+
+static bool sleeps_here(void)
+{
+	return ready_any() && atomic_load_explicit(&eng_current, memory_order_relaxed) &&
+	       !init_is_inside();
+}
+
+EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
+{
+	struct sock *s = fdtab_get(fd);
+
+	return s ? (int)interpose_done(s, ready_epoll_ctl(s, epfd, op, fd, ev))
+		 : REAL(epoll_ctl)(epfd, op, fd, ev);
+}
+
+EXPORT int epoll_wait(int epfd, struct epoll_event *ev, int n, int timeout)
+{
+	if (!sleeps_here())
+		return REAL(epoll_wait)(epfd, ev, n, timeout);
+	return (int)interpose_result(epoll_call(epfd, ev, n, poll_deadline_ms(timeout), NULL));
+}
+
+EXPORT int epoll_pwait(int epfd, struct epoll_event *ev, int n, int timeout, const sigset_t *mask)
+{
+	if (!sleeps_here())
+		return REAL(epoll_pwait)(epfd, ev, n, timeout, mask);
+	return (int)interpose_result(epoll_call(epfd, ev, n, poll_deadline_ms(timeout), mask));
+}
+
+EXPORT int epoll_pwait2(int epfd, struct epoll_event *ev, int n, const struct timespec *timeout,
+			const sigset_t *mask)
+{
+	xtime deadline;
+	int r;
+
+	if (!sleeps_here())
+		return REAL(epoll_pwait2)(epfd, ev, n, timeout, mask);
+	r = poll_deadline(timeout, &deadline);
+	return (int)interpose_result(r ? r : epoll_call(epfd, ev, n, deadline, mask));
+}

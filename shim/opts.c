@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * opts.c - options: those of struct socket are kept here, those of the connection by
+ * the engine, and file flags by the kernel's object.
+ *
+ * What was set is remembered while the socket may still be handed to the kernel
+ * (policy.c).  An option that neither knows is ENOPROTOOPT as in Linux, and the log says
+ * so once for each.
+ */
+#include "opts.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/time.h>
+
+#include "call.h"
+#include "eng.h"
+#include "log.h"
+#include "ready.h"
+#include "real.h"
+
+/* ---- the socket's own options ---- */
+
+/* sock_set_timeout() */
+static int set_timeo(_Atomic xtime *timeo, const void *val, socklen_t len)
+{
+	struct timeval tv;
+
+	if (len < sizeof(tv))
+		return -EINVAL;
+	memcpy(&tv, val, sizeof(tv));
+	if (tv.tv_usec < 0 || tv.tv_usec >= 1000000)
+		return -EDOM;
+	if (tv.tv_sec < 0)
+		*timeo = 1;     /* expires at once, reads as 0 */
+	else if (tv.tv_sec >= XTIME_NEVER / XTIME_SEC / 2)
+		*timeo = 0;
+	else
+		*timeo = tv.tv_sec * XTIME_SEC + tv.tv_usec * XTIME_USEC;
+	return 0;
+}
+
+static int give(void *val, socklen_t *len, const void *from, size_t size)
+{
+	if (*len > size)
+		*len = (socklen_t)size;
+	memcpy(val, from, *len);
+	return 0;
+}
+
+static int give_int(void *val, socklen_t *len, int v)
+{
+	return give(val, len, &v, sizeof(v));
+}
+
+static int get_timeo(xtime timeo, void *val, socklen_t *len)
+{
+	struct timeval tv = { timeo / XTIME_SEC, timeo % XTIME_SEC / XTIME_USEC };
+
+	return give(val, len, &tv, sizeof(tv));
+}
+
+static int set_rcvtimeo(struct sock *s, const void *val, socklen_t len)
+{
+	return set_timeo(&s->rcvtimeo, val, len);
+}
+
+static int set_sndtimeo(struct sock *s, const void *val, socklen_t len)
+{
+	return set_timeo(&s->sndtimeo, val, len);
+}
+
+/* The engine needs it too, for POLLIN. */
+static int set_rcvlowat(struct sock *s, const void *val, socklen_t len)
+{
+	int v, r;
+
+	if (len < sizeof(v))
+		return -EINVAL;
+	memcpy(&v, val, sizeof(v));
+	if (v < 0)
+		v = INT_MAX;
+	if (!v)
+		v = 1;
+	r = eng_setopt(s, SOL_SOCKET, SO_RCVLOWAT, &v, sizeof(v));
+	if (!r)
+		atomic_store(&s->rcvlowat, v);
+	return r;
+}
+
+static int set_never(struct sock *s, const void *val, socklen_t len)
+{
+	(void)s;
+	(void)val;
+	(void)len;
+	return -ENOPROTOOPT;
+}
+
+static int get_rcvtimeo(struct sock *s, void *val, socklen_t *len)
+{
+	return get_timeo(atomic_load(&s->rcvtimeo), val, len);
+}
+
+static int get_sndtimeo(struct sock *s, void *val, socklen_t *len)
+{
+	return get_timeo(atomic_load(&s->sndtimeo), val, len);
+}
+
+static int get_rcvlowat(struct sock *s, void *val, socklen_t *len)
+{
+	return give_int(val, len, atomic_load(&s->rcvlowat));
+}
+
+static int get_type(struct sock *s, void *val, socklen_t *len)
+{
+	(void)s;
+	return give_int(val, len, SOCK_STREAM);
+}
+
+static int get_domain(struct sock *s, void *val, socklen_t *len)
+{
+	(void)s;
+	return give_int(val, len, AF_INET);
+}
+
+static int get_protocol(struct sock *s, void *val, socklen_t *len)
+{
+	(void)s;
+	return give_int(val, len, IPPROTO_TCP);
+}
+
+static int get_acceptconn(struct sock *s, void *val, socklen_t *len)
+{
+	return give_int(val, len, atomic_load(&s->state) == SOCK_LISTENING);
+}
+
+/* NULL: the engine's. */
+struct own_opt {
+	int name;
+	int (*set)(struct sock *s, const void *val, socklen_t len);
+	int (*get)(struct sock *s, void *val, socklen_t *len);
+};
+
+static const struct own_opt own_opts[] = {
+	{ SO_RCVTIMEO_OLD, set_rcvtimeo, get_rcvtimeo },
+	{ SO_RCVTIMEO_NEW, set_rcvtimeo, get_rcvtimeo },
+	{ SO_SNDTIMEO_OLD, set_sndtimeo, get_sndtimeo },
+	{ SO_SNDTIMEO_NEW, set_sndtimeo, get_sndtimeo },
+	{ SO_RCVLOWAT, set_rcvlowat, get_rcvlowat },
+	{ SO_TYPE, set_never, get_type },
+	{ SO_DOMAIN, set_never, get_domain },
+	{ SO_PROTOCOL, set_never, get_protocol },
+	{ SO_ACCEPTCONN, set_never, get_acceptconn },
+	{ SO_ERROR, set_never, NULL },
+};
+
+static const struct own_opt *find_own(int level, int name)
+{
+	size_t i;
+
+	for (i = 0; level == SOL_SOCKET && i < ARRAY_LEN(own_opts); i++) {
+		if (own_opts[i].name == name)
+			return &own_opts[i];
+	}
+	return NULL;
+}
+
+/* ---- setsockopt, getsockopt ---- */
+
+/* Once for each option of the three levels. */
+static void log_unknown(int level, int name)
+{
+	static _Atomic uint64_t said[3][2];
+	unsigned row = level == SOL_SOCKET ? 0 : level == IPPROTO_IP ? 1 : 2;
+	uint64_t bit = 1ULL << (name & 63);
+
+	if (atomic_fetch_or(&said[row][name >> 6 & 1], bit) & bit)
+		return;
+	log_event(LOG_WARNING, "socket option %d at level %d is not supported; it fails with "
+			       "ENOPROTOOPT", name, level);
+}
+
+int opts_set(struct sock *s, int level, int name, const void *val, socklen_t len)
+{
+	const struct own_opt *own = find_own(level, name);
+	int r;
+
+	if ((int)len < 0)
+		return -EINVAL;
+	if (!val && len)
+		return -EFAULT;
+	r = own && own->set ? own->set(s, val, len) : eng_setopt(s, level, name, val, len);
+	if (r == -ENOPROTOOPT)
+		log_unknown(level, name);
+	if (!r && atomic_load(&s->state) == SOCK_UNCONNECTED)
+		r = sock_opt_add(s, level, name, val, len);
+	return r;
+}
+
+int opts_get(struct sock *s, int level, int name, void *val, socklen_t *len)
+{
+	const struct own_opt *own = find_own(level, name);
+	int r;
+
+	if (!len || (!val && *len))
+		return -EFAULT;
+	if ((int)*len < 0)
+		return -EINVAL;
+	r = own && own->get ? own->get(s, val, len) : eng_getopt(s, level, name, val, len);
+	if (r == -ENOPROTOOPT)
+		log_unknown(level, name);
+	return r;
+}
+
+/* ---- fcntl, ioctl ---- */
+
+static int watch_for_signals(struct sock *s, int fd)
+{
+	return REAL(fcntl)(fd, F_GETFL) & O_ASYNC ? ready_watch(s) : 0;
+}
+
+int opts_fcntl(struct sock *s, int fd, int cmd, void *arg)
+{
+	int r = REAL(fcntl)(fd, cmd, arg), flags;
+
+	if (r < 0)
+		return -errno;
+	switch (cmd) {
+	case F_DUPFD:
+	case F_DUPFD_CLOEXEC:
+		return call_duplicated(s, r);
+	case F_SETFL:
+		flags = (int)(intptr_t)arg;
+		atomic_store(&s->is_nonblock, flags & O_NONBLOCK);
+		return watch_for_signals(s, fd);
+	case F_GETFL:
+		atomic_store(&s->is_nonblock, r & O_NONBLOCK);
+		break;
+	}
+	return r;
+}
+
+static int query(struct sock *s, enum engine_query q, int *arg)
+{
+	return arg ? eng_query(s, q, arg) : -EFAULT;
+}
+
+static int set_file_flag(struct sock *s, int fd, unsigned long cmd, int *arg)
+{
+	if (REAL(ioctl)(fd, cmd, arg) < 0)
+		return -errno;
+	if (cmd == FIONBIO)
+		atomic_store(&s->is_nonblock, *arg != 0);
+	return cmd == FIOASYNC ? watch_for_signals(s, fd) : 0;
+}
+
+/* Questions about interfaces, which any AF_INET socket answers. */
+static int ask_inet(unsigned long cmd, void *arg)
+{
+	int fd = REAL(socket)(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), r;
+
+	if (fd < 0)
+		return -errno;
+	r = REAL(ioctl)(fd, cmd, arg) < 0 ? -errno : 0;
+	REAL(close)(fd);
+	return r;
+}
+
+int opts_ioctl(struct sock *s, int fd, unsigned long cmd, void *arg)
+{
+	int r;
+
+	switch (cmd) {
+	case SIOCINQ:
+		return query(s, ENGINE_INQ, arg);
+	case SIOCOUTQ:
+		return query(s, ENGINE_OUTQ, arg);
+	case SIOCOUTQNSD:
+		return query(s, ENGINE_OUTQ_UNSENT, arg);
+	case SIOCATMARK:
+		return query(s, ENGINE_ATMARK, arg);
+	case FIONBIO:
+	case FIOASYNC:
+		return set_file_flag(s, fd, cmd, arg);
+	}
+	if (cmd >= SIOCADDRT && cmd < SIOCDEVPRIVATE)
+		return ask_inet(cmd, arg);
+	r = REAL(ioctl)(fd, cmd, arg);
+	return r < 0 ? -errno : r;
+}

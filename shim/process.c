@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * process.c - the connections outlive what the program does to its process.
+ *
+ * - fork(): the child lets go of the engine; its copies of our sockets are lost
+ *   (EIO), new ones attach an engine of its own.  A child that was made without
+ *   libc's fork() finds a page of zeros (MADV_WIPEONFORK) and knows.
+ * - The end: if something is left to deliver, a keeper carries on.  It is a
+ *   grandchild with a session of its own and no fd but the engine's, so
+ *   nobody waits for it; the child between has no exit signal, so nobody hears of
+ *   it either.
+ * - exec: the same, but the keeper first waits for exec's outcome at a pipe that is
+ *   closed on exec.  Until then the engine stands still.
+ */
+#include "process.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "eng.h"
+#include "fdtab.h"
+#include "init.h"
+#include "log.h"
+#include "ready.h"
+#include "real.h"
+#include "signal.h"
+
+#define OWN_FDS_MAX 4096
+#define STATS_BYTES 8192
+
+static pid_t attached_pid;
+static bool wants_stats;
+static _Atomic int *mark;         /* 1; 0 in a child that no atfork handler has seen */
+static int lowest_own;            /* of the engine's fds */
+static int own_fds[OWN_FDS_MAX];  /* the keeper's; the process is alone when it is used */
+
+/* ---- whose fd, whose process ---- */
+
+bool process_is_vfork_child(void)
+{
+	return attached_pid && getpid() != attached_pid;
+}
+
+static bool is_in(const int *fds, unsigned n, int fd)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		if (fds[i] == fd)
+			return true;
+	}
+	return false;
+}
+
+bool process_is_own_fd(int fd)
+{
+	struct engine *e = atomic_load(&eng_current);
+	int fds[OWN_FDS_MAX];
+	bool is;
+
+	if (fdtab_is_internal(fd))
+		return true;
+	if (!e || fd < lowest_own)
+		return false;
+	signal_hold();
+	is = is_in(fds, engine_fds(e, fds, OWN_FDS_MAX), fd);
+	signal_release();
+	return is;
+}
+
+static void find_lowest(struct engine *e)
+{
+	int fds[OWN_FDS_MAX];
+	unsigned n = engine_fds(e, fds, OWN_FDS_MAX);
+
+	lowest_own = INT32_MAX;
+	while (n--) {
+		if (fds[n] < lowest_own)
+			lowest_own = fds[n];
+	}
+}
+
+/* ---- fork ---- */
+
+static struct engine *forked;     /* from prepare to its end */
+
+static void before_fork(void)
+{
+	signal_hold();
+	forked = atomic_load(&eng_current);
+	if (forked)
+		engine_fork_prepare(forked);
+	ready_lock();
+	sock_fork_prepare();
+}
+
+static void after_fork_in_parent(void)
+{
+	sock_fork_done();
+	ready_unlock();
+	if (forked)
+		engine_fork_done(forked);
+	signal_release();
+}
+
+/* The child's sockets have no engine; the far ends of their mirrors are the parent's. */
+static void lose_sockets(void)
+{
+	struct sock *s;
+	int fd;
+
+	for (fd = fdtab_next(0); fd >= 0; fd = fdtab_next(fd + 1)) {
+		if (!fdtab_is_sock(fd))
+			continue;
+		s = (struct sock *)fdtab_slot(fd);
+		s->es = 0;
+		ready_lost(s);
+	}
+}
+
+/* The copy's locks may be held by threads that are not here: it is left as it is. */
+bool process_was_cloned(void)
+{
+	if (!mark || atomic_load_explicit(mark, memory_order_relaxed))
+		return false;
+	atomic_store(mark, 1);
+	atomic_store(&eng_current, NULL);
+	attached_pid = getpid();
+	lose_sockets();
+	ready_forget_all();
+	return true;
+}
+
+static void after_fork_in_child(void)
+{
+	atomic_store(mark, 1);
+	atomic_store(&eng_current, NULL);
+	attached_pid = getpid();
+	sock_fork_done();
+	lose_sockets();
+	ready_unlock();
+	ready_forget_all();
+	if (forked)
+		engine_forget(forked);
+	signal_release();
+}
+
+/* ---- the keeper ---- */
+
+static int compare(const void *a, const void *b)
+{
+	int x = *(const int *)a, y = *(const int *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void close_gap(unsigned from, unsigned to)
+{
+	if (from <= to)
+		syscall(SYS_close_range, from, to, 0);
+}
+
+/* Nobody may wait for an end of file on something that only the keeper holds. */
+static void close_others(unsigned n)
+{
+	unsigned i, from = 0;
+
+	qsort(own_fds, n, sizeof(*own_fds), compare);
+	for (i = 0; i < n; i++) {
+		if ((unsigned)own_fds[i] > from)
+			close_gap(from, (unsigned)own_fds[i] - 1);
+		from = (unsigned)own_fds[i] + 1;
+	}
+	close_gap(from, ~0u);
+}
+
+static void become_keeper(unsigned n)
+{
+	signal_self.held = 1;
+	setsid();
+	if (chdir("/") < 0)
+		errno = 0;
+	prctl(PR_SET_NAME, "xtcp-keeper");
+	close_others(n);
+}
+
+/* True in the keeper; *made tells the parent whether there is one. */
+static bool spawn_keeper(bool *made)
+{
+	long pid = syscall(SYS_clone, 0, 0, 0, 0, 0);
+	int status = 1;
+
+	if (pid == 0) {
+		pid_t keeper = _Fork();
+
+		if (keeper == 0)
+			return true;
+		syscall(SYS_exit_group, keeper < 0);
+	}
+	while (pid > 0 && syscall(SYS_wait4, pid, &status, __WCLONE, NULL) < 0 && errno == EINTR)
+		;
+	*made = pid > 0 && status == 0;
+	return false;
+}
+
+static _Noreturn void leave(void)
+{
+	for (;;)
+		syscall(SYS_exit_group, 0);
+}
+
+/* ---- the end ---- */
+
+static void report(struct engine *e)
+{
+	char text[STATS_BYTES];
+	int n = engine_stats(e, text, sizeof(text));
+
+	if (n > (int)sizeof(text) - 1)
+		n = sizeof(text) - 1;
+	if (n > 0 && syscall(SYS_write, STDERR_FILENO, text, n) < 0)
+		errno = 0;
+}
+
+void process_end(void)
+{
+	struct engine *e;
+	int err = errno;
+	bool made;
+	unsigned n;
+
+	if (process_is_vfork_child())
+		return;
+	e = eng_end();
+	if (!e)
+		return;
+	signal_hold();
+	if (wants_stats)
+		report(e);
+	n = engine_fds(e, own_fds, OWN_FDS_MAX);
+	if (engine_end(e)) {
+		if (spawn_keeper(&made)) {
+			become_keeper(n);
+			engine_carry_on(e);
+			leave();
+		}
+		if (!made)
+			engine_carry_on(e);
+	}
+	signal_release();
+	errno = err;
+}
+
+/* exit() and the end of main(); after the program's own atexit() handlers. */
+static __attribute__((destructor)) void at_exit(void)
+{
+	process_end();
+}
+
+/* ---- exec ---- */
+
+static void warn_of_inherited(void)
+{
+	int fd, flags;
+
+	for (fd = fdtab_next(0); fd >= 0; fd = fdtab_next(fd + 1)) {
+		if (!fdtab_is_sock(fd))
+			continue;
+		flags = REAL(fcntl)(fd, F_GETFD);
+		if (flags >= 0 && !(flags & FD_CLOEXEC))
+			log_event(LOG_WARNING, "the TCP socket %d can't be carried over exec yet; it is "
+					       "closed", fd);
+	}
+}
+
+static _Noreturn void keep_after_exec(struct engine *e, int outcome, unsigned n)
+{
+	char byte;
+	ssize_t r;
+
+	own_fds[n] = outcome;
+	become_keeper(n + 1);
+	engine_fork_done(e);
+	do {
+		r = syscall(SYS_read, outcome, &byte, 1);
+	} while (r < 0 && errno == EINTR);
+	if (r == 0 && engine_end(e))
+		engine_carry_on(e);
+	leave();
+}
+
+static bool has_sockets(void)
+{
+	int fd;
+
+	for (fd = fdtab_next(0); fd >= 0; fd = fdtab_next(fd + 1)) {
+		if (fdtab_is_sock(fd))
+			return true;
+	}
+	return false;
+}
+
+void process_exec_begin(struct process_exec *x)
+{
+	struct engine *e = atomic_load(&eng_current);
+	int ends[2], err = errno;
+	bool made;
+	unsigned n;
+
+	x->pipe = -1;
+	if (!e || process_is_vfork_child())
+		return;
+	if (has_sockets())
+		warn_of_inherited();
+	if (syscall(SYS_pipe2, ends, O_CLOEXEC) < 0)
+		return;
+	signal_hold();
+	n = engine_fds(e, own_fds, OWN_FDS_MAX - 1);
+	engine_fork_prepare(e);
+	if (spawn_keeper(&made))
+		keep_after_exec(e, ends[0], n);
+	syscall(SYS_close, ends[0]);
+	if (made) {
+		x->pipe = ends[1];
+	} else {
+		syscall(SYS_close, ends[1]);
+		engine_fork_done(e);
+		signal_release();
+	}
+	errno = err;
+}
+
+void process_exec_failed(struct process_exec *x)
+{
+	int err = errno;
+
+	if (x->pipe < 0)
+		return;
+	if (syscall(SYS_write, x->pipe, "", 1) < 0)
+		errno = 0;
+	syscall(SYS_close, x->pipe);
+	engine_fork_done(atomic_load(&eng_current));
+	signal_release();
+	errno = err;
+}
+
+/* ---- once ---- */
+
+static _Atomic int *map_mark(void)
+{
+	static _Atomic int fallback = 1;
+	void *m = mmap(NULL, sizeof(int), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (m == MAP_FAILED || madvise(m, sizeof(int), MADV_WIPEONFORK) < 0)
+		return &fallback;
+	*(_Atomic int *)m = 1;
+	return m;
+}
+
+void process_attach(bool stats)
+{
+	static bool is_registered;
+
+	attached_pid = getpid();
+	wants_stats = stats;
+	find_lowest(atomic_load(&eng_current));
+	if (is_registered)
+		return;
+	is_registered = true;
+	mark = map_mark();
+	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}

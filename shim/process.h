@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * process.h - fork, exec and the end of the process.
+ */
+#ifndef XTCP_PROCESS_H
+#define XTCP_PROCESS_H
+
+#include <stdbool.h>
+
+/* Once, when the engine is attached. */
+void process_attach(bool wants_stats);
+
+/* Does this thread run in a child of vfork(), with our memory but fds of its own? */
+bool process_is_vfork_child(void);
+/* Are we in a child that was made behind libc's back, with a copy of the engine that must
+ * not be used?  Then forgets it; the next answer is no. */
+bool process_was_cloned(void);
+/* Is fd one of the library's? */
+bool process_is_own_fd(int fd);
+
+/* The process is about to end: what is still to be delivered goes to a keeper.  Once; later
+ * calls do nothing. */
+void process_end(void);
+
+/* Around exec: before it a keeper is made that waits for its outcome; after a failure it is
+ * sent away.  errno stays. */
+struct process_exec {
+	int pipe;                /* -1: no keeper */
+};
+void process_exec_begin(struct process_exec *x);
+void process_exec_failed(struct process_exec *x);
+
+#endif

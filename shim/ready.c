@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ready.c - mirrors readiness into AF_UNIX objects.
+ *
+ * Tokens and fillers are bytes that nobody reads for their value: a token goes
+ * from the far end to the program's, so that it is readable; a filler from the
+ * program's end to the far one, so that it is not writable.  The program's own
+ * reads and writes never reach the object.  Rules:
+ * - One mutex for all mirrors.  Lock order: the engine's lock, then this; so
+ *   nothing here calls the engine with it held.
+ * - A new object is filled before it can be seen: readiness comes from the
+ *   engine alone, and nobody wakes for a state that never was.
+ * - Each piece of news adds a token, up to TOKENS_MAX, as a byte that arrives makes
+ *   an edge-triggered epoll fire; all are taken out when nothing is left to read.
+ */
+#include "ready.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "eng.h"
+#include "fdtab.h"
+#include "log.h"
+#include "real.h"
+#include "signal.h"
+
+#define TOKENS_MAX 8
+#define FILLER_BYTES 512          /* one fills the smallest send buffer; see fill() */
+#define FILLS_MAX 16
+#define OBJECT_FLAGS (O_NONBLOCK | O_ASYNC)
+#define HIGH_FD 1024              /* above what select() users can handle */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic unsigned nmirrored;
+
+void ready_lock(void)
+{
+	signal_hold();
+	pthread_mutex_lock(&lock);
+}
+
+void ready_unlock(void)
+{
+	pthread_mutex_unlock(&lock);
+	signal_release();
+}
+
+bool ready_any(void)
+{
+	return atomic_load_explicit(&nmirrored, memory_order_relaxed) != 0;
+}
+
+/* ---- bytes between the two ends ---- */
+
+static bool is_writable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	return REAL(poll)(&p, 1, 0) == 1 && p.revents & POLLOUT;
+}
+
+static void fill(int fd)
+{
+	static const char filler[FILLER_BYTES];
+	int i;
+
+	for (i = 0; i < FILLS_MAX && is_writable(fd); i++) {
+		if (REAL(send)(fd, filler, sizeof(filler), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+			return;
+	}
+}
+
+static void drain(int fd)
+{
+	char buf[FILLER_BYTES * FILLS_MAX];
+
+	while (REAL(recv)(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		;
+}
+
+static void add_token(struct sock *s)
+{
+	if (REAL(send)(s->far, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
+		s->tokens++;
+}
+
+/* ---- what the engine says ---- */
+
+static void show_input(struct sock *s, uint32_t events, bool is_edge)
+{
+	if (!(events & POLLIN)) {
+		if (s->tokens)
+			drain(s->fd);
+		s->tokens = 0;
+		return;
+	}
+	if (s->tokens && !is_edge)
+		return;
+	if (s->tokens >= TOKENS_MAX) {
+		drain(s->fd);
+		s->tokens = 0;
+	}
+	add_token(s);
+}
+
+static void show_room(struct sock *s, uint32_t events)
+{
+	bool is_full = !(events & POLLOUT);
+
+	if (is_full == s->is_filled)
+		return;
+	if (is_full)
+		fill(s->fd);
+	else
+		drain(s->far);
+	s->is_filled = is_full;
+}
+
+static void close_far(struct sock *s)
+{
+	fdtab_unmark_internal(s->far);
+	REAL(close)(s->far);
+	s->far = -1;
+	s->is_far_closed = true;
+}
+
+/* HUP, with ERR if something is left unread. */
+static void show_hangup(struct sock *s, uint32_t events)
+{
+	if (events & POLLERR && !s->is_filled) {
+		fill(s->fd);
+		s->has_error = true;
+	} else if (events & POLLERR) {
+		s->has_error = true;
+	} else if (s->is_filled) {
+		drain(s->far);
+	}
+	close_far(s);
+}
+
+/* SO_ERROR was read, or an operation reported the error. */
+static void take_error(struct sock *s)
+{
+	socklen_t len = sizeof(int);
+	int err;
+
+	REAL(getsockopt)(s->fd, SOL_SOCKET, SO_ERROR, &err, &len);
+	s->has_error = false;
+}
+
+static void show(struct sock *s, uint32_t events, bool is_edge)
+{
+	if (s->is_far_closed) {
+		if (s->has_error && !(events & POLLERR))
+			take_error(s);
+		return;
+	}
+	show_input(s, events, is_edge);
+	if (events & POLLHUP) {
+		show_hangup(s, events);
+		return;
+	}
+	show_room(s, events);
+	if (events & POLLRDHUP && !s->is_far_shut) {
+		REAL(shutdown)(s->far, SHUT_WR);
+		s->is_far_shut = true;
+	}
+}
+
+void ready_on_event(void *user, uint32_t events, bool is_edge)
+{
+	struct sock *s = user;
+	int err = errno;
+
+	ready_lock();
+	if (s->fd >= 0 && (s->far >= 0 || s->is_far_closed))
+		show(s, events, is_edge);
+	ready_unlock();
+	errno = err;
+}
+
+/* ---- objects ---- */
+
+int ready_open(int flags)
+{
+	int fd = REAL(socket)(AF_UNIX, SOCK_STREAM | (flags & (SOCK_NONBLOCK | SOCK_CLOEXEC)), 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Out of the program's way, and known as ours. */
+static int raise_fd(int fd)
+{
+	int high = REAL(fcntl)(fd, F_DUPFD_CLOEXEC, HIGH_FD);
+
+	if (high >= 0) {
+		REAL(close)(fd);
+		fd = high;
+	}
+	fdtab_mark_internal(fd);
+	return fd;
+}
+
+static void copy_flags(int from, int to)
+{
+	struct f_owner_ex owner;
+	int flags = REAL(fcntl)(from, F_GETFL);
+
+	if (REAL(fcntl)(from, F_GETOWN_EX, &owner) == 0 && owner.pid)
+		REAL(fcntl)(to, F_SETOWN_EX, &owner);
+	REAL(fcntl)(to, F_SETSIG, REAL(fcntl)(from, F_GETSIG));
+	REAL(fcntl)(to, F_SETFL, flags & OBJECT_FLAGS);
+}
+
+/* The registrations of all its numbers; the object under them has changed. */
+static void register_again(struct sock *s)
+{
+	struct epoll_event ev;
+	struct sock_reg *r;
+	int epfd;
+
+	for (r = s->regs; r; r = r->next) {
+		ev.events = r->events;
+		ev.data.u64 = r->data;
+		for (epfd = fdtab_next(0); epfd >= 0; epfd = fdtab_next(epfd + 1)) {
+			if (fdtab_slot(epfd) == r->set)
+				break;
+		}
+		if (epfd >= 0 && REAL(epoll_ctl)(epfd, EPOLL_CTL_ADD, r->fd, &ev) < 0)
+			log_event(LOG_WARNING, "an epoll registration of fd %d was lost: %m", r->fd);
+	}
+}
+
+static void unregister(struct sock *s)
+{
+	struct sock_reg *r;
+	int epfd;
+
+	for (r = s->regs; r; r = r->next) {
+		for (epfd = fdtab_next(0); epfd >= 0; epfd = fdtab_next(epfd + 1)) {
+			if (fdtab_slot(epfd) == r->set) {
+				REAL(epoll_ctl)(epfd, EPOLL_CTL_DEL, r->fd, NULL);
+				break;
+			}
+		}
+	}
+}
+
+/* Puts `fd` under every number of s, and closes it. */
+static int swap(struct sock *s, int fd)
+{
+	int n, r = 0;
+
+	copy_flags(s->fd, fd);
+	unregister(s);
+	for (n = fdtab_next(0); n >= 0 && !r; n = fdtab_next(n + 1)) {
+		int cloexec;
+
+		if (fdtab_slot(n) != (uintptr_t)s)
+			continue;
+		cloexec = REAL(fcntl)(n, F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0;
+		if (REAL(dup3)(fd, n, cloexec) < 0)
+			r = -errno;
+	}
+	register_again(s);
+	REAL(close)(fd);
+	return r;
+}
+
+static void forget_far(struct sock *s)
+{
+	if (s->far >= 0)
+		close_far(s);
+	s->far = -1;
+	s->is_far_closed = s->is_far_shut = s->is_filled = s->has_error = false;
+	s->tokens = 0;
+}
+
+/* Is there a mirror, alive or ended? */
+static bool is_mirror(const struct sock *s)
+{
+	return s->far >= 0 || s->is_far_closed;
+}
+
+static int make_pair(struct sock *s)
+{
+	int ends[2], least = 1, r;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
+	REAL(setsockopt)(ends[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least));
+	fill(ends[0]);
+	forget_far(s);
+	s->far = raise_fd(ends[1]);
+	s->is_filled = true;
+	r = swap(s, ends[0]);
+	if (r)
+		forget_far(s);
+	return r;
+}
+
+static int start_mirror(struct sock *s)
+{
+	bool is_new = false;
+	int r = 0;
+
+	ready_lock();
+	if (!is_mirror(s) && s->fd >= 0) {
+		r = make_pair(s);
+		is_new = !r;
+	}
+	ready_unlock();
+	if (!is_new)
+		return r;
+	atomic_fetch_add(&nmirrored, 1);
+	return eng_mirror(s, true);
+}
+
+int ready_watch(struct sock *s)
+{
+	if (atomic_load(&s->state) == SOCK_UNCONNECTED)
+		return 0;
+	return start_mirror(s);
+}
+
+void ready_opened(struct sock *s)
+{
+	int r;
+
+	if (!s->regs && !(REAL(fcntl)(s->fd, F_GETFL) & O_ASYNC))
+		return;
+	r = start_mirror(s);
+	if (r)
+		log_event(LOG_WARNING, "fd %d can't be watched: %s", s->fd, strerror(-r));
+}
+
+static bool stop_mirror(struct sock *s)
+{
+	if (!is_mirror(s))
+		return false;
+	eng_mirror(s, false);
+	atomic_fetch_sub(&nmirrored, 1);
+	return true;
+}
+
+void ready_reset(struct sock *s)
+{
+	int fd;
+
+	if (!stop_mirror(s))
+		return;
+	fd = ready_open(0);
+	ready_lock();
+	forget_far(s);
+	if (fd >= 0 && s->fd >= 0)
+		swap(s, fd);
+	ready_unlock();
+}
+
+int ready_replace(struct sock *s, int kfd)
+{
+	int r;
+
+	stop_mirror(s);
+	ready_lock();
+	forget_far(s);
+	r = swap(s, kfd);
+	ready_unlock();
+	return r;
+}
+
+void ready_close(struct sock *s)
+{
+	if (!stop_mirror(s))
+		return;
+	ready_lock();
+	forget_far(s);
+	ready_unlock();
+}
+
+void ready_lost(struct sock *s)
+{
+	forget_far(s);
+}
+
+void ready_forget_all(void)
+{
+	atomic_store(&nmirrored, 0);
+}
+
+/* The caller has emptied the slot. */
+void ready_drop_number(struct sock *s, int fd)
+{
+	struct sock_reg **p, *r;
+	int n;
+
+	ready_lock();
+	for (p = &s->regs; (r = *p);) {
+		if (r->fd != fd) {
+			p = &r->next;
+			continue;
+		}
+		*p = r->next;
+		sock_reg_free(r);
+	}
+	if (s->fd == fd) {
+		for (n = fdtab_next(0); n >= 0 && fdtab_slot(n) != (uintptr_t)s;)
+			n = fdtab_next(n + 1);
+		s->fd = n;
+	}
+	ready_unlock();
+	if (s->fd < 0)
+		ready_close(s);
+}
+
+/* ---- epoll ---- */
+
+static struct sock_reg **find_reg(struct sock *s, uintptr_t set, int fd)
+{
+	struct sock_reg **p = &s->regs;
+
+	while (*p && ((*p)->set != set || (*p)->fd != fd))
+		p = &(*p)->next;
+	return p;
+}
+
+/* After the kernel has agreed. */
+static void record(struct sock *s, uintptr_t set, int op, int fd, const struct epoll_event *ev)
+{
+	struct sock_reg **p, *r;
+
+	ready_lock();
+	p = find_reg(s, set, fd);
+	r = *p;
+	if (op == EPOLL_CTL_DEL) {
+		if (r) {
+			*p = r->next;
+			sock_reg_free(r);
+		}
+		ready_unlock();
+		return;
+	}
+	if (!r) {
+		r = sock_reg_new();
+		if (r) {
+			r->set = set;
+			r->fd = fd;
+			r->next = s->regs;
+			s->regs = r;
+		}
+	}
+	if (r) {
+		r->events = ev->events;
+		r->data = ev->data.u64;
+	}
+	ready_unlock();
+}
+
+int ready_epoll_ctl(struct sock *s, int epfd, int op, int fd, struct epoll_event *ev)
+{
+	uintptr_t set;
+	int r = 0;
+
+	if (op == EPOLL_CTL_ADD)
+		r = ready_watch(s);
+	if (r)
+		return r;
+	if (REAL(epoll_ctl)(epfd, op, fd, ev) < 0)
+		return -errno;
+	set = fdtab_epoll(epfd);
+	if (set)
+		record(s, set, op, fd, ev);
+	return 0;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ready.h - the AF_UNIX object behind a program's fd, and how it shows readiness.
+ *
+ * A socket begins as an unconnected AF_UNIX stream (OUT|HUP, as a fresh TCP socket).
+ * When a kernel interface is to watch it (epoll, SIGIO) the object is replaced by
+ * one end of a pair and mirrors the connection:
+ *
+ *   readable         tokens lie in its receive queue
+ *   not writable     its send buffer is full
+ *   RDHUP            the far end is shut down for writing
+ *   HUP              the far end is closed
+ *   ERR              closed with unread data; goes when SO_ERROR is read
+ *
+ * HUP and ERR are final for an object, so a socket that is used again gets a new
+ * one; epoll registrations are recorded and made again.
+ */
+#ifndef XTCP_READY_H
+#define XTCP_READY_H
+
+#include <sys/epoll.h>
+
+#include "sock.h"
+
+/* A new object; SOCK_NONBLOCK and SOCK_CLOEXEC as given.  The fd or -errno. */
+int ready_open(int flags);
+
+/* The kernel is to show readiness from now on (an unconnected socket: from its connect() on,
+ * as it already looks as it should).  0 or -errno. */
+int ready_watch(struct sock *s);
+/* connect() or listen() has begun. */
+void ready_opened(struct sock *s);
+/* The socket is fresh again: a fresh object, if it has been another. */
+void ready_reset(struct sock *s);
+/* One of its numbers goes away (to: -1) before the kernel is told. */
+void ready_drop_number(struct sock *s, int fd);
+/* The last reference is gone. */
+void ready_close(struct sock *s);
+/* Puts a kernel socket under all of its numbers; consumes kfd.  0 or -errno. */
+int ready_replace(struct sock *s, int kfd);
+
+/* engine_config.ready */
+void ready_on_event(void *user, uint32_t events, bool is_edge);
+/* Are there mirrored sockets: does a sleep in epoll_wait() have to drive the engine? */
+bool ready_any(void);
+
+/* epoll_ctl() on s under its number fd. */
+int ready_epoll_ctl(struct sock *s, int epfd, int op, int fd, struct epoll_event *ev);
+
+/* In a forked child: s is lost, its far end is the parent's (the lock is held). */
+void ready_lost(struct sock *s);
+void ready_forget_all(void);
+
+/* Around fork(). */
+void ready_lock(void);
+void ready_unlock(void);
+
+#endif

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * signal.c - the trampoline between the kernel and the program's handlers.
+ *
+ * Rules:
+ * - A handler runs only while its thread holds nothing of ours.  A signal that
+ *   comes at another time is kept, all others are blocked by way of the
+ *   interrupted context's mask, and signal_redeliver() sends it again.
+ * - Signals raised by the thread's own fault are never put off.
+ * - The kernel never has SA_RESETHAND: a signal may come to us twice before the
+ *   program's handler runs once, so the reset is ours.
+ * - A signal whose default action ends the process first leaves connections
+ *   that still have something to deliver to a keeper (process.c), as the kernel
+ *   would deliver it.
+ */
+#include "signal.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+
+#include "process.h"
+#include "real.h"
+
+#define NSIGS 65
+#define KERNEL_SET_BYTES 8
+#define PASSED_FLAGS (SA_RESTART | SA_NODEFER | SA_ONSTACK | SA_NOCLDSTOP | SA_NOCLDWAIT)
+
+__thread struct signal_self signal_self __attribute__((tls_model("initial-exec")));
+
+/* The program's view, guarded by `lock`; the lock is only taken with signals held. */
+static struct sigaction view[NSIGS];
+static bool is_attached;
+static uint64_t breaking_set;      /* siginterrupt(sig, 1) */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static const unsigned char deadly[] = {
+	SIGHUP, SIGINT, SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGUSR1, SIGSEGV,
+	SIGUSR2, SIGPIPE, SIGALRM, SIGTERM, SIGSTKFLT, SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF,
+	SIGIO, SIGPWR, SIGSYS,
+};
+
+static bool is_deadly(int sig)
+{
+	return memchr(deadly, sig, sizeof(deadly)) != NULL;
+}
+
+static void lock_view(void)
+{
+	signal_hold();
+	pthread_mutex_lock(&lock);
+}
+
+static void unlock_view(void)
+{
+	pthread_mutex_unlock(&lock);
+	signal_release();
+}
+
+static bool has_handler(const struct sigaction *sa)
+{
+	return sa->sa_handler != SIG_DFL && sa->sa_handler != SIG_IGN;
+}
+
+/* ---- delivery ---- */
+
+/* A fault of the thread itself: returning without having handled it repeats it. */
+static bool is_fault(int sig, const siginfo_t *info)
+{
+	switch (sig) {
+	case SIGSEGV:
+	case SIGBUS:
+	case SIGFPE:
+	case SIGILL:
+	case SIGTRAP:
+	case SIGSYS:
+		return info->si_code > 0;
+	default:
+		return false;
+	}
+}
+
+static void defer(const siginfo_t *info, ucontext_t *uc)
+{
+	struct signal_self *t = &signal_self;
+
+	memcpy(&t->mask, &uc->uc_sigmask, KERNEL_SET_BYTES);
+	memset(&uc->uc_sigmask, 0xff, KERNEL_SET_BYTES);
+	t->info = *info;
+	t->is_deferred = true;
+}
+
+void signal_redeliver(void)
+{
+	struct signal_self *t = &signal_self;
+	int err = errno;
+
+	t->is_deferred = false;
+	syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), t->info.si_signo, &t->info);
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &t->mask, NULL, KERNEL_SET_BYTES);
+	errno = err;
+}
+
+/* The default action: a fault happens again when we return, any other signal is sent again. */
+static void die(int sig, bool fault)
+{
+	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	sigset_t set;
+
+	if (!signal_self.held)
+		process_end();
+	REAL(sigaction)(sig, &dfl, NULL);
+	if (fault)
+		return;
+	syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), sig);
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static void trampoline(int sig, siginfo_t *info, void *context)
+{
+	struct signal_self *t = &signal_self;
+	bool fault = is_fault(sig, info);
+	struct sigaction sa;
+	int err = errno;
+
+	if (t->held && !fault) {
+		defer(info, context);
+		return;
+	}
+	lock_view();
+	sa = view[sig];
+	if (sa.sa_flags & SA_RESETHAND && has_handler(&sa))
+		view[sig].sa_handler = SIG_DFL;
+	unlock_view();
+	t->handled++;
+	if (!(sa.sa_flags & SA_RESTART))
+		t->breaking++;
+	if (sa.sa_handler == SIG_DFL && is_deadly(sig))
+		die(sig, fault);
+	else if (sa.sa_flags & SA_SIGINFO && has_handler(&sa))
+		sa.sa_sigaction(sig, info, context);
+	else if (has_handler(&sa))
+		sa.sa_handler(sig);
+	errno = err;
+}
+
+/* ---- what the kernel is told ---- */
+
+static int install(int sig, const struct sigaction *sa)
+{
+	struct sigaction ours = *sa;
+
+	if (has_handler(sa)) {
+		ours.sa_sigaction = trampoline;
+		ours.sa_flags = SA_SIGINFO | (sa->sa_flags & PASSED_FLAGS);
+	} else if (sa->sa_handler == SIG_DFL && is_deadly(sig)) {
+		memset(&ours, 0, sizeof(ours));
+		ours.sa_sigaction = trampoline;
+		ours.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
+		sigfillset(&ours.sa_mask);
+	}
+	return REAL(sigaction)(sig, &ours, NULL) < 0 ? -errno : 0;
+}
+
+void signal_attach(void)
+{
+	int sig;
+
+	lock_view();
+	for (sig = 1; !is_attached && sig < NSIGS; sig++) {
+		if (sig == SIGKILL || sig == SIGSTOP || REAL(sigaction)(sig, NULL, &view[sig]) < 0)
+			continue;
+		install(sig, &view[sig]);
+	}
+	is_attached = true;
+	unlock_view();
+}
+
+int signal_action(int sig, const struct sigaction *act, struct sigaction *old)
+{
+	struct sigaction before;
+	int r = 0;
+
+	if (!is_attached || sig <= 0 || sig >= NSIGS || sig == SIGKILL || sig == SIGSTOP)
+		return REAL(sigaction)(sig, act, old) < 0 ? -errno : 0;
+	lock_view();
+	before = view[sig];
+	if (act)
+		r = install(sig, act);
+	if (act && !r)
+		view[sig] = *act;
+	unlock_view();
+	if (old && !r)
+		*old = before;
+	return r;
+}
+
+/* ---- the older calls ---- */
+
+bool signal_is_breaking(int sig)
+{
+	return breaking_set >> (sig - 1) & 1;
+}
+
+sighandler_t signal_simple(int sig, sighandler_t handler, int flags)
+{
+	struct sigaction sa = { .sa_handler = handler, .sa_flags = flags }, old;
+	int r = handler == SIG_ERR || sig < 1 || sig >= NSIGS ? -EINVAL : 0;
+
+	sigemptyset(&sa.sa_mask);
+	if (!r)
+		r = signal_action(sig, &sa, &old);
+	if (!r)
+		return old.sa_handler;
+	errno = -r;
+	return SIG_ERR;
+}
+
+int signal_interrupt(int sig, bool breaks)
+{
+	struct sigaction sa;
+	int r = sig < 1 || sig >= NSIGS ? -EINVAL : signal_action(sig, NULL, &sa);
+
+	if (r)
+		return r;
+	sa.sa_flags = breaks ? sa.sa_flags & ~SA_RESTART : sa.sa_flags | SA_RESTART;
+	r = signal_action(sig, &sa, NULL);
+	if (r)
+		return r;
+	lock_view();
+	breaking_set &= ~(1ULL << (sig - 1));
+	breaking_set |= (uint64_t)breaks << (sig - 1);
+	unlock_view();
+	return 0;
+}
+
+/* ---- sleeping ---- */
+
+void signal_block(sigset_t *old)
+{
+	sigset_t all;
+
+	memset(&all, 0xff, sizeof(all));
+	memset(old, 0, sizeof(*old));
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, old, KERNEL_SET_BYTES);
+}
+
+void signal_unblock(const sigset_t *old)
+{
+	int err = errno;
+
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, old, NULL, KERNEL_SET_BYTES);
+	errno = err;
+}
+
+/* No handler of ours ran: one that was installed behind our back did. */
+bool signal_breaks(const struct signal_self *before, bool can_restart)
+{
+	return !can_restart || signal_self.breaking != before->breaking ||
+	       signal_self.handled == before->handled;
+}

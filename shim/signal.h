@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * signal.h - the program's signal handlers beside a stack that lives in its threads.
+ *
+ * A handler may send and receive, so it must not run while its thread is inside
+ * the engine or holds one of our locks: signal_hold() and signal_release() enclose
+ * those, and a handler that comes in between runs at the release.  Around
+ * engine_wait() all signals are blocked but for the sleep itself (signal_block()),
+ * so that none is lost between the last look and the sleep; there they are
+ * welcome, as the engine isn't locked while it sleeps.
+ *
+ * From signal_attach() on the kernel knows only our trampoline; sigaction() gives
+ * the program its own view.
+ */
+#ifndef XTCP_SIGNAL_H
+#define XTCP_SIGNAL_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+struct signal_self {
+	unsigned held;            /* depth of signal_hold() */
+	bool is_deferred;         /* `info` waits for the release, all signals are blocked */
+	unsigned handled;         /* handlers that ran in this thread; wraps */
+	unsigned breaking;        /* of these, those without SA_RESTART */
+	unsigned long mask;       /* the kernel's set to go back to after the release */
+	siginfo_t info;
+};
+
+extern __thread struct signal_self signal_self __attribute__((tls_model("initial-exec")));
+
+void signal_redeliver(void);
+
+static inline void signal_hold(void)
+{
+	signal_self.held++;
+	__asm__ __volatile__("" ::: "memory");
+}
+
+static inline void signal_release(void)
+{
+	__asm__ __volatile__("" ::: "memory");
+	if (!--signal_self.held && signal_self.is_deferred)
+		signal_redeliver();
+}
+
+/* Blocks every signal; *old is what to sleep with and to hand to signal_unblock(). */
+void signal_block(sigset_t *old);
+void signal_unblock(const sigset_t *old);
+
+/* Was a call interrupted for good since *before was taken?  Linux restarts one that has no
+ * time-out (can_restart) if every handler that ran has SA_RESTART. */
+bool signal_breaks(const struct signal_self *before, bool can_restart);
+
+/* Takes over the handlers that the program has installed so far, and the default action of
+ * signals that end the process. */
+void signal_attach(void);
+
+/* sigaction() and those made of it, once attached: 0 or -errno. */
+int signal_action(int sig, const struct sigaction *act, struct sigaction *old);
+int signal_interrupt(int sig, bool breaks);
+/* signal() with these SA_* flags; SIG_ERR and errno on failure. */
+sighandler_t signal_simple(int sig, sighandler_t handler, int flags);
+/* True once signal() must not set SA_RESTART for sig. */
+bool signal_is_breaking(int sig);
+
+#endif

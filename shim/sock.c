@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * sock.c - allocates, counts and frees sockets and what hangs on them.
+ */
+#include "sock.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "call.h"
+#include "pool.h"
+
+static struct pool socks = POOL_INIT(struct sock);
+static struct pool opts = POOL_INIT(struct sock_opt);
+static struct pool regs = POOL_INIT(struct sock_reg);
+
+struct sock *sock_new(engine_sock es)
+{
+	struct sock *s = pool_take(&socks);
+
+	if (!s)
+		return NULL;
+	s->es = es;
+	s->rcvtimeo = 0;
+	s->sndtimeo = 0;
+	s->rcvlowat = 1;
+	s->state = SOCK_UNCONNECTED;
+	s->is_nonblock = false;
+	s->is_bound = false;
+	s->is_reaped = false;
+	s->is_filled = false;
+	s->is_far_shut = false;
+	s->is_far_closed = false;
+	s->has_error = false;
+	s->tokens = 0;
+	s->fd = -1;
+	s->far = -1;
+	s->regs = NULL;
+	s->opts = NULL;
+	atomic_store(&s->numbers, 0);
+	atomic_store(&s->refs, 1);
+	return s;
+}
+
+bool sock_get_unless_free(struct sock *s)
+{
+	uint32_t n = atomic_load(&s->refs);
+
+	while (n) {
+		if (atomic_compare_exchange_weak(&s->refs, &n, n + 1))
+			return true;
+	}
+	return false;
+}
+
+static void sock_free(struct sock *s)
+{
+	struct sock_reg *r;
+
+	sock_opts_free(s);
+	while ((r = s->regs)) {
+		s->regs = r->next;
+		sock_reg_free(r);
+	}
+	pool_give(&socks, s);
+}
+
+void sock_put(struct sock *s)
+{
+	if (atomic_fetch_sub(&s->refs, 1) != 1)
+		return;
+	call_release(s);
+	sock_free(s);
+}
+
+int sock_opt_add(struct sock *s, int level, int name, const void *val, socklen_t len)
+{
+	struct sock_opt *o;
+
+	if (len > SOCK_OPT_BYTES)
+		len = SOCK_OPT_BYTES;
+	o = pool_take(&opts);
+	if (!o)
+		return -ENOMEM;
+	o->level = level;
+	o->name = name;
+	o->len = len;
+	memcpy(o->val, val, len);
+	pool_lock(&opts);
+	o->next = s->opts;
+	s->opts = o;
+	pool_unlock(&opts);
+	return 0;
+}
+
+void sock_opts_free(struct sock *s)
+{
+	struct sock_opt *o, *next;
+
+	pool_lock(&opts);
+	o = s->opts;
+	s->opts = NULL;
+	pool_unlock(&opts);
+	for (; o; o = next) {
+		next = o->next;
+		pool_give(&opts, o);
+	}
+}
+
+void sock_fork_prepare(void)
+{
+	pool_lock(&socks);
+	pool_lock(&opts);
+	pool_lock(&regs);
+}
+
+void sock_fork_done(void)
+{
+	pool_unlock(&regs);
+	pool_unlock(&opts);
+	pool_unlock(&socks);
+}
+
+struct sock_reg *sock_reg_new(void)
+{
+	return pool_take(&regs);
+}
+
+void sock_reg_free(struct sock_reg *r)
+{
+	pool_give(&regs, r);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * sock.h - one TCP socket as the program knows it: what Linux keeps in struct
+ * socket and struct file, beside the connection that the engine keeps.
+ */
+#ifndef XTCP_SOCK_H
+#define XTCP_SOCK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "engine.h"
+
+/* enum socket_state of Linux, whose words __inet_stream_connect() is written in. */
+enum sock_state { SOCK_UNCONNECTED, SOCK_CONNECTING, SOCK_CONNECTED, SOCK_LISTENING };
+
+#define SOCK_OPT_BYTES 40
+
+/* An option that was set, to be set again on a kernel socket. */
+struct sock_opt {
+	struct sock_opt *next;
+	int level, name;
+	socklen_t len;
+	unsigned char val[SOCK_OPT_BYTES];
+};
+
+/* An epoll set that watches the socket. */
+struct sock_reg {
+	struct sock_reg *next;
+	uintptr_t set;           /* fdtab_epoll() */
+	int fd;                  /* the socket's number that was registered */
+	uint32_t events;
+	uint64_t data;
+};
+
+struct sock {
+	struct sock *next_free;  /* overlaid by the pool; only meaningful while free */
+	_Atomic uint32_t refs;   /* slots and calls under way; 0: free */
+	_Atomic uint32_t numbers; /* slots */
+	engine_sock es;          /* 0: lost to a fork */
+	_Atomic xtime rcvtimeo, sndtimeo;  /* ns; 0: none */
+	_Atomic int rcvlowat;
+	_Atomic uint8_t state;   /* enum sock_state */
+	_Atomic bool is_nonblock;   /* the file's O_NONBLOCK as we saw it set last */
+	bool is_bound;           /* by bind() */
+	bool is_reaped;          /* engine_shut() was called */
+
+	/* The mirror, guarded by ready.c's lock; changed by ready.c alone. */
+	bool is_filled, is_far_shut, is_far_closed, has_error;
+	uint8_t tokens;          /* in flight */
+	int fd;                  /* one of its numbers; -1: none */
+	int far;                 /* the mirror's other end; -1: none */
+	struct sock_reg *regs;   /* owned */
+	struct sock_opt *opts;   /* newest first; owned */
+};
+
+/* A socket for es with one reference, the caller's; NULL: no memory. */
+struct sock *sock_new(engine_sock es);
+bool sock_get_unless_free(struct sock *s);
+/* The last one closes it: call_release(), which may sleep as a lingering close() does. */
+void sock_put(struct sock *s);
+
+/* Remembers an option (only until it is clear who serves the socket); -ENOMEM. */
+int sock_opt_add(struct sock *s, int level, int name, const void *val, socklen_t len);
+void sock_opts_free(struct sock *s);
+
+/* Around fork(), so that the child finds no lock held. */
+void sock_fork_prepare(void);
+void sock_fork_done(void);
+
+struct sock_reg *sock_reg_new(void);
+void sock_reg_free(struct sock_reg *r);
+
+#endif

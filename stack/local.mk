@@ -57,9 +57,16 @@ libstack_la_SOURCES = \
 	stack/tcp_icmp.c \
 	stack/tcp_impl.h \
 	stack/tcp_in.c \
+	stack/tcp_info.c \
+	stack/tcp_info.h \
 	stack/tcp_listen.c \
 	stack/tcp_loss.c \
 	stack/tcp_mss.c \
+	stack/tcp_opt.c \
+	stack/tcp_opt.h \
+	stack/tcp_opt_ip.c \
+	stack/tcp_opt_sock.c \
+	stack/tcp_opt_tcp.c \
 	stack/tcp_out.c \
 	stack/tcp_rack.c \
 	stack/tcp_rtt.c \

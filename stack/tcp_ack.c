@@ -389,6 +389,7 @@ int tcp_ack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, bool updat
 	}
 	if (seq_gt(th->ack, c->snd.nxt))
 		return CTR_tcp_bad_ack;
+	c->snd.last_ack = now;
 	c->loss.hold_lost = false;
 	if (seq_gt(th->ack, c->snd.una)) {
 		a.flag |= FLAG_SND_UNA_ADVANCED;

@@ -37,15 +37,17 @@ uint32_t tcp_ts_now(const struct tcp_conn *c, xtime now)
 	return xtime_ms(now) + c->ts_offset;
 }
 
+/* inet_sk_get_local_port_range(): a bound of the program's counts within the setting's. */
 static struct port_range conn_port_range(const struct tcp_conn *c)
 {
-	struct port_range r = c->opt.port_range;
+	const struct port_range *own = &c->opt.port_range;
+	struct port_range r = { (uint16_t)c->s->set.ip_local_port_min,
+	                        (uint16_t)c->s->set.ip_local_port_max, own->is_users };
 
-	if (!r.lo) {
-		r.lo = (uint16_t)c->s->set.ip_local_port_min;
-		r.hi = (uint16_t)c->s->set.ip_local_port_max;
-		r.is_users = false;
-	}
+	if (r.lo <= own->lo && own->lo <= r.hi)
+		r.lo = own->lo;
+	if (r.lo <= own->hi && own->hi <= r.hi)
+		r.hi = own->hi;
 	return r;
 }
 
@@ -132,6 +134,8 @@ static int connect_route(struct tcp_conn *c, ip4 daddr)
 		return ret;
 	if (c->rt.type == ROUTE_MULTICAST || c->rt.type == ROUTE_BROADCAST)
 		return -ENETUNREACH;
+	if (c->opt.dontroute && c->rt.next_hop != next_hop)
+		return -ENETUNREACH;
 	c->has_route = true;
 	return 0;
 }
@@ -162,6 +166,7 @@ static int connect_port(struct tcp_conn *c, ip4 *claim_addr, uint16_t *claim_por
 		.rnd = stack_random(s),
 		.may_reuse = tcp_tw_may_reuse,
 		.arg = c,
+		.no_reuse = !tcp_tw_allows_reuse(s, &c->ent.t),
 	};
 	int ret;
 

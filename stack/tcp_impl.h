@@ -106,7 +106,11 @@ struct tcp_sockopts {
 	int32_t priority;
 	int oif;                      /* SO_BINDTODEVICE: system's interface index, 0: none */
 	uint64_t max_pacing_rate;     /* bytes/s, ~0: none */
-	struct port_range port_range; /* IP_LOCAL_PORT_RANGE; lo 0: the setting's */
+	struct port_range port_range; /* IP_LOCAL_PORT_RANGE; lo or hi 0: the setting's */
+	uint32_t inert;               /* what changes nothing here (enum inert), as a difference
+	                               * from the defaults */
+	int32_t busy_poll;            /* SO_BUSY_POLL, kept only */
+	int32_t unicast_if;           /* IP_UNICAST_IF, kept only; wire order */
 	struct ip_optset ip_opts;       /* IP_OPTIONS */
 };
 
@@ -163,6 +167,7 @@ struct tcp_conn {
 		bool push_now;        /* TCP_NODELAY or uncorking: Nagle doesn't hold what is queued */
 		struct tx_queue txq;
 		xtime lsndtime;       /* last data transmission */
+		xtime last_ack;       /* last acceptable ACK (Linux rcv_tstamp) */
 		uint8_t out;          /* OUT_* */
 		xtime rexmit_at;      /* XTIME_NEVER when none */
 		uint8_t rexmit_kind;  /* enum rexmit_kind */
@@ -466,6 +471,8 @@ void tcp_keep_start(struct tcp_conn *c, xtime now);
 void tcp_time_wait(struct tcp_conn *c, uint8_t substate, xtime timeout, xtime now);
 void tcp_tw_input(struct tcp_tw *tw, const struct ip_hdr *ip, const struct tcp_hdr *th, size_t len,
                   int iface, xtime now);
+/* tcp_tw_reuse: may connect() choose TIME-WAIT ports towards this destination at all? */
+bool tcp_tw_allows_reuse(const struct stack *s, const struct tuple *t);
 bool tcp_tw_may_reuse(const struct ent *tw, void *conn);
 void tcp_tw_free(struct tcp_tw *tw);
 
@@ -477,5 +484,7 @@ void tcp_listen_stop(struct tcp_conn *l, xtime now);
 bool tcp_listen_ready(struct tcp_conn *child, xtime now);
 void tcp_listen_child_gone(struct tcp_conn *child);
 bool tcp_listen_has_child(const struct tcp_conn *l);
+/* Children that wait for accept(), and how many may. */
+void tcp_listen_counts(const struct tcp_conn *l, uint32_t *ready, uint32_t *backlog);
 
 #endif

@@ -113,6 +113,12 @@ void tcp_listen_stop(struct tcp_conn *l, xtime now)
 	free(ls);
 }
 
+void tcp_listen_counts(const struct tcp_conn *l, uint32_t *ready, uint32_t *backlog)
+{
+	*ready = l->listener ? l->listener->nready : 0;
+	*backlog = l->listener ? l->listener->backlog : 0;
+}
+
 /* A child in handshake or in the queue has died. */
 void tcp_listen_child_gone(struct tcp_conn *c)
 {

@@ -85,21 +85,29 @@ void tcp_time_wait(struct tcp_conn *c, uint8_t substate, xtime timeout, xtime no
 	tcp_done(c, now);
 }
 
+bool tcp_tw_allows_reuse(const struct stack *s, const struct tuple *t)
+{
+	bool is_loopback = t->laddr >> 24 == 127 || t->raddr >> 24 == 127 || t->laddr == t->raddr;
+
+	return s->set.tcp_tw_reuse == 1 || (s->set.tcp_tw_reuse == 2 && is_loopback);
+}
+
 /* tcp_twsk_unique(): may the connection that is about to open take this tuple?  Its
- * numbers then start beyond those of the old one. */
+ * numbers then start beyond those of the old one.  A port that the program chose
+ * itself needs only the timestamps (Linux passes no twp then); one that connect() is
+ * choosing also the setting, and a last timestamp that is tcp_tw_reuse_delay old. */
 bool tcp_tw_may_reuse(const struct ent *e, void *conn)
 {
 	const struct tcp_tw *tw = container_of(e, const struct tcp_tw, ent);
 	struct tcp_conn *c = conn;
-	int reuse = tw->s->set.tcp_tw_reuse;
-	bool is_loopback = tw->ent.t.laddr >> 24 == 127 || tw->ent.t.raddr >> 24 == 127 ||
-	                   tw->ent.t.laddr == tw->ent.t.raddr;
+	xtime delay = tw->s->set.tcp_tw_reuse_delay * XTIME_MSEC;
 	seq32 seq;
 
-	/* Linux asks that the last timestamp is at least tcp_tw_reuse_delay old. */
-	if (!tw->ts_ok || !tw->ts_recent_stamp || !reuse || (reuse == 2 && !is_loopback))
+	if (!tw->ts_ok || !tw->ts_recent_stamp)
 		return false;
-	if (c->opened_at - tw->ts_recent_stamp < tw->s->set.tcp_tw_reuse_delay * XTIME_MSEC)
+	if (!conntab_port(&c->bind) &&
+	    (!tcp_tw_allows_reuse(tw->s, &tw->ent.t) || tw->substate == TCP_FIN_WAIT2 ||
+	     c->opened_at - tw->ts_recent_stamp < delay))
 		return false;
 	seq = tw->snd_nxt + 65535 + 2;
 	c->snd.iss = seq ? seq : 1;

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tcp_opt_sock.c - options at SOL_SOCKET (sk_setsockopt, sk_getsockopt).
+ *
+ * SO_RCVTIMEO, SO_SNDTIMEO, SO_TYPE, SO_PROTOCOL, SO_DOMAIN, SO_ERROR and the name of
+ * SO_BINDTODEVICE are the shim's; an interface is known here by its index.
+ */
+#include "tcp_opt.h"
+
+#include <errno.h>
+#include <string.h>
+
+#ifndef SO_RCVMARK
+#define SO_RCVMARK 75
+#endif
+#ifndef SO_TXREHASH
+#define SO_TXREHASH 74
+#endif
+
+/* SOCK_MIN_SNDBUF and SOCK_MIN_RCVBUF of a 64-bit Linux: what one small buffer takes there. */
+#define SNDBUF_MIN 4608u
+#define RCVBUF_MIN 2304u
+#define PRIORITY_FREE 6          /* up to here without a capability */
+
+#define GET(name) static int name(const struct tcp_conn *c, const struct sockopt *o, \
+	                          union optval *v, size_t room, xtime now)
+#define SET(name) static int name(struct tcp_conn *c, const struct sockopt *o, \
+	                          const struct optset *in)
+#define UNUSED_GET() do { (void)c; (void)o; (void)room; (void)now; } while (0)
+
+SET(set_debug)
+{
+	if (in->val && !in->may_admin)
+		return -EACCES;
+	return opt_set_inert(c, o, in);
+}
+
+SET(set_reuseaddr)
+{
+	(void)o;
+	c->opt.reuseaddr = c->bind.reuse = in->val != 0;
+	return 0;
+}
+
+SET(set_reuseport)
+{
+	(void)o;
+	c->opt.reuseport = c->bind.reuseport = in->val != 0;
+	return 0;
+}
+
+/* Twice what is asked for (Linux counts its own overhead in), within limits. */
+static uint32_t buffer_size(int32_t val, uint32_t least)
+{
+	return MAX((uint32_t)MIN(MAX(val, 0), INT32_MAX / 2) * 2, least);
+}
+
+static int set_sndbuf_to(struct tcp_conn *c, int32_t val)
+{
+	c->opt.sndbuf = buffer_size(val, SNDBUF_MIN);
+	c->opt.is_sndbuf_locked = true;
+	tcp_report(c);
+	return 0;
+}
+
+static int set_rcvbuf_to(struct tcp_conn *c, int32_t val)
+{
+	c->opt.rcvbuf = buffer_size(val, RCVBUF_MIN);
+	c->opt.is_rcvbuf_locked = true;
+	return 0;
+}
+
+/* A negative value is a large one, as Linux compares without sign. */
+SET(set_sndbuf)
+{
+	(void)o;
+	return set_sndbuf_to(c, (int32_t)MIN((uint32_t)in->val, (uint32_t)c->s->set.wmem_max));
+}
+
+SET(set_rcvbuf)
+{
+	(void)o;
+	return set_rcvbuf_to(c, (int32_t)MIN((uint32_t)in->val, (uint32_t)c->s->set.rmem_max));
+}
+
+SET(set_sndbufforce)
+{
+	(void)o;
+	return in->may_admin ? set_sndbuf_to(c, in->val) : -EPERM;
+}
+
+SET(set_rcvbufforce)
+{
+	(void)o;
+	return in->may_admin ? set_rcvbuf_to(c, in->val) : -EPERM;
+}
+
+GET(get_sndbuf)
+{
+	UNUSED_GET();
+	return opt_int(v, (int32_t)c->opt.sndbuf);
+}
+
+GET(get_rcvbuf)
+{
+	UNUSED_GET();
+	return opt_int(v, (int32_t)c->opt.rcvbuf);
+}
+
+enum { BUF_LOCK_SND = 1, BUF_LOCK_RCV = 2 };
+
+SET(set_buf_lock)
+{
+	(void)o;
+	if (in->val & ~(BUF_LOCK_SND | BUF_LOCK_RCV))
+		return -EINVAL;
+	c->opt.is_sndbuf_locked = in->val & BUF_LOCK_SND;
+	c->opt.is_rcvbuf_locked = in->val & BUF_LOCK_RCV;
+	return 0;
+}
+
+GET(get_buf_lock)
+{
+	UNUSED_GET();
+	return opt_int(v, (c->opt.is_sndbuf_locked ? BUF_LOCK_SND : 0) |
+	                  (c->opt.is_rcvbuf_locked ? BUF_LOCK_RCV : 0));
+}
+
+/* tcp_set_keepalive() */
+SET(set_keepalive)
+{
+	bool was_on = c->opt.keepalive;
+
+	(void)o;
+	c->opt.keepalive = in->val != 0;
+	if (c->opt.keepalive != was_on)
+		tcp_keep_start(c, in->now);
+	return 0;
+}
+
+SET(set_linger)
+{
+	struct linger l;
+
+	(void)o;
+	if (in->len < sizeof(l))
+		return -EINVAL;
+	memcpy(&l, in->p, sizeof(l));
+	if (!l.l_onoff)
+		c->opt.linger_s = -1;
+	else
+		c->opt.linger_s = l.l_linger < 0 ? INT32_MAX : l.l_linger;
+	return 0;
+}
+
+GET(get_linger)
+{
+	UNUSED_GET();
+	v->linger.l_onoff = c->opt.linger_s >= 0;
+	v->linger.l_linger = MAX(c->opt.linger_s, 0);
+	return sizeof(v->linger);
+}
+
+SET(set_priority)
+{
+	(void)o;
+	if ((in->val < 0 || in->val > PRIORITY_FREE) && !in->may_admin)
+		return -EPERM;
+	c->opt.priority = in->val;
+	return 0;
+}
+
+GET(get_priority)
+{
+	UNUSED_GET();
+	return opt_int(v, c->opt.priority);
+}
+
+/* tcp_set_rcvlowat(): the buffer grows to hold it, unless the program has set its size. */
+SET(set_rcvlowat)
+{
+	uint32_t cap = c->opt.is_rcvbuf_locked ? c->opt.rcvbuf : (uint32_t)c->s->set.tcp_rmem_max;
+	uint32_t val = in->val < 0 ? INT32_MAX : (uint32_t)in->val;
+
+	(void)o;
+	val = MIN(val, cap / 2);
+	c->opt.rcvlowat = MAX(val, 1u);
+	if (!c->opt.is_rcvbuf_locked && tcp_win_from_space(c->opt.rcvbuf) < val) {
+		c->opt.rcvbuf = val * 2;
+		c->rcv.window_clamp = MAX(c->rcv.window_clamp, val);
+	}
+	tcp_report(c);
+	return 0;
+}
+
+GET(get_rcvlowat)
+{
+	UNUSED_GET();
+	return opt_int(v, (int32_t)c->opt.rcvlowat);
+}
+
+GET(get_acceptconn)
+{
+	UNUSED_GET();
+	return opt_int(v, c->state == TCP_LISTEN);
+}
+
+SET(set_mark)
+{
+	(void)o;
+	if (!in->may_admin)
+		return -EPERM;
+	c->opt.mark = (uint32_t)in->val;
+	return 0;
+}
+
+GET(get_mark)
+{
+	UNUSED_GET();
+	return opt_int(v, (int32_t)c->opt.mark);
+}
+
+/* Once it is locked it stays so. */
+SET(set_lock_filter)
+{
+	union optval v;
+
+	opt_get_inert(c, o, &v, sizeof(v.i), in->now);
+	if (v.i && !in->val)
+		return -EPERM;
+	return opt_set_inert(c, o, in);
+}
+
+SET(set_busy_poll)
+{
+	(void)o;
+	if (in->val < 0)
+		return -EINVAL;
+	c->opt.busy_poll = in->val;
+	return 0;
+}
+
+GET(get_busy_poll)
+{
+	UNUSED_GET();
+	return opt_int(v, c->opt.busy_poll);
+}
+
+SET(set_prefer_busy_poll)
+{
+	if (in->val && !in->may_admin)
+		return -EPERM;
+	return opt_set_inert(c, o, in);
+}
+
+SET(set_busy_poll_budget)
+{
+	(void)c;
+	(void)o;
+	if (in->val < 0 || in->val > UINT16_MAX)
+		return -EINVAL;
+	return in->val && !in->may_admin ? -EPERM : 0;
+}
+
+/* Segments are not paced at a rate that the program sets: only "no limit" can be kept. */
+SET(set_max_pacing_rate)
+{
+	uint64_t rate = in->val == -1 ? UINT64_MAX : (uint32_t)in->val;
+
+	(void)o;
+	if (in->len == sizeof(rate))
+		memcpy(&rate, in->p, sizeof(rate));
+	if (rate != UINT64_MAX)
+		return -ENOPROTOOPT;
+	c->opt.max_pacing_rate = rate;
+	return 0;
+}
+
+GET(get_max_pacing_rate)
+{
+	UNUSED_GET();
+	if (room < sizeof(v->u64))
+		return opt_int(v, (int32_t)(uint32_t)MIN(c->opt.max_pacing_rate, (uint64_t)UINT32_MAX));
+	v->u64 = c->opt.max_pacing_rate;
+	return sizeof(v->u64);
+}
+
+SET(set_txrehash)
+{
+	struct optset on = *in;
+
+	if (in->val < -1 || in->val > 1)
+		return -EINVAL;
+	if (in->val == -1)
+		on.val = 1;
+	return opt_set_inert(c, o, &on);
+}
+
+/* SO_CNX_ADVICE 1: the connection makes no progress, look for another way. */
+SET(set_cnx_advice)
+{
+	(void)o;
+	if (in->val == 1 && c->has_route)
+		(void)tcp_reroute(c, in->now);
+	return 0;
+}
+
+/* sk_get_meminfo(); what waits here is counted by its bytes. */
+GET(get_meminfo)
+{
+	UNUSED_GET();
+	v->meminfo[0] = c->rcv.q.len;
+	v->meminfo[1] = c->opt.rcvbuf;
+	v->meminfo[2] = c->snd.q.len;
+	v->meminfo[3] = c->opt.sndbuf;
+	v->meminfo[5] = c->snd.q.len;
+	return sizeof(v->meminfo);
+}
+
+SET(set_bindtoifindex)
+{
+	(void)o;
+	if (c->opt.oif && !in->may_admin)
+		return -EPERM;
+	if (in->val < 0)
+		return -EINVAL;
+	c->opt.oif = c->bind.oif = in->val;
+	if (c->has_route)
+		(void)tcp_reroute(c, in->now);
+	return 0;
+}
+
+GET(get_bindtoifindex)
+{
+	UNUSED_GET();
+	return opt_int(v, c->opt.oif);
+}
+
+static const struct sockopt rows[] = {
+	{ SO_DEBUG, opt_get_inert, set_debug, INERT_DEBUG, 0, 0 },
+	{ SO_REUSEADDR, opt_get_flag, set_reuseaddr, offsetof(struct tcp_sockopts, reuseaddr), 0, 0 },
+	{ SO_REUSEPORT, opt_get_flag, set_reuseport, offsetof(struct tcp_sockopts, reuseport), 0, 0 },
+	{ SO_DONTROUTE, OPT_FLAG(dontroute) },
+	{ SO_BROADCAST, OPT_FLAG(broadcast) },
+	{ SO_OOBINLINE, OPT_FLAG(oobinline) },
+	{ SO_KEEPALIVE, opt_get_flag, set_keepalive, offsetof(struct tcp_sockopts, keepalive), 0, 0 },
+	{ SO_LINGER, get_linger, set_linger, 0, 0, 0 },
+	{ SO_SNDBUF, get_sndbuf, set_sndbuf, 0, 0, 0 },
+	{ SO_RCVBUF, get_rcvbuf, set_rcvbuf, 0, 0, 0 },
+	{ SO_SNDBUFFORCE, NULL, set_sndbufforce, 0, 0, 0 },
+	{ SO_RCVBUFFORCE, NULL, set_rcvbufforce, 0, 0, 0 },
+	{ SO_BUF_LOCK, get_buf_lock, set_buf_lock, 0, 0, 0 },
+	{ SO_RCVLOWAT, get_rcvlowat, set_rcvlowat, 0, 0, 0 },
+	{ SO_SNDLOWAT, opt_get_const, NULL, 0, 1, 1 },
+	{ SO_PRIORITY, get_priority, set_priority, 0, 0, 0 },
+	{ SO_MARK, get_mark, set_mark, 0, 0, 0 },
+	{ SO_BINDTOIFINDEX, get_bindtoifindex, set_bindtoifindex, 0, 0, 0 },
+	{ SO_ACCEPTCONN, get_acceptconn, NULL, 0, 0, 0 },
+	{ SO_MEMINFO, get_meminfo, NULL, 0, 0, 0 },
+	{ SO_MAX_PACING_RATE, get_max_pacing_rate, set_max_pacing_rate, 0, 0, 0 },
+	{ SO_CNX_ADVICE, NULL, set_cnx_advice, 0, 0, 0 },
+	{ SO_INCOMING_CPU, opt_get_const, NULL, 0, -1, 0 },
+	{ SO_INCOMING_NAPI_ID, opt_get_const, NULL, 0, 0, 0 },
+	{ SO_BUSY_POLL, get_busy_poll, set_busy_poll, 0, 0, 0 },
+	{ SO_PREFER_BUSY_POLL, opt_get_inert, set_prefer_busy_poll, INERT_PREFER_BUSY_POLL, 0, 0 },
+	{ SO_BUSY_POLL_BUDGET, NULL, set_busy_poll_budget, 0, 0, 0 },
+	{ SO_BSDCOMPAT, opt_get_const, opt_set_refuse, 0, 0, 0 },
+	{ SO_NO_CHECK, OPT_INERT(INERT_NO_CHECK) },
+	{ SO_RXQ_OVFL, OPT_INERT(INERT_RXQ_OVFL) },
+	{ SO_WIFI_STATUS, OPT_INERT(INERT_WIFI_STATUS) },
+	{ SO_NOFCS, OPT_INERT(INERT_NOFCS) },
+	{ SO_SELECT_ERR_QUEUE, OPT_INERT(INERT_SELECT_ERR_QUEUE) },
+	{ SO_RCVMARK, OPT_INERT(INERT_RCVMARK) },
+	{ SO_LOCK_FILTER, opt_get_inert, set_lock_filter, INERT_LOCK_FILTER, 0, 0 },
+	{ SO_TXREHASH, opt_get_inert, set_txrehash, INERT_TXREHASH, 0, 0 },
+	{ SO_PASSCRED, opt_get_refuse, opt_set_refuse, EOPNOTSUPP, 0, 0 },
+	{ SO_PASSSEC, opt_get_refuse, opt_set_refuse, EOPNOTSUPP, 0, 0 },
+	{ SO_PEERGROUPS, opt_get_refuse, NULL, ENODATA, 0, 0 },
+};
+
+const struct opt_table opt_sock = { rows, ARRAY_LEN(rows) };

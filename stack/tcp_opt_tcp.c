@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tcp_opt_tcp.c - options at IPPROTO_TCP (do_tcp_setsockopt, do_tcp_getsockopt).
+ *
+ * Times are kept as given; Linux rounds TCP_RTO_MIN_US and TCP_RTO_MAX_MS up to its clock
+ * tick and getsockopt() shows that, here it shows what was set.
+ */
+#include "tcp_opt.h"
+
+#include <errno.h>
+#include <string.h>
+
+#ifndef TCP_RTO_MAX_MS
+#define TCP_RTO_MAX_MS 44
+#endif
+#ifndef TCP_RTO_MIN_US
+#define TCP_RTO_MIN_US 45
+#endif
+#ifndef TCP_IS_MPTCP
+#define TCP_IS_MPTCP 43
+#endif
+
+#define MSS_MIN 88               /* TCP_MIN_MSS */
+#define WINDOW_MAX 32767         /* MAX_TCP_WINDOW */
+#define WINDOW_CLAMP_MIN 1152    /* half of the smallest receive buffer */
+#define FIN_TIMEOUT_MAX_S 120
+#define RTO_MIN_LEAST_US 4000    /* more than one tick of a 250 Hz kernel */
+#define RTO_MIN_MOST_US 200000
+
+#define GET(name) static int name(const struct tcp_conn *c, const struct sockopt *o, \
+	                          union optval *v, size_t room, xtime now)
+#define SET(name) static int name(struct tcp_conn *c, const struct sockopt *o, \
+	                          const struct optset *in)
+#define UNUSED_GET() do { (void)c; (void)o; (void)room; (void)now; } while (0)
+
+static bool in_bounds(const struct sockopt *o, const struct optset *in)
+{
+	return in->val >= o->lo && in->val <= o->hi;
+}
+
+SET(set_nodelay)
+{
+	(void)o;
+	c->opt.nodelay = in->val != 0;
+	if (c->opt.nodelay) {
+		c->snd.push_now = true;
+		tcp_want_output(c);
+	}
+	return 0;
+}
+
+SET(set_cork)
+{
+	(void)o;
+	c->opt.cork = in->val != 0;
+	if (!c->opt.cork) {
+		if (c->opt.nodelay)
+			c->snd.push_now = true;
+		tcp_want_output(c);
+	}
+	return 0;
+}
+
+SET(set_maxseg)
+{
+	(void)o;
+	if (in->val && (in->val < MSS_MIN || in->val > WINDOW_MAX))
+		return -EINVAL;
+	c->opt.user_mss = (uint16_t)in->val;
+	return 0;
+}
+
+GET(get_maxseg)
+{
+	UNUSED_GET();
+	if (c->opt.user_mss && conn_in(c, ST(CLOSE) | ST(LISTEN)))
+		return opt_int(v, c->opt.user_mss);
+	return opt_int(v, (int32_t)c->snd.mss_cache);
+}
+
+/* tcp_sock_set_keepidle_locked(): counts from the last that was heard. */
+SET(set_keepidle)
+{
+	xtime idle = in->now - c->rcv.lrcvtime;
+
+	if (!in_bounds(o, in))
+		return -EINVAL;
+	c->opt.keep_idle_s = (uint32_t)in->val;
+	if (c->opt.keepalive && !conn_in(c, ST(CLOSE) | ST(LISTEN)))
+		tcp_keep_set(c, in->now + MAX(tcp_keep_time(c) - idle, 0));
+	return 0;
+}
+
+GET(get_keepidle)
+{
+	UNUSED_GET();
+	return opt_int(v, (int32_t)(tcp_keep_time(c) / XTIME_SEC));
+}
+
+SET(set_keepintvl)
+{
+	if (!in_bounds(o, in))
+		return -EINVAL;
+	c->opt.keep_intvl_s = (uint32_t)in->val;
+	return 0;
+}
+
+GET(get_keepintvl)
+{
+	UNUSED_GET();
+	return opt_int(v, c->opt.keep_intvl_s ? (int32_t)c->opt.keep_intvl_s
+	                                      : c->s->set.tcp_keepalive_intvl);
+}
+
+SET(set_keepcnt)
+{
+	if (!in_bounds(o, in))
+		return -EINVAL;
+	c->opt.keep_cnt = (uint8_t)in->val;
+	return 0;
+}
+
+GET(get_keepcnt)
+{
+	UNUSED_GET();
+	return opt_int(v, c->opt.keep_cnt ? c->opt.keep_cnt : c->s->set.tcp_keepalive_probes);
+}
+
+SET(set_syncnt)
+{
+	if (!in_bounds(o, in))
+		return -EINVAL;
+	c->opt.syn_cnt = (uint8_t)in->val;
+	return 0;
+}
+
+GET(get_syncnt)
+{
+	UNUSED_GET();
+	return opt_int(v, c->opt.syn_cnt ? c->opt.syn_cnt : c->s->set.tcp_syn_retries);
+}
+
+SET(set_linger2)
+{
+	(void)o;
+	c->opt.linger2_s = MAX(MIN(in->val, FIN_TIMEOUT_MAX_S), -1);
+	return 0;
+}
+
+GET(get_linger2)
+{
+	UNUSED_GET();
+	return opt_int(v, c->opt.linger2_s ? c->opt.linger2_s : c->s->set.tcp_fin_timeout);
+}
+
+/* secs_to_retrans() and back: SYN-ACKs are sent at 1 s, doubling up to the maximum. */
+static uint8_t retrans_of_seconds(int32_t seconds, int32_t rto_max)
+{
+	int32_t timeout = 1, period = 1;
+	uint8_t n = 1;
+
+	if (seconds <= 0)
+		return 0;
+	while (seconds > period && n < 255) {
+		n++;
+		timeout = MIN(timeout * 2, rto_max);
+		period += timeout;
+	}
+	return n;
+}
+
+static int32_t seconds_of_retrans(uint8_t n, int32_t rto_max)
+{
+	int32_t timeout = 1, period = 1;
+
+	if (!n)
+		return 0;
+	while (--n) {
+		timeout = MIN(timeout * 2, rto_max);
+		period += timeout;
+	}
+	return period;
+}
+
+static int32_t rto_max_s(const struct tcp_conn *c)
+{
+	return (int32_t)(tcp_rto_max(c) / XTIME_SEC);
+}
+
+SET(set_defer_accept)
+{
+	(void)o;
+	c->opt.defer_accept = retrans_of_seconds(in->val, rto_max_s(c));
+	return 0;
+}
+
+GET(get_defer_accept)
+{
+	UNUSED_GET();
+	return opt_int(v, seconds_of_retrans(c->opt.defer_accept, rto_max_s(c)));
+}
+
+/* tcp_set_window_clamp() */
+SET(set_window_clamp)
+{
+	uint32_t clamp = (uint32_t)MAX(in->val, WINDOW_CLAMP_MIN);
+
+	(void)o;
+	if (!in->val) {
+		if (c->state != TCP_CLOSE)
+			return -EINVAL;
+		c->opt.window_clamp = c->rcv.window_clamp = 0;
+		return 0;
+	}
+	if (clamp < c->rcv.window_clamp)
+		c->rcv.ssthresh = MIN(c->rcv.ssthresh, clamp);
+	else
+		c->rcv.ssthresh = MAX(c->rcv.ssthresh, MIN(c->rcv.wnd, clamp));
+	c->opt.window_clamp = c->rcv.window_clamp = clamp;
+	return 0;
+}
+
+GET(get_window_clamp)
+{
+	UNUSED_GET();
+	return opt_int(v, (int32_t)(c->state == TCP_CLOSE ? c->opt.window_clamp
+	                                                  : c->rcv.window_clamp));
+}
+
+/* __tcp_sock_set_quickack() */
+SET(set_quickack)
+{
+	(void)o;
+	if (!in->val) {
+		c->rcv.pingpong = TCP_PINGPONG_THRESH;
+		return 0;
+	}
+	c->rcv.pingpong = 0;
+	if (conn_in(c, ST(ESTABLISHED) | ST(CLOSE_WAIT)) && c->rcv.ack_scheduled) {
+		c->rcv.pushed = MAX(c->rcv.pushed, 1);
+		tcp_cleanup_rbuf(c, 1, in->now);
+		if (!(in->val & 1))
+			c->rcv.pingpong = TCP_PINGPONG_THRESH;
+	}
+	return 0;
+}
+
+GET(get_quickack)
+{
+	UNUSED_GET();
+	return opt_int(v, c->rcv.pingpong < TCP_PINGPONG_THRESH);
+}
+
+SET(set_user_timeout)
+{
+	(void)o;
+	if (in->val < 0)
+		return -EINVAL;
+	c->opt.user_timeout_ms = (uint32_t)in->val;
+	return 0;
+}
+
+GET(get_user_timeout)
+{
+	UNUSED_GET();
+	return opt_int(v, (int32_t)c->opt.user_timeout_ms);
+}
+
+SET(set_notsent_lowat)
+{
+	(void)o;
+	c->opt.notsent_lowat = (uint32_t)in->val;
+	tcp_report(c);
+	return 0;
+}
+
+GET(get_notsent_lowat)
+{
+	UNUSED_GET();
+	return opt_int(v, (int32_t)c->opt.notsent_lowat);
+}
+
+/* tcp_set_congestion_control() */
+SET(set_congestion)
+{
+	const struct cc_ops *ops;
+	char name[CC_NAME_MAX] = "";
+
+	(void)o;
+	if (!in->len)
+		return -EINVAL;
+	memcpy(name, in->p, strnlen(in->p, MIN(in->len, sizeof(name) - 1)));
+	ops = cc_find(name);
+	if (!ops)
+		return -ENOENT;
+	if (ops == c->cc.ops)
+		return 0;
+	c->cc.ops = ops;
+	memset(c->cc.priv, 0, sizeof(c->cc.priv));
+	if (!conn_in(c, ST(CLOSE) | ST(LISTEN)) && ops->init)
+		ops->init(c, in->now);
+	return 0;
+}
+
+GET(get_congestion)
+{
+	UNUSED_GET();
+	memcpy(v->name, c->cc.ops->name, strnlen(c->cc.ops->name, sizeof(v->name) - 1));
+	return sizeof(v->name);
+}
+
+SET(set_rto_max)
+{
+	if (!in_bounds(o, in))
+		return -EINVAL;
+	c->opt.rto_max_ms = (uint32_t)in->val;
+	return 0;
+}
+
+GET(get_rto_max)
+{
+	UNUSED_GET();
+	return opt_int(v, (int32_t)(tcp_rto_max(c) / XTIME_MSEC));
+}
+
+SET(set_rto_min)
+{
+	if (!in_bounds(o, in))
+		return -EINVAL;
+	c->opt.rto_min_us = (uint32_t)in->val;
+	return 0;
+}
+
+GET(get_rto_min)
+{
+	UNUSED_GET();
+	return opt_int(v, c->opt.rto_min_us ? (int32_t)c->opt.rto_min_us : c->s->set.tcp_rto_min_us);
+}
+
+/* Linux has dropped its effect but still checks it. */
+SET(set_thin_dupack)
+{
+	(void)c;
+	return in_bounds(o, in) ? 0 : -EINVAL;
+}
+
+GET(get_timestamp)
+{
+	UNUSED_GET();
+	return opt_int(v, (int32_t)tcp_ts_now(c, now));
+}
+
+GET(get_info)
+{
+	UNUSED_GET();
+	tcp_get_info(c, &v->info, now);
+	return sizeof(v->info);
+}
+
+/* Neither reno nor cubic have anything to tell. */
+GET(get_cc_info)
+{
+	UNUSED_GET();
+	(void)v;
+	return 0;
+}
+
+static const struct sockopt rows[] = {
+	{ TCP_NODELAY, opt_get_flag, set_nodelay, offsetof(struct tcp_sockopts, nodelay), 0, 0 },
+	{ TCP_CORK, opt_get_flag, set_cork, offsetof(struct tcp_sockopts, cork), 0, 0 },
+	{ TCP_MAXSEG, get_maxseg, set_maxseg, 0, 0, 0 },
+	{ TCP_KEEPIDLE, get_keepidle, set_keepidle, 0, 1, 32767 },
+	{ TCP_KEEPINTVL, get_keepintvl, set_keepintvl, 0, 1, 32767 },
+	{ TCP_KEEPCNT, get_keepcnt, set_keepcnt, 0, 1, 127 },
+	{ TCP_SYNCNT, get_syncnt, set_syncnt, 0, 1, 127 },
+	{ TCP_LINGER2, get_linger2, set_linger2, 0, 0, 0 },
+	{ TCP_DEFER_ACCEPT, get_defer_accept, set_defer_accept, 0, 0, 0 },
+	{ TCP_WINDOW_CLAMP, get_window_clamp, set_window_clamp, 0, 0, 0 },
+	{ TCP_QUICKACK, get_quickack, set_quickack, 0, 0, 0 },
+	{ TCP_USER_TIMEOUT, get_user_timeout, set_user_timeout, 0, 0, 0 },
+	{ TCP_NOTSENT_LOWAT, get_notsent_lowat, set_notsent_lowat, 0, 0, 0 },
+	{ TCP_CONGESTION, get_congestion, set_congestion, 0, 0, 0 },
+	{ TCP_RTO_MAX_MS, get_rto_max, set_rto_max, 0, 1000, 120000 },
+	{ TCP_RTO_MIN_US, get_rto_min, set_rto_min, 0, RTO_MIN_LEAST_US + 1, RTO_MIN_MOST_US },
+	{ TCP_THIN_DUPACK, opt_get_const, set_thin_dupack, 0, 0, 1 },
+	{ TCP_TIMESTAMP, get_timestamp, opt_set_refuse, EPERM, 0, 0 },
+	{ TCP_INFO, get_info, NULL, 0, 0, 0 },
+	{ TCP_CC_INFO, get_cc_info, NULL, 0, 0, 0 },
+	{ TCP_IS_MPTCP, opt_get_const, NULL, 0, 0, 0 },
+};
+
+const struct opt_table opt_tcp = { rows, ARRAY_LEN(rows) };

@@ -253,8 +253,8 @@ static int add_given_routes(struct engine *e)
 		r = stack_add_route(e->stack, &rt);
 	}
 	for (i = 0; i < e->cfg.naddr && !r; i++) {
-		rt.dst = e->cfg.addrs[i].addr;
 		rt.plen = e->cfg.addrs[i].plen;
+		rt.dst = rt.plen ? e->cfg.addrs[i].addr & UINT32_MAX << (32 - rt.plen) : 0;
 		rt.gateway = 0;
 		if (rt.plen < 32)
 			r = stack_add_route(e->stack, &rt);

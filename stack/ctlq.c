@@ -6,16 +6,18 @@
  *   |    [hdr|frame][hdr|frame]      |
  *
  * Each record lies in one piece: one that would go beyond the end starts at the
- * beginning instead, behind a record that says so.  The record that was popped last is given
- * back only by the next call, as its bytes are still being sent.
+ * beginning instead, behind a record that says so.  Records are written onward even when
+ * the ring is empty, so that the bytes of those popped stay as they are for a while: the
+ * caller may collect many frames before it sends them.
  */
 #include "ctlq.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Holds an echo reply of 65,535 bytes in fragments of 576, and some more. */
-#define CTLQ_SIZE (192u * 1024)
+/* Room for an echo reply of 65,535 bytes in fragments of 576, and some more. */
+#define CTLQ_LIMIT (192u * 1024)
+#define CTLQ_SIZE (CTLQ_LIMIT + CTLQ_KEPT)
 #define CTLQ_ALIGN 8u
 #define FRAME_MAX (UINT16_MAX + 14u)   /* the longest IP packet in an Ethernet frame */
 #define IFACE_WRAP (-1)
@@ -31,18 +33,16 @@ struct ctlq {
 	uint32_t head;    /* where the next record goes */
 	uint32_t tail;    /* the oldest record */
 	uint32_t used;    /* bytes from tail to head */
-	uint32_t popped;  /* size of the record at tail that was handed out, 0: none */
 	uint32_t n;       /* frames waiting */
 	_Alignas(CTLQ_ALIGN) uint8_t buf[CTLQ_SIZE];
 };
 
 struct ctlq *ctlq_new(void)
 {
-	/* malloc() of this size is fresh pages: those that are never used cost nothing. */
 	struct ctlq *q = malloc(sizeof(*q));
 
 	if (q)
-		q->head = q->tail = q->used = q->popped = q->n = 0;
+		q->head = q->tail = q->used = q->n = 0;
 	return q;
 }
 
@@ -79,31 +79,21 @@ static void drop_tail(struct ctlq *q, uint32_t size)
 {
 	q->tail = (q->tail + size) % CTLQ_SIZE;
 	q->used -= size;
-	if (q->used == 0)
-		q->head = q->tail = 0;
-}
-
-static void release(struct ctlq *q)
-{
-	if (q->popped)
-		drop_tail(q, q->popped);
-	q->popped = 0;
 }
 
 uint8_t *ctlq_push(struct ctlq *q, int iface, size_t len)
 {
 	uint32_t size, to_end, at;
 
-	release(q);
 	if (len > FRAME_MAX)
 		return NULL;
 	size = (uint32_t)(sizeof(struct record) + len + CTLQ_ALIGN - 1) & ~(CTLQ_ALIGN - 1);
 	to_end = CTLQ_SIZE - q->head;
 	if (size > to_end) {
-		if (q->used + to_end + size > CTLQ_SIZE)
+		if (q->used + to_end + size > CTLQ_LIMIT)
 			return NULL;
 		put_record(q, IFACE_WRAP, 0, to_end);
-	} else if (q->used + size > CTLQ_SIZE) {
+	} else if (q->used + size > CTLQ_LIMIT) {
 		return NULL;
 	}
 	at = q->head;
@@ -125,13 +115,12 @@ bool ctlq_pop(struct ctlq *q, struct frame_out *f)
 	struct record r;
 	uint8_t *frame;
 
-	release(q);
 	if (q->n == 0)
 		return false;
 	skip_wrap(q);
 	r = record_at(q, q->tail);
 	frame = q->buf + q->tail + sizeof(r);
-	q->popped = r.size;
+	drop_tail(q, r.size);
 	q->n--;
 	f->iface = r.iface;
 	f->hdr_len = MIN(r.len, FRAME_HDR_MAX);

@@ -14,6 +14,8 @@
 
 struct ctlq;
 
+#define CTLQ_KEPT 65536u
+
 struct ctlq *ctlq_new(void);   /* NULL: no memory */
 void ctlq_free(struct ctlq *q);
 
@@ -22,7 +24,7 @@ bool ctlq_is_empty(const struct ctlq *q);
 /* Room for a frame of len bytes at the queue's end, to be filled at once; NULL: full. */
 uint8_t *ctlq_push(struct ctlq *q, int iface, size_t len);
 
-/* Takes out the oldest frame; its bytes stay valid until the next push or pop.
+/* Takes out the oldest frame; its bytes stay valid until CTLQ_KEPT more bytes were pushed.
  * False when there is none. */
 bool ctlq_pop(struct ctlq *q, struct frame_out *f);
 

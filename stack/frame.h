@@ -29,7 +29,7 @@ struct frame_in {
 #define FRAME_HDR_MAX 640
 
 /* A frame to send: `hdr` belongs to the frame; `payload` points into the send
- * ring of a connection and is valid until the next call into the stack. */
+ * ring of a connection and is valid as long as stack_output() says. */
 struct frame_out {
 	int iface;                   /* index given by stack_add_iface() */
 	size_t hdr_len;              /* bytes used in hdr, link header included */

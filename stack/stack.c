@@ -247,17 +247,31 @@ int stack_del_addr(struct stack *s, int iface, ip4 addr, xtime now)
 	return -EADDRNOTAVAIL;
 }
 
+/* With the bits behind the prefix cleared, so that a host's address does for its subnet. */
+static struct route normalised(const struct route *r)
+{
+	struct route out = *r;
+
+	if (r->plen <= 32)
+		out.dst &= plen_mask(r->plen);
+	return out;
+}
+
 int stack_add_route(struct stack *s, const struct route *r)
 {
+	struct route rt = normalised(r);
+
 	/* A route that refuses needs no interface. */
 	if (r->type <= ROUTE_MULTICAST && !has_iface(s, r->iface))
 		return -EINVAL;
-	return route_add(&s->routes, r);
+	return route_add(&s->routes, &rt);
 }
 
 int stack_del_route(struct stack *s, const struct route *r)
 {
-	return route_del(&s->routes, r);
+	struct route rt = normalised(r);
+
+	return route_del(&s->routes, &rt);
 }
 
 void stack_flush_routes(struct stack *s)

@@ -64,7 +64,8 @@ int stack_seed_neigh(struct stack *s, int iface, ip4 ip, const uint8_t mac[6], b
 
 void stack_input(struct stack *s, int iface, const struct frame_in *f, xtime now);
 /* False when nothing may be sent now; else f is filled, and its payload is valid
- * until the next call into the stack.  A frame that was given out counts as sent. */
+ * until the next call into the stack other than stack_output() itself, so that a batch
+ * of frames can be collected.  A frame that was given out counts as sent. */
 bool stack_output(struct stack *s, struct frame_out *f, xtime now);
 /* True when stack_output() would give a frame (cheap). */
 bool stack_has_output(const struct stack *s);

@@ -107,6 +107,11 @@ static void route_added_and_deleted_changes_the_generation(void **state)
 	assert_int_equal(stack_del_route(n->s, &r), 0);
 	assert_int_equal(stack_del_route(n->s, &r), -ESRCH);
 	assert_int_equal(n->s->routes.gen, gen + 2);
+	r = (struct route){ .dst = IP(172, 16, 5, 5), .plen = 16 };
+	assert_int_equal(stack_add_route(n->s, &r), 0);
+	assert_int_equal(route_lookup(&n->s->routes, IP(172, 16, 9, 9), 0, -1)->plen, 16);
+	r.plen = 33;
+	assert_int_equal(stack_add_route(n->s, &r), -EINVAL);
 }
 
 static void input_every_refusal_has_its_counter(void **state)
@@ -278,6 +283,43 @@ static void ctlq_frames_leave_whole_and_in_order(void **state)
 	ctlq_free(q);
 }
 
+/* Fills as many frames of len bytes as fit, at most max, each with one byte all over. */
+static void push_filled(struct ctlq *q, size_t len, unsigned max, unsigned *tag)
+{
+	uint8_t *p;
+
+	while (max-- && (p = ctlq_push(q, 0, len)))
+		memset(p, (int)(++*tag & 0xff), len);
+}
+
+static void ctlq_frames_of_a_batch_stay_whole_while_more_come(void **state)
+{
+	struct ctlq *q = ctlq_new();
+	struct frame_out *f = calloc(16, sizeof(*f));
+	unsigned tag = 0;
+
+	(void)state;
+	for (size_t round = 0; round < 50; round++) {
+		int n = 0;
+
+		push_filled(q, 1500 + round, UINT32_MAX, &tag);
+		while (n < 16 && ctlq_pop(q, &f[n])) {
+			n++;
+			push_filled(q, 42, 20, &tag);
+		}
+		for (int i = 0; i < n; i++) {
+			const uint8_t *rest = f[i].payload[0].iov_base;
+
+			for (size_t k = 0; k < f[i].payload_len; k++)
+				assert_int_equal(rest[k], f[i].hdr[0]);
+		}
+		while (ctlq_pop(q, f))
+			;
+	}
+	free(f);
+	ctlq_free(q);
+}
+
 static void ctlq_full_refuses_and_recovers(void **state)
 {
 	struct ctlq *q = ctlq_new();
@@ -317,6 +359,7 @@ int main(void)
 		own(expire_calls_each_owner_once),
 		own(event_each_is_given_once),
 		cmocka_unit_test(ctlq_frames_leave_whole_and_in_order),
+		cmocka_unit_test(ctlq_frames_of_a_batch_stay_whole_while_more_come),
 		cmocka_unit_test(ctlq_full_refuses_and_recovers),
 	};
 

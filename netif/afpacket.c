@@ -15,8 +15,9 @@
  * each, large enough for any IPv4 datagram.  The kernel gives memory to the pages of a slot
  * when a frame first reaches them: small frames cost one page a slot.
  *
- * Links without a header are used by SOCK_DGRAM, which is the IP packet whatever the
- * driver puts in front.  Linux hands VLAN frames of a card over with their tag taken
+ * A link without a header gives IP packets as its frames (tun, WireGuard: SOCK_RAW); where
+ * the driver has one of its own to put in front (ppp), SOCK_DGRAM does, which Linux gives
+ * no virtio header.  Linux hands VLAN frames of a card over with their tag taken
  * off; the filter drops them, as they belong to another interface.
  */
 #define _GNU_SOURCE 1
@@ -185,21 +186,23 @@ static int afpacket_transmit(struct netif *n, const struct netif_tx *v, unsigned
 
 /* ---- what is known of the interface ---- */
 
-/* Frames of this kind of link: 0 or -EAFNOSUPPORT. */
-static int link_kind(uint16_t type, enum netif_link *link)
+/* Frames of this kind of link, and the socket type that gives them: 0 or -EAFNOSUPPORT. */
+static int link_kind(uint16_t hatype, enum netif_link *link, int *type)
 {
-	switch (type) {
+	*link = NETIF_RAWIP;
+	*type = SOCK_RAW;
+	switch (hatype) {
 	case ARPHRD_ETHER:
 	case ARPHRD_LOOPBACK:
 		*link = NETIF_ETHER;
 		return 0;
 	case ARPHRD_NONE:
-	case ARPHRD_PPP:
 	case ARPHRD_RAWIP:
 	case ARPHRD_TUNNEL:
+		return 0;
+	case ARPHRD_PPP:
 	case ARPHRD_IPGRE:
-	case ARPHRD_SIT:
-		*link = NETIF_RAWIP;
+		*type = SOCK_DGRAM;
 		return 0;
 	}
 	return -EAFNOSUPPORT;
@@ -296,7 +299,7 @@ static int inspect(struct afpacket *a)
 	struct sockaddr_ll at = { .sll_family = AF_UNSPEC };
 	socklen_t len = sizeof(at), olen = sizeof(int);
 	struct host_link l;
-	int type, vnet = 0, err;
+	int type, wanted, vnet = 0, err;
 
 	err = raw_getsockname(a->fd, &at, &len);
 	if (err)
@@ -305,8 +308,8 @@ static int inspect(struct afpacket *a)
 		return -EINVAL;
 	err = raw_getsockopt(a->fd, SOL_SOCKET, SO_TYPE, &type, &olen);
 	if (!err)
-		err = link_kind(at.sll_hatype, &info->link);
-	if (!err && type != (info->link == NETIF_ETHER ? SOCK_RAW : SOCK_DGRAM))
+		err = link_kind(at.sll_hatype, &info->link, &wanted);
+	if (!err && type != wanted)
 		err = -EINVAL;
 	if (err)
 		return err;
@@ -416,7 +419,7 @@ int afpacket_open(const char *ifname, struct netif **n, char *err, size_t err_le
 {
 	enum netif_link link;
 	struct host_link l;
-	int fd, code;
+	int fd, type, code;
 
 	code = host_find_link(ifname, &l);
 	if (code == -ENODEV)
@@ -424,10 +427,10 @@ int afpacket_open(const char *ifname, struct netif **n, char *err, size_t err_le
 	if (code)
 		return explain(err, err_len, code, "can't ask the kernel about interface %s: %s",
 		               ifname, strerror(-code));
-	if (link_kind(l.type, &link))
+	if (link_kind(l.type, &link, &type))
 		return explain(err, err_len, -EAFNOSUPPORT,
 		               "interface %s carries neither Ethernet frames nor bare IP packets", ifname);
-	fd = raw_socket(AF_PACKET, (link == NETIF_ETHER ? SOCK_RAW : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+	fd = raw_socket(AF_PACKET, type | SOCK_CLOEXEC, 0);
 	if (fd == -EPERM)
 		return explain(err, err_len, -EPERM, "a packet socket on %s needs CAP_NET_RAW: "
 		               "run as root, or by an xtcp-run that has the capability", ifname);

@@ -53,11 +53,18 @@ check_PROGRAMS += tests/test_sim
 tests_test_sim_SOURCES = tests/test_sim.c tests/sim.c tests/sim.h
 
 # netif/: the filter without root; the others in namespaces of their own, as root.
-check_PROGRAMS += tests/test_netif_filter tests/netns_guard
+check_PROGRAMS += tests/test_netif_filter tests/test_netif_pcap
+check_PROGRAMS += tests/netns_afpacket tests/netns_guard tests/netns_host
 tests_test_netif_filter_SOURCES = tests/test_netif_filter.c
 tests_test_netif_filter_LDADD = libnetif.la $(CMOCKA_LIBS)
+tests_test_netif_pcap_SOURCES = tests/test_netif_pcap.c tests/netns_net.c tests/netns_net.h
+tests_test_netif_pcap_LDADD = libnetif.la $(CMOCKA_LIBS)
+tests_netns_afpacket_SOURCES = tests/netns_afpacket.c tests/netns_net.c tests/netns_net.h
+tests_netns_afpacket_LDADD = libnetif.la $(MNL_LIBS) $(CMOCKA_LIBS)
 tests_netns_guard_SOURCES = tests/netns_guard.c tests/netns_net.c tests/netns_net.h
 tests_netns_guard_LDADD = libnetif.la $(MNL_LIBS) $(CMOCKA_LIBS)
+tests_netns_host_SOURCES = tests/netns_host.c tests/netns_net.c tests/netns_net.h
+tests_netns_host_LDADD = libnetif.la $(MNL_LIBS) $(CMOCKA_LIBS)
 
 # Two engines on a wire: threads, but no root and no interface.
 ENGINE_LIBS = libengine.la libstack.la libnetif.la $(MNL_LIBS) $(CMOCKA_LIBS) -lm

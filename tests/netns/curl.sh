@@ -11,6 +11,7 @@ serve_nginx 80 || exit 99
 for mode in shared own; do
 	check_eq "$mode: a small page" "xtcp: a small page" \
 		"$(xt $mode curl -sS "http://$S_ADDR/small.txt")"
+	rm -f "$T/got"
 	xt $mode curl -sS -o "$T/got" "http://$S_ADDR/big.bin"
 	check_eq "$mode: download of 32 MB" "$BIG_SHA" "$(sha "$T/got")"
 	xt $mode curl -sS -T "$T/www/big.bin" "http://$S_ADDR/up/$mode.bin"

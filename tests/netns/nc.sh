@@ -12,12 +12,14 @@ serve_tcp 7003 echo || exit 99
 
 port=4321
 for mode in shared own; do
+	rm -f "$T/got"
 	xt $mode nc -N "$S_ADDR" 7001 </dev/null >"$T/got"
 	check_eq "$mode: download of 16 MB" "$BIG_SHA" "$(sha "$T/got")"
 	rm -f "$T/up/nc.bin"
 	check_eq "$mode: the answer comes after our end" done \
 		"$(xt $mode nc -N "$S_ADDR" 7002 <"$T/www/big.bin")"
 	check_eq "$mode: upload of 16 MB" "$BIG_SHA" "$(sha "$T/up/nc.bin")"
+	rm -f "$T/got"
 	xt $mode nc -N "$S_ADDR" 7003 <"$T/www/big.bin" >"$T/got"
 	check_eq "$mode: both directions at once" "$BIG_SHA" "$(sha "$T/got")"
 	check "$mode: nc -z finds an open port" xt $mode nc -z "$S_ADDR" 7003

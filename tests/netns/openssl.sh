@@ -12,6 +12,7 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -su
 	-key "$T/key.pem" -WWW) || exit 99
 
 for mode in shared own; do
+	rm -f "$T/got"
 	printf 'GET /big.bin HTTP/1.0\r\n\r\n' |
 		xt $mode openssl s_client -quiet -verify_quiet -CAfile "$T/cert.pem" -connect "$S_ADDR:4433" \
 		>"$T/got"

@@ -6,7 +6,7 @@ peer.py PORT recv FILE   what each connection sends up to its end is appended to
                          then "done" is sent
 peer.py PORT echo        what comes in goes back
 peer.py PORT hold        connections are accepted and left alone
-peer.py PORT slow FILE   as recv, but reads nothing until FILE.go exists
+peer.py PORT slow FILE   as recv, but reads nothing until FILE.go exists, and says nothing
 """
 import os
 import socket
@@ -25,17 +25,21 @@ def send(conn, path):
         pass
 
 
-def recv(conn, path):
+def take(conn, path):
     with open(path, "ab") as f:
         while data := conn.recv(CHUNK):
             f.write(data)
+
+
+def recv(conn, path):
+    take(conn, path)
     conn.sendall(b"done")
 
 
 def slow(conn, path):
     while not os.path.exists(path + ".go"):
         time.sleep(0.01)
-    recv(conn, path)
+    take(conn, path)
 
 
 def echo(conn, _):

@@ -16,7 +16,7 @@ python3 "$here/tunnel.py" "$C" tc0 "$S" ts0 >"$T/tunnel" 2>"$T/err" &
 tunnel=$!
 disown
 trap 'kill -KILL $tunnel 2>/dev/null; on_exit' EXIT
-until_true 5 grep -q up "$T/tunnel" || skip_all "no tun device: $(tail -n 1 "$T/err")"
+until_true 5 grep -qs up "$T/tunnel" || skip_all "no tun device: $(tail -n 1 "$T/err")"
 ip -n "$C" addr add 10.98.0.1 peer 10.98.0.2 dev tc0
 ip -n "$S" addr add 10.98.0.2 peer 10.98.0.1 dev ts0
 ip -n "$C" link set tc0 up
@@ -31,6 +31,7 @@ xt_tun() { local mode=$1; shift; OWN_ADDR=10.98.0.9 xt "$mode" -i tc0 "$@"; }
 for mode in shared own; do
 	check_eq "$mode: a small page" "xtcp: a small page" \
 		"$(xt_tun $mode curl -sS -m 20 http://10.98.0.2/small.txt)"
+	rm -f "$T/got"
 	xt_tun $mode curl -sS -m 30 -o "$T/got" http://10.98.0.2/big.bin
 	check_eq "$mode: download of 4 MB" "$BIG_SHA" "$(sha "$T/got")"
 	xt_tun $mode curl -sS -m 30 -T "$T/www/big.bin" "http://10.98.0.2/up/$mode.bin"

@@ -9,6 +9,7 @@ make_files 16
 serve_nginx 80 || exit 99
 
 for mode in shared own; do
+	rm -f "$T/got"
 	xt $mode wget -q -O "$T/got" "http://$S_ADDR/big.bin"
 	check_eq "$mode: download of 16 MB" "$BIG_SHA" "$(sha "$T/got")"
 	xt $mode wget -q -O - --method=PUT --body-file="$T/www/big.bin" "http://$S_ADDR/up/$mode.bin"

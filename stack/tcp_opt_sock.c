@@ -257,9 +257,9 @@ SET(set_busy_poll_budget)
 {
 	(void)c;
 	(void)o;
-	if (in->val < 0 || in->val > UINT16_MAX)
-		return -EINVAL;
-	return in->val && !in->may_admin ? -EPERM : 0;
+	if (in->val > 0 && !in->may_admin)
+		return -EPERM;
+	return in->val < 0 || in->val > UINT16_MAX ? -EINVAL : 0;
 }
 
 /* Segments are not paced at a rate that the program sets: only "no limit" can be kept. */

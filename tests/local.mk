@@ -49,6 +49,8 @@ tests_test_icmp_SOURCES = tests/test_icmp.c $(NET_FIXTURE)
 check_PROGRAMS += tests/test_frag
 tests_test_frag_SOURCES = tests/test_frag.c $(NET_FIXTURE)
 
+check_PROGRAMS += tests/test_tcp_opt
+tests_test_tcp_opt_SOURCES = tests/test_tcp_opt.c tests/tcp_opt_linux.def tests/sim.c tests/sim.h
 check_PROGRAMS += tests/test_sim
 tests_test_sim_SOURCES = tests/test_sim.c tests/sim.c tests/sim.h
 

@@ -18,6 +18,7 @@
 
 #include "afpacket.h"
 #include "guard.h"
+#include "sys.h"
 
 #define CLAIM_BATCH_MAX 64
 #define CLAIM_FAST XTIME_SEC    /* claims closer together than this grow the batch */
@@ -84,6 +85,27 @@ static bool is_taken(int err)
 	return err == -EADDRINUSE || err == -EACCES;
 }
 
+/* A claim is an fd, and the usual limit of 1024 was meant for programs, not for one fd a
+ * connection that its kernel would not have needed.  The fds of claims may go above the soft
+ * limit; a program that asks still sees its own. */
+static int claim_over_limit(struct engine *e, ip4 addr, const uint16_t *ports, unsigned n,
+			    bool *granted)
+{
+	struct rlimit old, high;
+	int r;
+
+	if (sys_prlimit(RLIMIT_NOFILE, NULL, &old) < 0 || old.rlim_cur >= old.rlim_max)
+		return -EMFILE;
+	high = old;
+	high.rlim_cur = high.rlim_max;
+	r = sys_prlimit(RLIMIT_NOFILE, &high, NULL);
+	if (r < 0)
+		return -EMFILE;
+	r = guard_claim_many(e->guard, addr, ports, n, granted);
+	sys_prlimit(RLIMIT_NOFILE, &old, NULL);
+	return r;
+}
+
 int engine_claim(struct engine *e, ip4 addr, uint16_t port)
 {
 	uint16_t ports[CLAIM_BATCH_MAX];
@@ -95,12 +117,9 @@ int engine_claim(struct engine *e, ip4 addr, uint16_t port)
 		return -EADDRNOTAVAIL;
 	grow_batch(e);
 	n = choose(e, addr, port, ports);
-	if (n > 1) {
-		r = guard_claim_many(e->guard, addr, ports, n, granted);
-	} else {
-		r = guard_claim(e->guard, addr, port);
-		granted[0] = !r;
-	}
+	r = guard_claim_many(e->guard, addr, ports, n, granted);
+	if (r == -EMFILE)
+		r = claim_over_limit(e, addr, ports, n, granted);
 	if (r < 0 && !is_taken(r)) {
 		engine_log(e, LOG_ERR, "cannot take port %u from the kernel: %s", port, strerror(-r));
 		return r;

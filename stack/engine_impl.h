@@ -35,9 +35,9 @@ struct guard;
 struct host;
 
 #define ENGINE_LEASE XTIME_MSEC
-#define ENGINE_RX_BATCH 32      /* frames taken from the interface at once */
+#define ENGINE_RX_BATCH 16      /* frames taken from the interface at once */
 #define ENGINE_TX_BATCH 16      /* frames handed to the interface at once */
-#define ENGINE_RX_ROUNDS 4      /* batches before others get the lock */
+#define ENGINE_RX_ROUNDS 2      /* batches before others get the lock */
 #define ENGINE_LOOK_EVERY (50 * XTIME_USEC)   /* how often a busy caller looks for frames */
 
 /* A socket as the shim knows it. */

@@ -20,11 +20,14 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <time.h>
 
 #include "highfd.h"
 #include "rawcall.h"
+
+_Static_assert(sizeof(rlim_t) == 8 && sizeof(time_t) == 8, "system calls of 64 bit only");
 
 /* The kernel's sigset_t, not glibc's. */
 #define SYS_SIGSET_BYTES 8
@@ -37,6 +40,11 @@ static inline ssize_t sys_read(int fd, void *buf, size_t len)
 static inline ssize_t sys_write(int fd, const void *buf, size_t len)
 {
 	return raw_result(syscall(SYS_write, fd, buf, len));
+}
+
+static inline int sys_prlimit(int resource, const struct rlimit *new, struct rlimit *old)
+{
+	return (int)raw_result(syscall(SYS_prlimit64, 0, resource, new, old));
 }
 
 /* The kernel writes the time that is left into *ts. */

@@ -153,6 +153,10 @@ static int start_connect(struct sock *s, const struct sockaddr_in *a, socklen_t 
 		return r;
 	atomic_store(&s->state, SOCK_CONNECTING);
 	ready_opened(s);
+	/* As in Linux, which holds the socket's lock until here: an answer that is quicker than
+	 * the call is not its result. */
+	if (!call_may_block(s, 0))
+		return -EINPROGRESS;
 	return finish_connect(s, -EINPROGRESS);
 }
 

@@ -34,6 +34,7 @@ for mode in shared own; do
 done
 
 # Nothing of the kernel's while a transfer is under way.
+rm -f "$T/got"
 xt_bg shared curl -sS --limit-rate 2M -o "$T/got" "http://$S_ADDR/big.bin" 2>/dev/null &
 until_true 10 test -s "$T/got"
 check_eq "the kernel holds no connection during a transfer" 0 "$(kernel_conns)"

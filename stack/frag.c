@@ -16,9 +16,7 @@
 
 #define FRAG_HASH_SIZE 64u
 #define FRAG_PER_DATAGRAM 256u
-#define DATAGRAM_MAX 65535u
 
-enum { ICMP_TIME_EXCEEDED = 11, ICMP_EXC_FRAGTIME = 1, ICMP_QUOTE = 8 };
 enum { ECN_NOT_ECT = 1 << 0, ECN_CE = 1 << 3, ECN_CE_BITS = 3 };
 
 struct frag {
@@ -93,8 +91,8 @@ void frag_timer(struct stack *s, struct timer *t, xtime now)
 	count(s, CTR_ip_frag_timeout);
 	/* RFC 1122 3.3.2: only when the first fragment is there to be quoted. */
 	if (q->has_first && q->head && q->head->off == 0)
-		icmp_send_error(s, &q->ip, q->head->bytes, MIN(q->head->end, ICMP_QUOTE),
-		                ICMP_TIME_EXCEEDED, ICMP_EXC_FRAGTIME, 0, now);
+		icmp_send_error(s, &q->ip, q->head->bytes, MIN(q->head->end, ICMP_QUOTE_MIN),
+		                ICMP_TIME_EXCEEDED, ICMP_EXCEEDED_REASSEMBLY, 0, now);
 	destroy(s, q);
 }
 
@@ -247,7 +245,7 @@ static enum counter queue_fragment(struct stack *s, struct frag_queue *q, const 
 	/* All but the last are multiples of 8; what is more was added by nobody honest. */
 	if (ip->has_more)
 		end &= ~7u;
-	if (end <= off || ip->hdr_len + end > DATAGRAM_MAX || !check_end(q, ip, end))
+	if (end <= off || ip->hdr_len + end > IP_TOTAL_MAX || !check_end(q, ip, end))
 		return CTR_ip_frag_bad;
 	switch (find_place(q, off, end, &prev)) {
 	case PLACE_OVERLAPS:
@@ -287,7 +285,7 @@ uint8_t *frag_input(struct stack *s, struct ip_hdr *ip, const uint8_t *payload, 
 	if (!q->has_first || !q->has_last || q->meat != q->end)
 		return NULL;
 	/* The first fragment's options may be more than this one's. */
-	if (q->ip.hdr_len + q->end > DATAGRAM_MAX) {
+	if (q->ip.hdr_len + q->end > IP_TOTAL_MAX) {
 		count(s, CTR_ip_frag_bad);
 		destroy(s, q);
 		return NULL;

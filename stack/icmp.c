@@ -12,19 +12,6 @@
 
 #include "stack_impl.h"
 
-enum icmp_type {
-	ICMP_ECHO_REPLY = 0,
-	ICMP_UNREACH = 3,
-	ICMP_QUENCH = 4,
-	ICMP_REDIRECT = 5,
-	ICMP_ECHO = 8,
-	ICMP_TIME_EXCEEDED = 11,
-	ICMP_PARAM_PROBLEM = 12,
-};
-
-enum { ICMP_UNREACH_NEEDFRAG = 4, ICMP_UNREACH_MAX = 15 };
-
-#define ICMP_QUOTE_MIN 8       /* of the payload, RFC 792 */
 #define ICMP_DATAGRAM_MAX 576  /* RFC 1812 4.3.2.3 */
 #define TOS_INTERNETCONTROL 0xc0
 #define TOS_RT_MASK 0x1e

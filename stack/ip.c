@@ -18,12 +18,8 @@
 #include "neigh.h"
 #include "stack_impl.h"
 
-#define DATAGRAM_MAX 65535u
 #define IP_OPT_COPIED 0x80
 #define IP_OPT_NOOP 1
-
-enum { ICMP_UNREACH = 3, ICMP_PARAM_PROBLEM = 12 };
-enum { ICMP_UNREACH_PROTO = 2, ICMP_UNREACH_PORT = 3 };
 
 /* ---- out ---- */
 
@@ -78,7 +74,7 @@ int ip_build(struct stack *s, struct frame_out *f, const struct ip_route *rt, co
 	if (!ifc->is_up)
 		return -ENETDOWN;
 	fill_hdr(&h, tx, l4_len);
-	if (h.hdr_len + l4_len > DATAGRAM_MAX)
+	if (h.hdr_len + l4_len > IP_TOTAL_MAX)
 		return -EMSGSIZE;
 	if (ifc->has_link) {
 		struct eth_hdr eth = { .type = ETHTYPE_IPV4 };
@@ -173,7 +169,7 @@ void ip_send(struct stack *s, const struct ip_route *rt, const struct ip_tx *tx,
 	}
 	fill_hdr(&h, tx, len);
 	mtu = ip_mtu(s, rt, tx->dst, now);
-	if (h.hdr_len + len > DATAGRAM_MAX || (h.hdr_len + len > mtu && tx->is_df)) {
+	if (h.hdr_len + len > IP_TOTAL_MAX || (h.hdr_len + len > mtu && tx->is_df)) {
 		count(s, CTR_ip_too_big);
 		return;
 	}

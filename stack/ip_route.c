@@ -13,8 +13,6 @@
 #include "pmtu.h"
 #include "stack_impl.h"
 
-#define IP_MAX_MTU 65535u
-#define IP_MIN_MTU 68u   /* RFC 791 3.2 */
 #define IP_LIMITED_BROADCAST 0xffffffffu
 #define TOS_DSCP_MASK 0xfc
 
@@ -143,7 +141,7 @@ static uint32_t clamp_mtu(uint32_t route_mtu, uint32_t iface_mtu)
 {
 	uint32_t mtu = route_mtu ? route_mtu : iface_mtu;
 
-	return MAX(MIN(mtu, IP_MAX_MTU), IP_MIN_MTU);
+	return MAX(MIN(mtu, IP_TOTAL_MAX), IP_MTU_MIN);
 }
 
 /* __mkroute_output(): the type follows from the destination whatever the table says. */

@@ -24,8 +24,6 @@
 #include "stack_impl.h"
 #include "tcp_impl.h"
 
-#define IP_MIN_MTU 68u
-
 /* ---- an instance ---- */
 
 /* One key for each purpose, so that what one of them reveals tells nothing of the others. */
@@ -133,7 +131,7 @@ static bool has_iface(const struct stack *s, int iface)
 
 int stack_add_iface(struct stack *s, const struct stack_iface *i)
 {
-	if (i->mtu < IP_MIN_MTU || (i->has_arp && !i->has_link))
+	if (i->mtu < IP_MTU_MIN || (i->has_arp && !i->has_link))
 		return -EINVAL;
 	if (s->niface == STACK_IFACES_MAX)
 		return -ENOMEM;
@@ -147,7 +145,7 @@ int stack_set_iface(struct stack *s, int iface, const struct stack_iface *i)
 	struct stack_iface *old;
 	bool is_other;
 
-	if (!has_iface(s, iface) || i->mtu < IP_MIN_MTU || (i->has_arp && !i->has_link))
+	if (!has_iface(s, iface) || i->mtu < IP_MTU_MIN || (i->has_arp && !i->has_link))
 		return -EINVAL;
 	old = &s->ifaces[iface];
 	is_other = memcmp(old->mac, i->mac, MAC_LEN) != 0 || (old->is_up && !i->is_up);

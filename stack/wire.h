@@ -60,6 +60,8 @@ size_t arp_emit(uint8_t p[ARP_LEN], const struct arp_pkt *a);
 #define IP_LEN_MIN 20
 #define IP_LEN_MAX 60
 #define IP_OPT_MAX 40
+#define IP_TOTAL_MAX 65535u   /* header and payload */
+#define IP_MTU_MIN 68u        /* RFC 791 3.2: every link carries that much */
 enum { PROTO_ICMP = 1, PROTO_TCP = 6, PROTO_UDP = 17 };
 
 struct ip_hdr {
@@ -87,6 +89,24 @@ size_t ip_emit(uint8_t p[IP_LEN_MAX], const struct ip_hdr *h);
 /* RFC 792.  `rest` is the second word as it stands (gateway, next-hop MTU,
  * identifier and sequence number); the body is what follows it. */
 #define ICMP_LEN 8
+enum icmp_type {
+	ICMP_ECHO_REPLY = 0,
+	ICMP_UNREACH = 3,
+	ICMP_QUENCH = 4,
+	ICMP_REDIRECT = 5,
+	ICMP_ECHO = 8,
+	ICMP_TIME_EXCEEDED = 11,
+	ICMP_PARAM_PROBLEM = 12,
+};
+/* Codes of ICMP_UNREACH and ICMP_TIME_EXCEEDED. */
+enum {
+	ICMP_UNREACH_PROTO = 2,
+	ICMP_UNREACH_PORT = 3,
+	ICMP_UNREACH_NEEDFRAG = 4,
+	ICMP_UNREACH_MAX = 15,
+	ICMP_EXCEEDED_REASSEMBLY = 1,
+};
+#define ICMP_QUOTE_MIN 8      /* payload bytes that an error quotes at least */
 struct icmp_hdr {
 	uint8_t type, code;
 	uint32_t rest;

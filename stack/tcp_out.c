@@ -31,6 +31,11 @@ void tcp_send_ack(struct tcp_conn *c)
 
 /* ---- building a segment ---- */
 
+static ip4 conn_ip_dst(const struct tcp_conn *c)
+{
+	return c->opt.ip_opts.srr ? c->opt.ip_opts.first_hop : c->ent.t.raddr;
+}
+
 static bool conn_may_fragment(const struct tcp_conn *c)
 {
 	switch (c->opt.pmtudisc) {
@@ -38,15 +43,10 @@ static bool conn_may_fragment(const struct tcp_conn *c)
 	case IP_PMTUDISC_PROBE:
 		return false;
 	case IP_PMTUDISC_WANT:
-		return c->rt.mtu_locked;
+		return !ip_may_set_df(c->s, &c->rt, conn_ip_dst(c), c->s->now);
 	default:
 		return true;
 	}
-}
-
-static ip4 conn_ip_dst(const struct tcp_conn *c)
-{
-	return c->opt.ip_opts.srr ? c->opt.ip_opts.first_hop : c->ent.t.raddr;
 }
 
 static void conn_ip_tx(struct tcp_conn *c, struct ip_tx *tx, uint8_t opts[IP_OPT_MAX])
@@ -149,7 +149,8 @@ static int emit(struct tcp_conn *c, struct frame_out *f, struct tcp_hdr *th, siz
 	f->hdr_len = (size_t)off + tcp_len;
 	f->payload_len = len;
 	f->payload_cnt = len ? ring_peek(&c->snd.q, th->seq - c->snd.q_seq, len, f->payload) : 0;
-	ip_finish_l4(c->s, f, (size_t)off, tcp_len, tx.src, tx.dst, (uint16_t)mss);
+	/* With a source route tx.dst is only the first hop (RFC 1122 4.2.3.8). */
+	ip_finish_l4(c->s, f, (size_t)off, tcp_len, tx.src, c->ent.t.raddr, (uint16_t)mss);
 	return 0;
 }
 
@@ -197,7 +198,7 @@ static int send_segment(struct tcp_conn *c, struct frame_out *f, seq32 seq, seq3
 static void syn_options(struct tcp_conn *c, struct tcp_hdr *th, xtime now)
 {
 	const struct settings *set = &c->s->set;
-	bool is_reply = c->state == TCP_SYN_RECV;
+	bool is_reply = c->state != TCP_SYN_SENT;
 
 	th->has_mss = true;
 	th->mss = c->advmss;
@@ -243,7 +244,7 @@ static bool output_syn(struct tcp_conn *c, struct frame_out *f, xtime now)
 	if (!c->snd.txq.n)
 		tcp_syn_sent_now(c, now);
 	syn_options(c, &th, now);
-	if (c->state == TCP_SYN_RECV) {
+	if (c->state != TCP_SYN_SENT) {
 		th.flags |= TCPF_ACK;
 		th.ack = c->rcv.nxt;
 	}
@@ -270,49 +271,62 @@ static uint32_t max_segs(const struct tcp_conn *c, uint32_t mss)
 	return segs ? segs : 1;
 }
 
-/* Sends segment idx of the queue again, at most n_segs of it. */
-static bool retransmit(struct tcp_conn *c, struct frame_out *f, uint32_t idx, uint32_t n_segs, xtime now)
+/* Makes segment idx no larger than `limit` bytes and, when it is the first, than a
+ * window that has shrunk: 0 or -ENOMEM. */
+static int fit_segment(struct tcp_conn *c, uint32_t idx, uint32_t limit, uint32_t mss)
 {
-	uint32_t mss = tcp_current_mss(c, now);
 	struct tx_seg *seg = txq_at(&c->snd.txq, idx);
-	struct neigh *n = NULL;
-	uint32_t limit = MIN(n_segs, max_segs(c, mss)) * mss;
-	uint32_t segs;
-	seq32 end;
-	int ret;
 
-	/* tcp_retransmit_skb(): a window that shrank holds back all but the first. */
-	if (!seq_lt(seg->seq, tcp_wnd_end(c)) && seg->seq != c->snd.una)
-		return false;
-	if (seg->end - seg->seq > limit && txq_split(c, idx, seg->seq + limit) < 0)
-		return false;
-	seg = txq_at(&c->snd.txq, idx);
-	end = seg->end;
-	if (seg->seq == c->snd.una && seq_gt(end, tcp_wnd_end(c)) && c->snd.wnd >= mss) {
-		if (txq_split(c, idx, seg->seq + c->snd.wnd / mss * mss) < 0)
-			return false;
-		seg = txq_at(&c->snd.txq, idx);
-		end = seg->end;
-	}
-	ret = send_segment(c, f, seg->seq, end, mss, &n, now);
-	if (ret < 0)
-		return output_blocked(c, ret, n, now);
-	segs = tcp_seg_count(c, seg);
+	if (seg->seq == c->snd.una && seq_gt(seg->end, tcp_wnd_end(c)) && c->snd.wnd >= mss)
+		limit = MIN(limit, c->snd.wnd / mss * mss);
+	if (seg->end - seg->seq <= limit)
+		return 0;
+	return txq_split(c, idx, seg->seq + limit);
+}
+
+static void mark_resent(struct tcp_conn *c, struct tx_seg *seg, size_t len, xtime now)
+{
+	uint32_t segs = tcp_seg_count(c, seg);
+
 	if (!(seg->flags & SEG_RETRANS))
 		c->loss.retrans_out += segs;
 	seg->flags |= SEG_RETRANS | SEG_EVER_RETRANS;
 	seg->sent = now;
 	if (!c->snd.retrans_stamp)
 		c->snd.retrans_stamp = now;
-	if (c->loss.undo_retrans < 0)
-		c->loss.undo_retrans = 0;
-	c->loss.undo_retrans += (int32_t)segs;
+	c->loss.undo_retrans = MAX(c->loss.undo_retrans, 0) + (int32_t)segs;
 	c->loss.prr_out += segs;
 	c->snd.total_retrans += segs;
-	c->snd.bytes_retrans += f->payload_len;
+	c->snd.bytes_retrans += len;
 	c->s->counters[CTR_TcpRetransSegs] += segs;
 	if (c->snd.rexmit_kind != REXMIT_RTO)
 		tcp_rexmit_set(c, REXMIT_RTO, now + c->rtt.rto_ns);
+}
+
+/* Sends segment idx of the queue again, at most n_segs of it. */
+static bool retransmit(struct tcp_conn *c, struct frame_out *f, uint32_t idx, uint32_t n_segs, xtime now)
+{
+	uint32_t mss = tcp_current_mss(c, now);
+	struct tx_seg *seg = txq_at(&c->snd.txq, idx);
+	struct neigh *n = NULL;
+	int ret;
+
+	if (seq_lt(seg->seq, c->snd.q_seq)) {
+		/* close() during a simultaneous open: the SYN is still to be acknowledged. */
+		if (!output_syn(c, f, now))
+			return false;
+	} else {
+		/* tcp_retransmit_skb(): a window that shrank holds back all but the first. */
+		if (!seq_lt(seg->seq, tcp_wnd_end(c)) && seg->seq != c->snd.una)
+			return false;
+		if (fit_segment(c, idx, MIN(n_segs, max_segs(c, mss)) * mss, mss) < 0)
+			return false;
+		seg = txq_at(&c->snd.txq, idx);
+		ret = send_segment(c, f, seg->seq, seg->end, mss, &n, now);
+		if (ret < 0)
+			return output_blocked(c, ret, n, now);
+	}
+	mark_resent(c, txq_at(&c->snd.txq, idx), f->payload_len, now);
 	return true;
 }
 
@@ -322,16 +336,14 @@ static bool output_lost(struct tcp_conn *c, struct frame_out *f, xtime now)
 	struct tx_queue *q = &c->snd.txq;
 	uint32_t flight = tcp_in_flight(c);
 
-	if (c->loss.lost_out <= c->loss.retrans_out || flight >= c->cc.cwnd)
+	if (c->loss.hold_lost || c->loss.lost_out <= c->loss.retrans_out || flight >= c->cc.cwnd)
 		return false;
 	for (uint32_t i = 0; i < q->n; i++) {
 		struct tx_seg *seg = txq_at(q, i);
 
 		if ((seg->flags & (SEG_LOST | SEG_SACKED | SEG_RETRANS)) != SEG_LOST)
 			continue;
-		if (c->loss.ca_state == CA_LOSS)
-			;
-		else
+		if (c->loss.ca_state != CA_LOSS)
 			count(c->s, CTR_TcpExtTCPFastRetrans);
 		return retransmit(c, f, i, c->cc.cwnd - flight, now);
 	}
@@ -552,6 +564,15 @@ static bool output_next(struct tcp_conn *c, struct frame_out *f, xtime now)
 	if (c->snd.out & OUT_RETRANS && output_forced(c, f, now))
 		return true;
 	if (c->state != TCP_SYN_RECV) {
+		if (c->loss.try_new) {
+			/* F-RTO, RFC 5682 3.1 step 2.b: new data tells whether the time-out
+			 * was spurious; nothing lost goes before the next ACK. */
+			if (output_new(c, f, now))
+				return true;
+			c->loss.try_new = false;
+			c->loss.hold_lost = seq_gt(c->snd.nxt, c->loss.high_seq);
+			c->loss.frto = c->loss.hold_lost;
+		}
 		if (output_lost(c, f, now))
 			return true;
 		if (output_new(c, f, now)) {

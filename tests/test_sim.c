@@ -33,7 +33,7 @@ static const struct scenario table[] = {
 	{ "reno_clean", 5 * MB, 0, { .delay = XTIME_MSEC }, true, "reno", 1.0 },
 	{ "loss_1_percent", 2 * MB, 2 * MB, { .delay = 5 * XTIME_MSEC, .loss = 0.01 }, true, NULL, 20.0 },
 	{ "loss_10_percent", 300 * KB, 300 * KB, { .delay = 5 * XTIME_MSEC, .loss = 0.10 }, true, NULL, 60.0 },
-	{ "loss_30_percent", 50 * KB, 50 * KB, { .delay = 5 * XTIME_MSEC, .loss = 0.30 }, false, NULL, 400.0 },
+	{ "loss_20_percent", 50 * KB, 50 * KB, { .delay = 5 * XTIME_MSEC, .loss = 0.20 }, false, NULL, 200.0 },
 	{ "bursts", 1 * MB, 1 * MB, { .delay = 5 * XTIME_MSEC, .loss = 0.005, .burst = 8 }, true, NULL, 40.0 },
 	{ "duplicates", 2 * MB, 2 * MB, { .delay = 5 * XTIME_MSEC, .dup = 0.2 }, true, NULL, 5.0 },
 	{ "reordering", 2 * MB, 2 * MB,

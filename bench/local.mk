@@ -5,3 +5,9 @@ EXTRA_DIST += bench/bench.sh bench/client.py
 .PHONY: bench
 bench: all
 	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' bash $(srcdir)/bench/bench.sh
+
+# make bench/bench_conntab: what choosing a port costs.
+EXTRA_PROGRAMS = bench/bench_conntab
+bench_bench_conntab_SOURCES = bench/bench_conntab.c
+bench_bench_conntab_LDADD = libstack.la
+CLEANFILES += bench/bench_conntab

@@ -50,7 +50,7 @@ int conntab_init(struct conntab *ct, const struct siphash_key *key)
 
 static void dest_free(struct dest *d)
 {
-	free(d->used);
+	free(d->p);
 	free(d->tw);
 	free(d);
 }
@@ -163,9 +163,10 @@ static struct dest *dest_new(struct conntab *ct, const struct tuple *t)
 
 void conntab_note(struct dest *d, const struct ent *e)
 {
-	if (!d->used || !e->is_counted)
+	if (!d->p || !e->is_counted)
 		return;
-	portset_add(d->used, e->t.lport);
+	portset_add(&d->p->used, e->t.lport);
+	portsum_full(d->p->full, &d->p->used, e->t.lport);
 	if (e->kind == ENT_TIMEWAIT) {
 		if (!d->tw)
 			d->tw = calloc(1, sizeof(*d->tw));
@@ -186,8 +187,8 @@ void conntab_count(struct conntab *ct, struct ent *e)
 		return;     /* it will be met in ehash */
 	d->n++;
 	e->is_counted = true;
-	if (d->n >= DEST_FEW && !d->used)
-		d->used = calloc(1, sizeof(*d->used));
+	if (d->n >= DEST_FEW && !d->p)
+		d->p = calloc(1, sizeof(*d->p));
 	conntab_note(d, e);
 }
 
@@ -198,8 +199,10 @@ static void uncount(struct conntab *ct, struct ent *e)
 	e->is_counted = false;
 	if (!d)
 		return;
-	if (d->used)
-		portset_del(d->used, e->t.lport);
+	if (d->p) {
+		portset_del(&d->p->used, e->t.lport);
+		portsum_full(d->p->full, &d->p->used, e->t.lport);
+	}
 	if (d->tw)
 		portset_del(d->tw, e->t.lport);
 	if (--d->n)

@@ -206,12 +206,14 @@ static int bind_any_port(struct conntab *ct, struct bind_owner *o, const struct 
 	if (!o->addr && !o->oif)
 		m.used = ct->held;
 	m.only = cl ? &cl->granted : NULL;
+	m.only_any = cl ? &cl->any : NULL;
 	port = search(ct, o, range, rnd, &m);
 	if (port)
 		return take(ct, o, port);
 	if (!cl)
 		return -EADDRINUSE;
 	m.only = NULL;
+	m.only_any = NULL;
 	m.skip[1] = &cl->granted;
 	m.skip[2] = &cl->refused;
 	*want = search(ct, o, range, rnd, &m);

@@ -42,8 +42,10 @@ static int add(struct conntab *ct, ip4 laddr, const struct claims *all)
 		return -ENOMEM;
 	cl->laddr = laddr;
 	cl->asked = UINT32_MAX;
-	if (all)
+	if (all) {
 		cl->granted = all->granted;
+		cl->any = all->any;
+	}
 	cl->next = ct->claims;
 	ct->claims = cl;
 	return 0;
@@ -87,6 +89,7 @@ void conntab_set_claim(struct conntab *ct, ip4 laddr, uint16_t port, bool grante
 			portset_del(&cl->granted, port);
 			portset_add(&cl->refused, port);
 		}
+		portsum_any(&cl->any, &cl->granted, port);
 	}
 }
 

@@ -60,6 +60,7 @@ static bool is_usable(struct choice *ch, struct portmask *m)
 		return false;
 	if (!ch->tw_left) {
 		m->retry = NULL;
+		m->used_full = ch->d && ch->d->p ? ch->d->p->full : NULL;
 		ch->has_skipped_tw = true;
 		return false;
 	}
@@ -91,9 +92,10 @@ static bool scan_all(struct choice *ch, const struct portmask *m)
 {
 	struct portmask mask = *m;
 
-	if (ch->d) {
-		mask.used = ch->d->used;
+	if (ch->d && ch->d->p) {
+		mask.used = &ch->d->p->used;
 		mask.retry = ch->c->no_reuse ? NULL : ch->d->tw;
+		mask.used_full = mask.retry ? NULL : ch->d->p->full;
 	}
 	if (scan(ch, &mask, ch->offset))
 		return true;
@@ -118,11 +120,13 @@ static int search_claims(struct choice *ch, const struct claims *cl)
 	struct portmask m = { .skip = { ch->ct->blocked, ch->ct->reserved } };
 
 	m.only = cl ? &cl->granted : NULL;
+	m.only_any = cl ? &cl->any : NULL;
 	if (search(ch, &m))
 		return 0;
 	if (!cl)
 		return -EADDRNOTAVAIL;
 	m.only = NULL;
+	m.only_any = NULL;
 	m.skip[2] = &cl->granted;
 	m.skip[3] = &cl->refused;
 	if (!search(ch, &m))

@@ -37,8 +37,12 @@ struct dest {
 	ip4 laddr, raddr;
 	uint16_t rport;
 	uint32_t n;              /* entries, the dest goes with the last */
-	struct portset *used;    /* from DEST_FEW entries on; owned */
+	struct dest_ports *p;    /* from DEST_FEW entries on; owned */
 	struct portset *tw;      /* of those: the TIME-WAIT ones; owned */
+};
+struct dest_ports {
+	struct portset used;
+	struct portsum full[2];  /* of used */
 };
 #define DEST_FEW 64
 
@@ -48,6 +52,7 @@ struct claims {
 	ip4 laddr;               /* 0: on every address */
 	uint32_t asked;          /* port that a bind() asked for, UINT32_MAX: none */
 	struct portset granted, refused;
+	struct portsum any;      /* of granted */
 };
 
 /* ---- conntab.c ---- */

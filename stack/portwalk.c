@@ -34,13 +34,40 @@ static inline uint64_t usable(const struct portmask *m, uint32_t w)
 	return x;
 }
 
+/* The first word from w on that the summaries don't rule out, or one past the last. */
+static uint32_t next_word(const struct portmask *m, uint64_t pattern, uint32_t w)
+{
+	bool is_even = pattern & 1, is_odd = pattern & 2;
+
+	if (!m->used_full && !m->only_any)
+		return w;
+	for (uint32_t j = w / 64; j < 65536 / 64 / 64; j++) {
+		uint64_t full = m->used_full ? ~UINT64_C(0) : 0, x;
+
+		if (m->used_full && is_even)
+			full &= m->used_full[0].w[j];
+		if (m->used_full && is_odd)
+			full &= m->used_full[1].w[j];
+		x = ~full & (m->only_any ? m->only_any->w[j] : ~UINT64_C(0));
+		if (j == w / 64)
+			x &= ~UINT64_C(0) << (w % 64);
+		if (x)
+			return j * 64 + (uint32_t)__builtin_ctzll(x);
+	}
+	return 65536 / 64;
+}
+
 /* The first port in [first, last] that the mask and the pattern leave, UINT32_MAX: none. */
 static uint32_t find(const struct portmask *m, uint64_t pattern, uint32_t first, uint32_t last,
                      uint64_t *words)
 {
-	for (uint32_t w = first / 64; w <= last / 64; w++) {
-		uint64_t x = usable(m, w) & pattern;
+	for (uint32_t w = first / 64;; w++) {
+		uint64_t x;
 
+		w = next_word(m, pattern, w);
+		if (w > last / 64)
+			break;
+		x = usable(m, w) & pattern;
 		++*words;
 		if (w == first / 64)
 			x &= ~UINT64_C(0) << (first % 64);

@@ -30,6 +30,37 @@ static inline void portset_del(struct portset *p, uint16_t port)
 	p->w[port / 64] &= ~(UINT64_C(1) << (port % 64));
 }
 
+/* One bit for each word of a set, so that 4,096 ports are passed over at once. */
+struct portsum {
+	uint64_t w[65536 / 64 / 64];
+};
+
+static inline void portsum_put(struct portsum *s, uint32_t word, bool is_set)
+{
+	uint64_t bit = UINT64_C(1) << (word % 64);
+
+	if (is_set)
+		s->w[word / 64] |= bit;
+	else
+		s->w[word / 64] &= ~bit;
+}
+
+/* Sets the bits of the port's word: `full[p]` when all of its ports of parity p are in. */
+static inline void portsum_full(struct portsum full[2], const struct portset *p, uint16_t port)
+{
+	const uint64_t even = UINT64_C(0x5555555555555555);
+	uint64_t w = p->w[port / 64];
+
+	portsum_put(&full[0], port / 64, (w & even) == even);
+	portsum_put(&full[1], port / 64, (w & ~even) == ~even);
+}
+
+/* Sets the bit of the port's word when any of its ports is in. */
+static inline void portsum_any(struct portsum *any, const struct portset *p, uint16_t port)
+{
+	portsum_put(any, port / 64, p->w[port / 64] != 0);
+}
+
 struct portwalk {
 	uint32_t lo, hi;      /* first port, one past the last */
 	uint32_t remaining;   /* see above; at least 1 */
@@ -44,6 +75,9 @@ struct portmask {
 	const struct portset *retry;   /* ... unless they are here, too */
 	const struct portset *only;    /* nothing but these */
 	const struct portset *skip[PORTMASK_SKIPS];   /* nor any of these */
+	/* Summaries, each NULL or true to its set: */
+	const struct portsum *used_full;   /* of `used`, two, by parity; only without `retry` */
+	const struct portsum *only_any;    /* of `only` */
 };
 
 #define PORTWALK_END UINT32_MAX

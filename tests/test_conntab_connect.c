@@ -510,6 +510,28 @@ static void nearly_full_range_costs_some_words(void **state)
 	free(all);
 }
 
+/* Filled in order, all of the first parity is taken from half full on. */
+static void range_filled_in_order_costs_no_more(void **state)
+{
+	struct port_choice c = choice(32768, 60999, 1);
+	struct sock *all = calloc(FULL, sizeof(*all)), s = { 0 };
+	struct conntab ct;
+
+	(void)state;
+	conntab_init(&ct, &key);
+	for (int i = 0; i < FULL / 100 * 99; i++)
+		assert_int_equal(sock_connect(&ct, &all[i], 0, &c), 0);
+	ct.words_scanned = 0;
+	for (int i = 0; i < 1000; i++) {
+		assert_int_equal(sock_connect(&ct, &s, 0, &c), 0);
+		sock_close(&ct, &s);
+	}
+	print_message("99 %% full, in order: %.1f words a choice\n", (double)ct.words_scanned / 1000);
+	assert_true(ct.words_scanned < 1000 * 10);
+	conntab_fini(&ct);
+	free(all);
+}
+
 static void full_range_fails_after_one_pass_over_its_words(void **state)
 {
 	struct port_choice c = choice(32768, 60999, 1);
@@ -704,6 +726,7 @@ int main(void)
 		cmocka_unit_test(connecting_again_after_failure_chooses_anew),
 		cmocka_unit_test(hint_moves_on_by_the_random_step),
 		cmocka_unit_test(nearly_full_range_costs_some_words),
+		cmocka_unit_test(range_filled_in_order_costs_no_more),
 		cmocka_unit_test(full_range_fails_after_one_pass_over_its_words),
 		cmocka_unit_test(range_full_of_fresh_timewait_still_finds_the_free_port),
 		cmocka_unit_test(full_range_with_one_old_timewait_finds_it),

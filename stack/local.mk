@@ -73,6 +73,7 @@ libstack_la_SOURCES = \
 	stack/tcp_timer.c \
 	stack/tcp_tw.c \
 	stack/tcp_txq.c \
+	stack/tcp_urg.c \
 	stack/tcp_user.c \
 	stack/timer.c \
 	stack/timer.h \

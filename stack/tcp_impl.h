@@ -41,6 +41,7 @@
 #define TCP_DELACK_MIN (40 * XTIME_MSEC)
 #define TCP_DELACK_MAX (200 * XTIME_MSEC)
 #define TCP_ATO_MIN (40 * XTIME_MSEC)
+#define TCP_TICK (4 * XTIME_MSEC)    /* Linux's jiffy at 250 Hz: a timer's least wait */
 #define TCP_TIMEWAIT_LEN (60 * XTIME_SEC)
 #define TCP_INIT_CWND 10             /* RFC 6928 */
 #define TCP_MAX_QUICKACKS 16
@@ -353,6 +354,17 @@ void tcp_send_dupack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, x
 void tcp_dsack_set(struct tcp_conn *c, seq32 start, seq32 end);
 void tcp_cleanup_rbuf(struct tcp_conn *c, size_t copied, xtime now);
 bool tcp_oow_ratelimited(struct stack *s, xtime *last, xtime now);
+
+/* ---- tcp_urg.c ---- */
+/* tcp_urg(): the urgent pointer of a segment, and the byte if it is in it. */
+void tcp_urg_rcv(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t *data, size_t len);
+/* recv() with MSG_OOB. */
+ssize_t tcp_urg_read(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t skip, int flags,
+                     int *rflags);
+/* The urgent byte at the read position is no part of the stream: passed over. */
+void tcp_urg_skip(struct tcp_conn *c);
+/* The read position has moved: a mark behind it is forgotten. */
+void tcp_urg_passed(struct tcp_conn *c);
 
 /* ---- tcp_ack.c, tcp_loss.c, tcp_rtt.c ---- */
 enum {   /* flags of one ACK, as Linux names them */

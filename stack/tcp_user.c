@@ -9,10 +9,6 @@
 #include <errno.h>
 #include <limits.h>
 
-#define URG_VALID 0x0100
-#define URG_NOTYET 0x0200
-#define URG_READ 0x0400
-
 static size_t iov_total(const struct iovec *iov, int iovcnt)
 {
 	size_t n = 0;
@@ -84,35 +80,6 @@ ssize_t tcp_send(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t
 	return n;
 }
 
-/* tcp_recv_urg(). */
-static ssize_t recv_urgent(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t skip,
-                           int flags, int *rflags)
-{
-	uint8_t byte = (uint8_t)c->rcv.urg_data;
-
-	if (c->opt.oobinline || !c->rcv.urg_data || c->rcv.urg_data == URG_READ)
-		return -EINVAL;
-	if (c->state == TCP_CLOSE && !c->is_connected)
-		return -ENOTCONN;
-	if (!(c->rcv.urg_data & URG_VALID))
-		return -EAGAIN;
-	if (!(flags & MSG_PEEK))
-		c->rcv.urg_data = URG_READ;
-	if (rflags)
-		*rflags |= MSG_OOB;
-	for (int i = 0; i < iovcnt; i++) {
-		if (skip < iov[i].iov_len) {
-			if (!(flags & MSG_TRUNC))
-				((uint8_t *)iov[i].iov_base)[skip] = byte;
-			return 1;
-		}
-		skip -= iov[i].iov_len;
-	}
-	if (rflags)
-		*rflags |= MSG_TRUNC;
-	return 0;
-}
-
 /* What tcp_recvmsg_locked() answers when nothing is readable. */
 static int recv_nothing(struct tcp_conn *c)
 {
@@ -125,26 +92,23 @@ static int recv_nothing(struct tcp_conn *c)
 	return -EAGAIN;
 }
 
-/* Readable bytes from `off` on, up to an urgent byte that is not part of the stream. */
+/* Readable bytes from `off` on: a read stops in front of an urgent byte, but not at it. */
 static size_t readable(const struct tcp_conn *c, size_t off)
 {
 	size_t n = c->rcv.q.len > off ? c->rcv.q.len - off : 0;
 	uint32_t urg = c->rcv.urg_seq - c->rcv.copied;
 
-	if (c->rcv.urg_data && !c->opt.oobinline && urg < c->rcv.q.len && urg >= off)
+	if (c->rcv.urg_data && urg < c->rcv.q.len && urg > off)
 		n = MIN(n, urg - off);
 	return n;
 }
 
-/* The urgent byte that stands at the read position is passed over. */
-static void skip_urgent(struct tcp_conn *c)
+/* Where a peek starts: behind an urgent byte that is no part of the stream. */
+static size_t peek_start(const struct tcp_conn *c, size_t off)
 {
-	if (!c->rcv.urg_data || c->opt.oobinline || c->rcv.urg_seq != c->rcv.copied || !c->rcv.q.len)
-		return;
-	ring_drop(&c->rcv.q, 1);
-	c->rcv.copied++;
-	if (c->rcv.urg_data == URG_READ)
-		c->rcv.urg_data = 0;
+	uint32_t urg = c->rcv.urg_seq - c->rcv.copied;
+
+	return off + (c->rcv.urg_data && !c->opt.oobinline && urg == off ? 1 : 0);
 }
 
 ssize_t tcp_recv(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t skip, int flags,
@@ -156,9 +120,11 @@ ssize_t tcp_recv(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t
 	if (c->state == TCP_LISTEN)
 		return -ENOTCONN;
 	if (flags & MSG_OOB)
-		return recv_urgent(c, iov, iovcnt, skip, flags, rflags);
-	if (!(flags & MSG_PEEK))
-		skip_urgent(c);
+		return tcp_urg_read(c, iov, iovcnt, skip, flags, rflags);
+	if (flags & MSG_PEEK)
+		peek_off = peek_start(c, peek_off);
+	else
+		tcp_urg_skip(c);
 	n = MIN(readable(c, flags & MSG_PEEK ? peek_off : 0), want);
 	if (!n)
 		return want || !c->rcv.q.len ? recv_nothing(c) : 0;
@@ -168,6 +134,7 @@ ssize_t tcp_recv(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t
 		return (ssize_t)n;
 	ring_drop(&c->rcv.q, n);
 	c->rcv.copied += (seq32)n;
+	tcp_urg_passed(c);
 	if (!c->rcv.q.len && !c->rcv.ofo.n)
 		ring_trim(&c->rcv.q);
 	tcp_rcv_space_adjust(c, now);

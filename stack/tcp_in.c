@@ -53,9 +53,12 @@ static void challenge_ack(struct tcp_conn *c, xtime now)
 	tcp_send_ack(c);
 }
 
-/* tcp_send_dupack(): tells the peer where we stand. */
+/* tcp_send_dupack(): tells the peer where we stand.  Only segments without data can be part of
+ * an ACK loop, so only they are limited (tcp_oow_rate_limited). */
 static void send_dupack(struct tcp_conn *c, const struct seg_in *seg)
 {
+	if (seg->end == seg->th->seq && tcp_oow_ratelimited(c->s, &c->rcv.oow_ack_time, seg->now))
+		return;
 	if (seg->end != seg->th->seq && seq_lt(seg->th->seq, c->rcv.nxt)) {
 		tcp_enter_quickack(c, TCP_MAX_QUICKACKS);
 		tcp_dsack_set(c, seg->th->seq, seq_min(seg->end, c->rcv.nxt));
@@ -256,8 +259,7 @@ static void drop_unacceptable(struct tcp_conn *c, const struct seg_in *seg)
 		return;
 	}
 	count(c->s, CTR_tcp_out_of_window);
-	if (!tcp_oow_ratelimited(c->s, &c->rcv.oow_ack_time, seg->now))
-		send_dupack(c, seg);
+	send_dupack(c, seg);
 }
 
 /* True when the segment may be processed further. */
@@ -269,7 +271,7 @@ static bool validate(struct tcp_conn *c, const struct seg_in *seg)
 		count(c->s, CTR_TcpExtPAWSEstab);
 		if (th->flags & TCPF_SYN)
 			challenge_ack(c, seg->now);
-		else if (!tcp_oow_ratelimited(c->s, &c->rcv.oow_ack_time, seg->now))
+		else
 			send_dupack(c, seg);
 		return false;
 	}
@@ -407,12 +409,14 @@ static void rcv_synchronized(struct tcp_conn *c, const struct seg_in *seg)
 		return;
 	}
 	if (ret > 1) {
+		/* RFC 9293 3.10.7.4: of the future; RFC 5961 5.2: too old to be true. */
 		count(c->s, (enum counter)ret);
-		if (c->state != TCP_ESTABLISHED || ret == CTR_tcp_old_ack)
-			challenge_ack(c, seg->now);
+		challenge_ack(c, seg->now);
 		return;
 	}
 	ack_state(c, seg);
+	if (c->state != TCP_CLOSE)
+		tcp_urg_rcv(c, th, seg->data, seg->len);
 	if (c->state != TCP_CLOSE)
 		text(c, seg);
 	if (c->state != TCP_CLOSE)

@@ -46,7 +46,7 @@ static void send_delayed_ack(struct tcp_conn *c, xtime now)
 			max = MIN(max, MAX((xtime)(c->rtt.srtt8_us >> 3) * XTIME_USEC, TCP_DELACK_MIN));
 		ato = MIN(ato, max);
 	}
-	ato = MIN(ato, TCP_DELACK_MAX);
+	ato = MAX(MIN(ato, TCP_DELACK_MAX), TCP_TICK);
 	at = now + ato;
 	if (c->rcv.delack_at != XTIME_NEVER) {
 		if (c->rcv.delack_at <= now + (ato >> 2)) {
@@ -140,8 +140,10 @@ static void grow_window(struct tcp_conn *c, size_t len)
 	uint32_t full = tcp_win_from_space(c->opt.rcvbuf);
 	int64_t room = (int64_t)MIN(c->rcv.window_clamp, full) - c->rcv.ssthresh;
 
-	if (room > 0)
-		c->rcv.ssthresh += (uint32_t)MIN(room, (int64_t)MAX(2u * c->advmss, 2u * (uint32_t)len));
+	if (room <= 0)
+		return;
+	c->rcv.ssthresh += (uint32_t)MIN(room, (int64_t)MAX(2u * c->advmss, 2u * (uint32_t)len));
+	c->rcv.quick |= 1;   /* the peer shall learn of it */
 }
 
 static void data_event(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, uint16_t gso_size,
@@ -214,23 +216,33 @@ static void check_fin(struct tcp_conn *c, xtime now)
 	tcp_fin(c, now);
 }
 
-/* What waited out of order and is due now. */
+/* Everything up to `end` is there, and what waited behind it is due, too; of a range that
+ * ends with a FIN all but that. */
 static void advance(struct tcp_conn *c, seq32 end)
 {
-	const struct range *r;
+	const struct range *r = ranges_find(&c->rcv.ofo, end);
 
+	if (r)
+		end = r->end;
+	if (c->rcv.has_fin)
+		end = seq_min(end, c->rcv.fin_seq);
 	ring_extend(&c->rcv.q, end - c->rcv.nxt);
 	c->rcv.bytes_received += end - c->rcv.nxt;
 	c->rcv.nxt = end;
 	ranges_cut_before(&c->rcv.ofo, end);
-	r = ranges_find(&c->rcv.ofo, end);
-	if (!r)
+}
+
+/* RFC 2883 4: the first part of [start, end) that was there already. */
+static void dsack_overlap(struct tcp_conn *c, seq32 start, seq32 end)
+{
+	const struct ranges *ofo = &c->rcv.ofo;
+
+	for (uint32_t i = 0; i < ofo->n && seq_lt(ofo->v[i].start, end); i++) {
+		if (seq_le(ofo->v[i].end, start))
+			continue;
+		tcp_dsack_set(c, seq_max(start, ofo->v[i].start), seq_min(end, ofo->v[i].end));
 		return;
-	end = r->end;
-	ring_extend(&c->rcv.q, end - c->rcv.nxt);
-	c->rcv.bytes_received += end - c->rcv.nxt;
-	c->rcv.nxt = end;
-	ranges_cut_before(&c->rcv.ofo, end);
+	}
 }
 
 /* Puts [seq, seq+len) at its place in the ring: 0 or -ENOMEM. */
@@ -255,54 +267,53 @@ static void queue_in_order(struct tcp_conn *c, const struct tcp_hdr *th, const u
 		return;
 	}
 	if (len) {
+		if (had_holes && !c->rcv.has_dsack)
+			dsack_overlap(c, seq, seq + (seq32)len);
 		advance(c, seq + (seq32)len);
 		c->s->counters[CTR_bytes_in] += len;
 		data_event(c, th, len, gso_size, now);
 	}
+	check_fin(c, now);
 	if (had_holes) {
 		/* RFC 5681 4.2: at once when a gap is filled. */
 		if (!c->rcv.ofo.n)
 			c->rcv.ack_now = true;
 		sacks_update(c, NULL);
 	}
-	check_fin(c, now);
 	c->edges++;
 	tcp_report(c);
 }
 
-/* tcp_data_queue_ofo(). */
-static void queue_out_of_order(struct tcp_conn *c, const struct tcp_hdr *th, seq32 seq,
-                               const uint8_t *data, size_t len, uint16_t gso_size, xtime now)
+/* tcp_data_queue_ofo(): [seq, end) lies beyond a gap; its last number may be a FIN's. */
+static void queue_out_of_order(struct tcp_conn *c, seq32 seq, const uint8_t *data, size_t len, bool has_fin)
 {
+	seq32 end = seq + (seq32)len + (has_fin ? 1 : 0);
 	struct range merged;
 	uint32_t was_new;
 	int ret;
 
-	(void)th;
-	(void)gso_size;
 	count(c->s, CTR_TcpExtTCPOFOQueue);
 	c->rcv.ack_scheduled = true;
-	if (!len)
-		return;
-	if (ranges_has(&c->rcv.ofo, seq, seq + (seq32)len)) {
-		tcp_dsack_set(c, seq, seq + (seq32)len);
+	if (ranges_has(&c->rcv.ofo, seq, end)) {
+		tcp_dsack_set(c, seq, end);
+		sacks_update(c, ranges_find(&c->rcv.ofo, seq));
 		return;
 	}
-	if (place(c, seq, data, len) < 0) {
+	if (len && place(c, seq, data, len) < 0) {
 		count(c->s, CTR_tcp_nomem);
 		return;
 	}
-	ret = ranges_add(&c->rcv.ofo, seq, seq + (seq32)len, TCP_OFO_MAX, &merged, &was_new);
+	dsack_overlap(c, seq, end);
+	ret = ranges_add(&c->rcv.ofo, seq, end, TCP_OFO_MAX, &merged, &was_new);
 	if (ret < 0) {
 		count(c->s, ret == -ENOSPC ? CTR_tcp_ofo_limit : CTR_tcp_nomem);
 		return;
 	}
 	c->s->counters[CTR_bytes_in] += was_new;
-	if (was_new < len)
+	if (was_new < end - seq)
 		count(c->s, CTR_TcpExtTCPRcvCollapsed);
 	sacks_update(c, &merged);
 	grow_window(c, len);
-	(void)now;
 }
 
 static void out_of_window(struct tcp_conn *c, enum counter why)
@@ -320,7 +331,9 @@ void tcp_data_queue(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t 
 	seq32 limit = c->rcv.nxt + tcp_receive_window(c);
 	bool has_fin = th->flags & TCPF_FIN;
 
-	if (!len && !has_fin)
+	if (th->flags & TCPF_SYN)   /* of crossed SYNs: the second that we see */
+		end++;
+	if (seq == end && !has_fin)
 		return;
 	if (seq_le(end + has_fin, c->rcv.nxt)) {
 		tcp_dsack_set(c, seq, end + has_fin);
@@ -341,7 +354,7 @@ void tcp_data_queue(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t 
 		c->rcv.fin_seq = end;
 	}
 	if (seq_gt(seq, c->rcv.nxt)) {
-		queue_out_of_order(c, th, seq, data, len, gso_size, now);
+		queue_out_of_order(c, seq, data, len, has_fin);
 		return;
 	}
 	if (seq_lt(seq, c->rcv.nxt)) {

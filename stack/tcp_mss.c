@@ -95,14 +95,16 @@ static uint32_t full_space(const struct tcp_conn *c)
 void tcp_init_rcv_window(struct tcp_conn *c)
 {
 	const struct settings *set = &c->s->set;
-	uint32_t mss = c->advmss - (set->tcp_timestamps ? TCP_TS_LEN : 0);
+	uint32_t mss = c->advmss;
 	uint32_t clamp = c->opt.window_clamp ? c->opt.window_clamp : c->rt.window;
 	uint32_t space = full_space(c), top;
 
+	/* A program that asked for less gets no scale for more (tcp_connect_init). */
+	if (c->opt.is_rcvbuf_locked && (!clamp || clamp > full_space(c)))
+		clamp = full_space(c);
 	if (!clamp)
 		clamp = 65535u << 14;
 	space = MIN(clamp, space);
-	mss = c->advmss;
 	if (mss && space > mss)
 		space -= space % mss;
 	c->rcv.wnd = MIN(space, 65535u);

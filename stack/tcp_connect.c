@@ -23,13 +23,13 @@ seq32 tcp_isn(struct stack *s, const struct tuple *t, xtime now)
 	return (seq32)tuple_hash(&s->key_isn, t) + (seq32)(now >> 6);
 }
 
-/* secure_tcp_ts_off(): by addresses only, so that TIME-WAIT reuse by timestamps
- * sees one clock for all ports. */
+/* secure_tcp_ts_off() of Linux 6.18.44: ports count, too, so that one connection's clock
+ * says nothing about another's. */
 uint32_t tcp_ts_offset(struct stack *s, const struct tuple *t)
 {
 	if (s->set.tcp_timestamps != 1)
 		return 0;
-	return (uint32_t)siphash_1u64(&s->key_ts, (uint64_t)t->laddr << 32 | t->raddr);
+	return (uint32_t)tuple_hash(&s->key_ts, t);
 }
 
 uint32_t tcp_ts_now(const struct tcp_conn *c, xtime now)

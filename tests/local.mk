@@ -82,6 +82,8 @@ tests_test_engine_life_LDADD = $(ENGINE_LIBS)
 HARNESS = tests/harness.c tests/harness.h
 check_PROGRAMS += tests/test_tcp_open
 tests_test_tcp_open_SOURCES = tests/test_tcp_open.c $(HARNESS)
+check_PROGRAMS += tests/test_tcp_recv
+tests_test_tcp_recv_SOURCES = tests/test_tcp_recv.c $(HARNESS)
 
 # ---- scripts ----
 

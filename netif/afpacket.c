@@ -44,6 +44,10 @@
 #define IP_MAX 65535
 /* virtio header, Ethernet header and VLAN tag, the largest datagram; whole pages. */
 #define SLOT ((size_t)17 * 4096)
+/* While frames are larger than this on average, a few at a time: what was received stays in
+ * the cache until it is used (measured at 60 KB: 7 us a frame, 11 us in batches of 32). */
+#define LARGE ((size_t)16 << 10)
+#define BATCH_LARGE 4
 #define RCVBUF (16 << 20)
 #define SNDBUF (1 << 20)
 #define VNET_LEN sizeof(struct virtio_net_hdr)
@@ -58,6 +62,7 @@ struct afpacket {
 	int fd;
 	struct sockaddr_ll to;       /* where raw IP is sent to */
 	uint8_t *slots;              /* BATCH * SLOT bytes, mapped */
+	unsigned rx_max;             /* slots to use at once */
 	struct mmsghdr rx[BATCH];
 	struct iovec rx_iov[BATCH];
 	union control *rx_control;   /* BATCH of them, only without has_vnet; owned */
@@ -128,9 +133,10 @@ static int afpacket_receive(struct netif *n, struct netif_rx *v, unsigned max)
 {
 	struct afpacket *a = self(n);
 	int i, got, m;
+	size_t bytes;
 
-	if (max > BATCH)
-		max = BATCH;
+	if (max > a->rx_max)
+		max = a->rx_max;
 	do {
 		for (i = 0; a->rx_control && i < (int)max; i++)
 			a->rx[i].msg_hdr.msg_controllen = sizeof(union control);
@@ -139,9 +145,12 @@ static int afpacket_receive(struct netif *n, struct netif_rx *v, unsigned max)
 		while (got == -EINTR);
 		if (got < 0)
 			return got == -EAGAIN ? 0 : net_error(a, got);
-		for (i = m = 0; i < got; i++)
+		for (i = m = 0, bytes = 0; i < got; i++) {
+			bytes += a->rx[i].msg_len;
 			m += take(a, (unsigned)i, &v[m]);
+		}
 	} while (got && !m);
+	a->rx_max = bytes > (size_t)got * LARGE ? BATCH_LARGE : BATCH;
 	return m;
 }
 
@@ -351,6 +360,7 @@ int afpacket_from_fd(int fd, struct netif **n, char *err, size_t err_len)
 	}
 	a->fd = highfd_raise(fd);
 	a->n.ops = &ops;
+	a->rx_max = BATCH;
 	raw_fcntl(a->fd, F_SETFD, FD_CLOEXEC);
 	raw_fcntl(a->fd, F_SETFL, O_RDWR | O_NONBLOCK);
 	code = inspect(a);

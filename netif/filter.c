@@ -5,7 +5,9 @@
  * Classic BPF only jumps forward, and a conditional jump at most 255 instructions; so a
  * test that fails takes an unconditional jump, whose target is filled in later: a label
  * is a chain of such jumps, each naming the one before in its k, until the label
- * is placed.  Ports are a binary search tree whose leaves are short lists.
+ * is placed.  Ports are a binary search tree whose leaves are short lists of ranges;
+ * as programs connect from every second port (ip_local_port_range's parity), a range is
+ * of all its ports or of every second one.
  *
  * The program, in order; the first that decides ends it:
  *
@@ -33,7 +35,7 @@
 #define DROP 0u
 #define ALL_PORTS 0x10000u       /* in M[0]: no port, but ours if the address is */
 #define CHAIN_END 0xffffffffu
-#define LEAF 16                  /* ranges in a leaf; 2 * LEAF + 2 must stay below 256 */
+#define LEAF 16                  /* ranges in a leaf; 3 * LEAF + 2 must stay below 256 */
 #define VLAN_VID_MASK 0x0fff
 
 enum { ETHER_TYPE = 12, ARP_OP = 6, ARP_SPA = 14, ARP_TPA = 24 };
@@ -41,6 +43,14 @@ enum { IP_FRAG = 6, IP_PROTO = 9, IP_DST = 16, IP_FRAG_MASK = 0x1fff, ICMP_LEN =
 
 struct range {
 	uint16_t lo, hi;
+	uint16_t step;               /* 1, or 2: only those as even or odd as lo; 0: lo alone */
+};
+
+/* The ports of one address, sorted, and room for as many ranges. */
+struct ports {
+	uint16_t *port;
+	struct range *range;
+	size_t n;
 };
 
 /* The program so far; beyond max it is only counted. */
@@ -114,16 +124,23 @@ static void leaf(struct code *c, const struct range *r, size_t n, struct label *
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		left += r[i].lo == r[i].hi ? 1 : 2;
-	left++;
+		left += 1 + r[i].step;
 	for (i = 0; i < n; i++) {
-		if (r[i].lo == r[i].hi) {
-			emit(c, BPF_JMP | BPF_JEQ | BPF_K, r[i].lo, (uint8_t)--left, 0);
+		bool is_odd = r[i].lo & 1;
+
+		left -= 1 + r[i].step;
+		if (!r[i].step) {
+			emit(c, BPF_JMP | BPF_JEQ | BPF_K, r[i].lo, (uint8_t)(left + 1), 0);
 			continue;
 		}
-		left -= 2;
-		emit(c, BPF_JMP | BPF_JGE | BPF_K, r[i].lo, 0, 1);
-		emit(c, BPF_JMP | BPF_JGT | BPF_K, r[i].hi, 0, (uint8_t)left);
+		emit(c, BPF_JMP | BPF_JGE | BPF_K, r[i].lo, 0, (uint8_t)r[i].step);
+		if (r[i].step == 1) {
+			emit(c, BPF_JMP | BPF_JGT | BPF_K, r[i].hi, 0, (uint8_t)(left + 1));
+			continue;
+		}
+		emit(c, BPF_JMP | BPF_JGT | BPF_K, r[i].hi, 1, 0);
+		emit(c, BPF_JMP | BPF_JSET | BPF_K, 1, is_odd ? (uint8_t)(left + 1) : 0,
+		     is_odd ? 0 : (uint8_t)(left + 1));
 	}
 	jump(c, none);
 	ret(c, PASS);
@@ -151,18 +168,48 @@ static int port_cmp(const void *a, const void *b)
 	return (int)*(const uint16_t *)a - (int)*(const uint16_t *)b;
 }
 
-/* Sorted ports to ranges: those with at most gap ports in between are one. */
-static size_t merge(const uint16_t *port, size_t n, unsigned gap, struct range *r)
+/* They usually come sorted. */
+static void sort(uint16_t *port, size_t n)
 {
-	size_t i, m = 0;
+	size_t i;
 
-	for (i = 0; i < n; i++) {
-		if (m && port[i] <= r[m - 1].hi + 1u + gap)
-			r[m - 1].hi = port[i];
-		else
-			r[m++] = (struct range){ port[i], port[i] };
+	for (i = 1; i < n; i++) {
+		if (port[i - 1] > port[i]) {
+			qsort(port, n, sizeof(*port), port_cmp);
+			return;
+		}
 	}
-	return m;
+}
+
+/* Whether port may become the end of r, and what r's step is then; gap: how many ports that
+ * are not ours may be in between.  -1: it may not. */
+static int join(const struct range *r, uint16_t port, unsigned gap)
+{
+	unsigned d = (unsigned)port - r->hi;
+
+	if (d <= 1 && r->step != 2)
+		return d || r->step ? 1 : 0;
+	if (!gap)
+		return d == 2 && r->step != 1 ? 2 : -1;
+	return d <= 1 + gap ? 1 : -1;
+}
+
+/* Sorted ports to ranges: how many. */
+static size_t merge(const struct ports *p, unsigned gap)
+{
+	struct range *r = p->range - 1;
+	size_t i;
+
+	for (i = 0; i < p->n; i++) {
+		int step = i ? join(r, p->port[i], gap) : -1;
+
+		if (step < 0)
+			*++r = (struct range){ p->port[i], p->port[i], 0 };
+		else
+			r->step = (uint16_t)step;
+		r->hi = p->port[i];
+	}
+	return (size_t)(r + 1 - p->range);
 }
 
 /* ---- the parts of the program ---- */
@@ -289,54 +336,33 @@ static void local_port(struct code *c, uint32_t l3, struct label *drop)
 }
 
 /* The ports of one address, M[0] being the packet's. */
-static int port_part(struct code *c, const struct afpacket_addr *a, unsigned gap, struct label *none)
+static void port_part(struct code *c, const struct ports *p, unsigned gap, struct label *none)
 {
-	struct range *r;
-	uint16_t *port;
-	size_t n;
-
-	if (!a->nport) {
-		jump(c, none);
-		return 0;
-	}
-	port = malloc(a->nport * (sizeof(*port) + sizeof(*r)));
-	if (!port)
-		return -ENOMEM;
-	memcpy(port, a->ports, a->nport * sizeof(*port));
-	qsort(port, a->nport, sizeof(*port), port_cmp);
-	r = (struct range *)(port + a->nport);
-	n = merge(port, a->nport, gap, r);
 	emit(c, BPF_LD | BPF_MEM, 0, 0, 0);
 	emit(c, BPF_JMP | BPF_JEQ | BPF_K, ALL_PORTS, 0, 1);
 	ret(c, PASS);
-	tree(c, r, n, none);
-	free(port);
-	return 0;
+	tree(c, p->range, merge(p, gap), none);
 }
 
-static int shared_part(struct code *c, const struct afpacket_filter *f, uint32_t l3, unsigned gap,
-                       struct label *drop)
+static void shared_part(struct code *c, const struct afpacket_filter *f, const struct ports *ports,
+                        uint32_t l3, unsigned gap, struct label *drop)
 {
 	size_t i;
-	int err;
 
 	for (i = 0; i < f->naddr; i++) {
 		const struct afpacket_addr *a = &f->addrs[i];
 		struct label next = LABEL_INIT;
 
-		if (a->is_own)
+		if (a->is_own || !a->nport)
 			continue;
 		if (a->addr) {
 			load(c, BPF_W, l3 + IP_DST);
 			want(c, BPF_JEQ, a->addr, &next);
 		}
-		err = port_part(c, a, gap, &next);
-		if (err)
-			return err;
+		port_part(c, &ports[i], gap, &next);
 		place(c, &next);
 	}
 	jump(c, drop);
-	return 0;
 }
 
 static bool has_shared(const struct afpacket_filter *f)
@@ -350,14 +376,13 @@ static bool has_shared(const struct afpacket_filter *f)
 	return false;
 }
 
-/* One program with ports merged over gaps of this size: its length or -errno. */
-static int build(const struct afpacket_filter *f, enum netif_link link, unsigned gap,
-                 struct sock_filter *prog, unsigned max)
+/* One program with ports merged over gaps of this size: its length or -E2BIG. */
+static int build(const struct afpacket_filter *f, const struct ports *ports, enum netif_link link,
+                 unsigned gap, struct sock_filter *prog, unsigned max)
 {
 	const uint32_t l3 = link == NETIF_ETHER ? ETH_HLEN : 0;
 	struct code c = { prog, 0, max };
 	struct label drop = LABEL_INIT, ip = LABEL_INIT;
-	int err;
 
 	check_link(&c, f, link, &drop);
 	if (link == NETIF_ETHER) {
@@ -375,33 +400,61 @@ static int build(const struct afpacket_filter *f, enum netif_link link, unsigned
 	pass_if_any_addr(&c, f, true);
 	if (has_shared(f)) {
 		local_port(&c, l3, &drop);
-		err = shared_part(&c, f, l3, gap, &drop);
-		if (err)
-			return err;
+		shared_part(&c, f, ports, l3, gap, &drop);
 	}
 	place(&c, &drop);
 	ret(&c, DROP);
 	return c.n <= max ? (int)c.n : -E2BIG;
 }
 
+/* The ports of all addresses, each list sorted; NULL: no memory.  One allocation. */
+static struct ports *sort_ports(const struct afpacket_filter *f)
+{
+	struct ports *p;
+	struct range *range;
+	uint16_t *port;
+	size_t i, n = 0;
+
+	for (i = 0; i < f->naddr; i++)
+		n += f->addrs[i].nport;
+	p = malloc(f->naddr * sizeof(*p) + n * (sizeof(*range) + sizeof(*port)) + 1);
+	if (!p)
+		return NULL;
+	range = (struct range *)(p + f->naddr);
+	port = (uint16_t *)(range + n);
+	for (i = 0; i < f->naddr; i++) {
+		n = f->addrs[i].nport;
+		p[i] = (struct ports){ port, range, n };
+		if (n)
+			memcpy(port, f->addrs[i].ports, n * sizeof(*port));
+		sort(port, n);
+		port += n;
+		range += n;
+	}
+	return p;
+}
+
 int filter_build(const struct afpacket_filter *f, enum netif_link link,
                  struct sock_filter *prog, unsigned max)
 {
 	unsigned lo = 0, hi = 65535;     /* too small a gap, a gap that may do */
-	int n = build(f, link, 0, prog, max);
+	struct ports *ports = sort_ports(f);
+	int n;
 
-	if (n != -E2BIG)
-		return n;
-	while (hi - lo > 1) {
-		unsigned mid = (lo + hi) / 2;
+	if (!ports)
+		return -ENOMEM;
+	n = build(f, ports, link, 0, prog, max);
+	if (n == -E2BIG) {
+		while (hi - lo > 1) {
+			unsigned mid = (lo + hi) / 2;
 
-		n = build(f, link, mid, prog, max);
-		if (n >= 0)
-			hi = mid;
-		else if (n == -E2BIG)
-			lo = mid;
-		else
-			return n;
+			if (build(f, ports, link, mid, prog, max) < 0)
+				lo = mid;
+			else
+				hi = mid;
+		}
+		n = build(f, ports, link, hi, prog, max);
 	}
-	return build(f, link, hi, prog, max);
+	free(ports);
+	return n;
 }

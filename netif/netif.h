@@ -57,7 +57,8 @@ struct netif;
 struct netif_ops {
 	/* Becomes readable (POLLIN) when netif_receive() may have frames. */
 	int (*fd)(const struct netif *);
-	/* Up to n frames into v: how many, 0 when none is waiting, or -errno
+	/* Up to n frames into v: how many (fewer than n doesn't mean that no more are
+	 * waiting), 0 when none is waiting, or -errno
 	 * (-ENETDOWN: the interface is down; -ENODEV: it is gone). */
 	int (*receive)(struct netif *, struct netif_rx *v, unsigned n);
 	/* Sends the first frames of v: how many were taken, or -errno when not

@@ -529,15 +529,28 @@ static void ports_are_exact_while_they_fit(void **state)
 	}
 }
 
-static void ports_too_many_are_merged_but_none_is_lost(void **state)
+static void every_second_port_is_one_range(void **state)
 {
 	static uint16_t port[14000];
+	size_t i, k;
+
+	(void)state;
+	for (k = 0; k < 2; k++) {
+		for (i = 0; i < 14000; i++)
+			port[i] = (uint16_t)(32768 + k + 2 * i);
+		many(port, 14000, 80, 0);
+		port[7000]++;
+		port[9000] = (uint16_t)(port[9001] + 1);
+		many(port, 14000, 100, 0);
+	}
+}
+
+static void ports_too_many_are_merged_but_none_is_lost(void **state)
+{
+	static uint16_t port[5000];
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < 14000; i++)
-		port[i] = (uint16_t)(32768 + 2 * i);
-	many(port, 14000, FILTER_MAX, 14000);
 	for (i = 0; i < 5000; i++)
 		port[i] = (uint16_t)(32768 + rnd(28232));
 	many(port, 5000, FILTER_MAX, 10000);
@@ -641,7 +654,7 @@ static void random_packets_pass_as_the_predicate_says(void **state)
 		for (i = 0; i < f.naddr; i++) {
 			addrs[i] = (struct afpacket_addr){ addr[i], addr[i] && !rnd(4), ports[i], rnd(33) };
 			for (k = 0; k < addrs[i].nport; k++)
-				ports[i][k] = (uint16_t)(100 + rnd(40));
+				ports[i][k] = (uint16_t)(100 + (rnd(4) ? 2 * rnd(20) : rnd(40)));
 		}
 		use(&f, NETIF_ETHER);
 		for (i = 0; i < 300; i++) {
@@ -672,6 +685,7 @@ int main(void)
 		cmocka_unit_test(nothing_claimed_nothing_passes),
 		cmocka_unit_test(truncated_frame_is_dropped),
 		cmocka_unit_test(ports_are_exact_while_they_fit),
+		cmocka_unit_test(every_second_port_is_one_range),
 		cmocka_unit_test(ports_too_many_are_merged_but_none_is_lost),
 		cmocka_unit_test(program_that_can_not_fit_is_refused),
 		cmocka_unit_test(random_packets_pass_as_the_predicate_says),

@@ -38,6 +38,7 @@
 #include "filter.h"
 #include "highfd.h"
 #include "host.h"
+#include "lateclose.h"
 #include "rawcall.h"
 
 #define BATCH 64
@@ -255,7 +256,7 @@ static void afpacket_close(struct netif *n)
 
 	if (a->slots)
 		munmap(a->slots, BATCH * SLOT);
-	raw_close(a->fd);
+	lateclose(a->fd);
 	free(a->rx_control);
 	free(a);
 }

@@ -335,12 +335,18 @@ int guard_nft_open(struct guard_nft *t, const char *ifname)
 void guard_nft_close(struct guard_nft *t)
 {
 	struct batch b;
+	int err;
 
-	if (!batch_begin(&b, t, 0)) {
+	err = batch_begin(&b, t, 0);
+	if (!err) {
 		mnl_attr_put_strz(put(&b, NFT_MSG_DELTABLE, 0), NFTA_TABLE_NAME, t->table);
-		batch_commit(&b, t);
+		err = batch_commit(&b, t);
 	}
-	nl_close(&t->nl);
+	/* The table must go before the ports do: if not by name, then with its owner. */
+	if (err)
+		nl_close(&t->nl);
+	else
+		nl_close_late(&t->nl);
 }
 
 void guard_nft_forget(struct guard_nft *t)

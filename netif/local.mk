@@ -15,6 +15,8 @@ libnetif_la_SOURCES = \
 	netif/highfd.h \
 	netif/host.c \
 	netif/host.h \
+	netif/lateclose.c \
+	netif/lateclose.h \
 	netif/netif.h \
 	netif/nl.c \
 	netif/nl.h \

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "highfd.h"
+#include "lateclose.h"
 #include "rawcall.h"
 
 static int bind_to(struct nl *nl, uint32_t groups)
@@ -48,14 +49,29 @@ int nl_open(struct nl *nl, int bus, uint32_t groups)
 	return err;
 }
 
-void nl_close(struct nl *nl)
+static void close_by(struct nl *nl, void (*how)(int fd))
 {
 	if (!nl->buf)
 		return;
-	raw_close(nl->fd);
+	how(nl->fd);
 	free(nl->buf);
 	nl->buf = NULL;
 	nl->fd = -1;
+}
+
+static void close_now(int fd)
+{
+	raw_close(fd);
+}
+
+void nl_close(struct nl *nl)
+{
+	close_by(nl, close_now);
+}
+
+void nl_close_late(struct nl *nl)
+{
+	close_by(nl, lateclose);
 }
 
 /* The next datagram: its length or -errno. */

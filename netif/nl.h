@@ -23,6 +23,8 @@ struct nl {
 int nl_open(struct nl *nl, int bus, uint32_t groups);
 /* Harmless on one that was never opened, if all bytes are zero or fd is -1. */
 void nl_close(struct nl *nl);
+/* The same, without waiting for what the kernel has yet to finish. */
+void nl_close_late(struct nl *nl);
 
 /* Numbers the one message, sends it and takes its answers, up to the acknowledgement or the
  * end of the dump: 0 or -errno, the kernel's own included; -EINTR: the dump is torn by a

@@ -45,6 +45,11 @@ static inline int raw_socket(int domain, int type, int protocol)
 	return (int)raw_result(syscall(SYS_socket, domain, type, protocol));
 }
 
+static inline int raw_socketpair(int domain, int type, int protocol, int fds[2])
+{
+	return (int)raw_result(syscall(SYS_socketpair, domain, type, protocol, fds));
+}
+
 static inline int raw_bind(int fd, const void *addr, socklen_t len)
 {
 	return (int)raw_result(syscall(SYS_bind, fd, addr, len));

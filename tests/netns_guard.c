@@ -12,13 +12,17 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -253,6 +257,46 @@ static void any_address_claim_drops_local_but_not_transit(void **state)
 	net_write("/proc/sys/net/ipv4/ip_forward", "0");
 	net_run("ip addr del 10.99.0.5/24 dev v0");
 	guard_close(g);
+}
+
+/* Sends the datagram that t is into the tun; the flags of the next TCP answer out of it. */
+static unsigned tun_answer(int fd, struct net_tcp t)
+{
+	uint8_t ip[256];
+	size_t len = net_build(&t, false, ip);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	assert_int_equal(write(fd, ip, len), len);
+	if (poll(&p, 1, 2000) <= 0)
+		return 0;
+	assert_true(read(fd, ip, sizeof(ip)) >= 40);
+	assert_int_equal(ip[9], IPPROTO_TCP);
+	return (unsigned)ip[20] << 8 | ip[21];
+}
+
+static void claimed_port_of_a_tun_device_gets_no_reset(void **state)
+{
+	struct ifreq r = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	struct net_tcp t = segment(40000, NET_SYN);
+	uint8_t ip[256];
+	struct guard *g;
+
+	(void)state;
+	strcpy(r.ifr_name, "t0");
+	if (fd < 0 || ioctl(fd, TUNSETIFF, &r))
+		skip();
+	net_run("ip addr add 10.96.0.1/24 dev t0 && ip link set t0 up");
+	assert_int_equal(guard_open(&g, "t0", err, sizeof(err)), 0);
+	t.src = 0x0a600002;
+	t.dst = 0x0a600001;
+	assert_int_equal(tun_answer(fd, t), 40000);
+	assert_int_equal(guard_claim(g, t.dst, 40000), 0);
+	assert_int_equal(write(fd, ip, net_build(&t, false, ip)), 40);
+	t.dport = CLOSED;
+	assert_int_equal(tun_answer(fd, t), CLOSED);
+	guard_close(g);
+	close(fd);
 }
 
 /* ---- the kernel's programs are left alone ---- */
@@ -624,6 +668,7 @@ int main(void)
 		cmocka_unit_test(claimed_port_super_frame_is_dropped_too),
 		cmocka_unit_test(claimed_port_fragments_get_no_reset),
 		cmocka_unit_test(packet_socket_sees_what_is_dropped),
+		cmocka_unit_test(claimed_port_of_a_tun_device_gets_no_reset),
 		cmocka_unit_test(any_address_claim_drops_local_but_not_transit),
 		cmocka_unit_test(kernel_listener_and_connection_are_undisturbed),
 		cmocka_unit_test(port_of_the_kernel_can_not_be_claimed),

@@ -31,6 +31,8 @@ check_PROGRAMS += tests/test_portwalk
 check_PROGRAMS += tests/test_conntab
 check_PROGRAMS += tests/test_conntab_bind
 check_PROGRAMS += tests/test_conntab_connect
+# In a namespace of its own, beside the kernel.
+check_PROGRAMS += tests/netns_ports
 check_PROGRAMS += tests/test_wire
 check_PROGRAMS += tests/test_wire_tcp
 check_PROGRAMS += tests/test_route

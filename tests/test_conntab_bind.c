@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test_conntab_bind.c - who may hold a port beside whom, as Linux 6.18 was seen to do it
- * (tests/netns/ports.sh compares with the running kernel over random operations). */
+ * (netns_ports.c compares with the running kernel over random operations). */
 #include "stack/conntab_impl.h"
 
 #include <errno.h>

@@ -125,6 +125,8 @@ static int finish_connect(struct sock *s, int in_progress)
 			return r;
 	}
 	atomic_store(&s->state, r && r != -EISCONN ? SOCK_UNCONNECTED : SOCK_CONNECTED);
+	if (r && r != -EISCONN)
+		ready_reset(s);
 	return r;
 }
 

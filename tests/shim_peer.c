@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * shim_peer.c - see shim_peer.h.  The kernel's sockets are made by number, so that the
+ * wrappers leave them alone.
+ */
+#include "shim_peer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static int kernel_socket(int flags)
+{
+	return (int)syscall(SYS_socket, AF_INET, SOCK_STREAM | flags, 0);
+}
+
+static int kernel_bound(struct sockaddr_in *a)
+{
+	struct sockaddr_in any = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(*a);
+	int fd = kernel_socket(SOCK_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&any, sizeof(any)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)a, &len), 0);
+	return fd;
+}
+
+void side_open(struct side *s, bool is_kernel)
+{
+	int fd;
+
+	memset(s, 0, sizeof(*s));
+	s->is_kernel = is_kernel;
+	s->listener = kernel_bound(&s->to);
+	assert_int_equal(listen(s->listener, 16), 0);
+	fd = kernel_bound(&s->closed);
+	close(fd);
+	if (is_kernel)
+		return;
+	s->to.sin_addr.s_addr = htonl(0xc0000201);
+	s->closed.sin_addr.s_addr = htonl(0xc0000201);
+}
+
+void side_close(struct side *s)
+{
+	close(s->listener);
+}
+
+void note(struct side *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	s->len += (size_t)vsnprintf(s->trace + s->len, sizeof(s->trace) - s->len, fmt, ap);
+	va_end(ap);
+	assert_true(s->len + 2 < sizeof(s->trace));
+	s->trace[s->len++] = '\n';
+	s->trace[s->len] = 0;
+}
+
+void note_result(struct side *s, const char *name, long r)
+{
+	if (r == -1)
+		note(s, "%s: %s", name, strerrorname_np(errno));
+	else
+		note(s, "%s: %ld", name, r);
+}
+
+int side_socket(struct side *s, int flags)
+{
+	int fd = s->is_kernel ? kernel_socket(flags) : socket(AF_INET, SOCK_STREAM | flags, 0);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+int side_connected(struct side *s, int flags, int *peer)
+{
+	int fd = side_socket(s, flags);
+
+	if (connect(fd, (struct sockaddr *)&s->to, sizeof(s->to)) < 0) {
+		assert_int_equal(errno, EINPROGRESS);
+		side_settle();
+		assert_int_equal(connect(fd, (struct sockaddr *)&s->to, sizeof(s->to)), 0);
+	}
+	*peer = accept(s->listener, NULL, NULL);
+	assert_true(*peer >= 0);
+	return fd;
+}
+
+void side_reset(int peer)
+{
+	struct linger l = { 1, 0 };
+
+	setsockopt(peer, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+	close(peer);
+}
+
+void side_settle(void)
+{
+	struct timespec ts = { 0, 20 * 1000 * 1000 };
+
+	nanosleep(&ts, NULL);
+}
+
+const char *event_names(unsigned events, char *buf, size_t len)
+{
+	static const struct {
+		unsigned bit;
+		const char *name;
+	} names[] = {
+		{ POLLIN, "IN" }, { POLLPRI, "PRI" }, { POLLOUT, "OUT" }, { POLLERR, "ERR" },
+		{ POLLHUP, "HUP" }, { POLLNVAL, "NVAL" }, { POLLRDNORM, "rdnorm" },
+		{ POLLRDBAND, "rdband" }, { POLLWRNORM, "wrnorm" }, { POLLRDHUP, "RDHUP" },
+	};
+	size_t i, n = 0;
+
+	buf[0] = 0;
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (events & names[i].bit)
+			n += (size_t)snprintf(buf + n, len - n, "%s%s", n ? "|" : "", names[i].name);
+	}
+	return buf;
+}
+
+/* The first line that differs, as cmocka prints no more than a kilobyte. */
+static void assert_same(const char *ours, const char *kernels)
+{
+	size_t i, line = 0;
+	int a, b;
+
+	for (i = 0; ours[i] && ours[i] == kernels[i]; i++) {
+		if (ours[i] == '\n')
+			line = i + 1;
+	}
+	if (ours[i] == kernels[i])
+		return;
+	a = (int)strcspn(ours + line, "\n");
+	b = (int)strcspn(kernels + line, "\n");
+	fail_msg("ours \"%.*s\", the kernel's \"%.*s\"", a, ours + line, b, kernels + line);
+}
+
+void compare_sides(void (*steps)(struct side *s))
+{
+	static struct side kernel, ours;
+
+	side_open(&kernel, true);
+	steps(&kernel);
+	side_close(&kernel);
+	side_open(&ours, false);
+	steps(&ours);
+	side_close(&ours);
+	assert_same(ours.trace, kernel.trace);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * shim_peer.h - what the tests of the shim share: the same steps over a socket of the
+ * kernel's and over one of ours, whose traces must be equal.
+ */
+#ifndef XTCP_SHIM_PEER_H
+#define XTCP_SHIM_PEER_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+
+/* Whose socket the steps run over. */
+struct side {
+	bool is_kernel;
+	int listener;              /* the kernel's, in both cases */
+	struct sockaddr_in to;     /* how this side reaches it */
+	struct sockaddr_in closed; /* where nobody listens */
+	char trace[16384];
+	size_t len;
+};
+
+void side_open(struct side *s, bool is_kernel);
+void side_close(struct side *s);
+/* A line of the trace. */
+void note(struct side *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* name=result, with errno's name when it is -1. */
+void note_result(struct side *s, const char *name, long r);
+
+int side_socket(struct side *s, int flags);
+/* Connected; *peer is the kernel's end of it. */
+int side_connected(struct side *s, int flags, int *peer);
+/* The peer's end goes with a reset. */
+void side_reset(int peer);
+/* Until everything under way has arrived. */
+void side_settle(void);
+
+const char *event_names(unsigned events, char *buf, size_t len);
+
+/* Runs steps over both and compares what they noted. */
+void compare_sides(void (*steps)(struct side *s));
+
+#endif

@@ -42,12 +42,16 @@ noinst_LTLIBRARIES += libconf.la
 libconf_la_SOURCES = shim/conf.c shim/conf.h
 libconf_la_LIBADD = $(INIH_LIBS)
 
-# The preloaded library: the files that define interposed symbols go here.
+# The files that define interposed symbols.
+noinst_LTLIBRARIES += libinterpose.la
+libinterpose_la_SOURCES = shim/interpose.c shim/interpose.h shim/interpose_fd.c shim/interpose_proc.c
+
+# The preloaded library.
 lib_LTLIBRARIES += libxtcp.la
-libxtcp_la_SOURCES = shim/interpose.c shim/interpose.h shim/interpose_fd.c shim/interpose_proc.c
+libxtcp_la_SOURCES =
 libxtcp_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -Wl,-z,text \
 	-Wl,--exclude-libs,libengine.a
-libxtcp_la_LIBADD = libshim.la libengine.la libstack.la libnetif.la $(MNL_LIBS) $(INIH_LIBS) $(CAP_LIBS)
+libxtcp_la_LIBADD = libinterpose.la libshim.la libengine.la libstack.la libnetif.la $(MNL_LIBS) $(INIH_LIBS) $(CAP_LIBS)
 
 # It is preloaded, never linked against.
 install-exec-hook:

@@ -88,9 +88,8 @@ check_PROGRAMS += tests/test_tcp_recv
 tests_test_tcp_recv_SOURCES = tests/test_tcp_recv.c $(HARNESS)
 
 # The shim over a fake engine: with the wrappers, so that they are what the tests call.
-SHIM_TEST_SOURCES = tests/fake_engine.c tests/fake_engine.h tests/shim_peer.c tests/shim_peer.h \
-	shim/interpose.c shim/interpose.h shim/interpose_fd.c shim/interpose_proc.c
-SHIM_TEST_LDADD = libshim.la $(INIH_LIBS) $(CMOCKA_LIBS)
+SHIM_TEST_SOURCES = tests/fake_engine.c tests/fake_engine.h tests/shim_peer.c tests/shim_peer.h
+SHIM_TEST_LDADD = libinterpose.la libshim.la $(INIH_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/test_shim tests/test_shim_ready
 tests_test_shim_SOURCES = tests/test_shim.c $(SHIM_TEST_SOURCES)
 tests_test_shim_LDADD = $(SHIM_TEST_LDADD)

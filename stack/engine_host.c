@@ -52,6 +52,7 @@ int engine_link_sync(struct engine *e)
 	i.mtu = info->mtu;
 	i.gso_max = info->gso_max;
 	i.oif = info->ifindex;
+	memcpy(i.name, info->name, sizeof(i.name) - 1);
 	if (e->iface < 0) {
 		e->iface = stack_add_iface(e->stack, &i);
 		return MIN(e->iface, 0);

@@ -43,6 +43,7 @@ struct stack_iface {
 	uint32_t mtu;            /* IP bytes, 68 at least */
 	uint32_t gso_max;        /* largest IP datagram when can_offload, else ignored */
 	int oif;                 /* the system's interface index, for SO_BINDTODEVICE */
+	char name[16];           /* and its name, zero-terminated; may be empty */
 };
 
 /* The new interface's index (0, 1, ...) or -ENOMEM, -EINVAL. */
@@ -86,8 +87,8 @@ void stack_retry_refused(struct stack *s);
 /* Ports never chosen automatically (ip_local_reserved_ports). */
 int stack_reserve_ports(struct stack *s, uint16_t lo, uint16_t hi);
 
-/* Sockets that still have work to do after their program closed them (data or a FIN
- * to deliver); TIME-WAIT doesn't count. */
+/* Sockets that still have work to do after their program closed them: data or a FIN to
+ * deliver, or the peer's FIN to acknowledge; TIME-WAIT doesn't count. */
 uint32_t stack_orphans(const struct stack *s);
 
 #endif

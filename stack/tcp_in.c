@@ -445,7 +445,8 @@ static void conn_input(struct tcp_conn *c, const struct seg_in *seg)
 /* A segment for a port without a connection of that peer. */
 static void no_conn_input(struct stack *s, int iface, const struct seg_in *seg)
 {
-	struct bind_owner *o = conntab_find_listener(&s->tab, seg->ip->dst, seg->th->dport, iface);
+	struct bind_owner *o = conntab_find_listener(&s->tab, seg->ip->dst, seg->th->dport,
+	                                             s->ifaces[iface].oif);
 
 	if (o) {
 		tcp_listen_input(container_of(o, struct tcp_conn, bind), iface, seg->ip, seg->th, seg->now);

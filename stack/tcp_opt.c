@@ -106,7 +106,8 @@ static bool read_int(int level, int name, struct optset *in)
 	}
 	if (level == IPPROTO_IP && in->len)
 		in->val = *(const uint8_t *)in->p;
-	return level == IPPROTO_IP || (level == IPPROTO_TCP && name == TCP_CONGESTION);
+	return level == IPPROTO_IP || (level == IPPROTO_TCP && name == TCP_CONGESTION) ||
+	       (level == SOL_SOCKET && name == SO_BINDTODEVICE);
 }
 
 int tcp_setopt(struct tcp_conn *c, int level, int name, const void *val, socklen_t len,

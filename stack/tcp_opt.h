@@ -21,6 +21,7 @@ union optval {
 	struct linger linger;
 	char name[CC_NAME_MAX];
 	uint32_t meminfo[9];
+	char ifname[16];
 	uint8_t bytes[IP_OPT_MAX];
 	struct tcp_info_abi info;
 };

@@ -2,8 +2,7 @@
 /*
  * tcp_opt_sock.c - options at SOL_SOCKET (sk_setsockopt, sk_getsockopt).
  *
- * SO_RCVTIMEO, SO_SNDTIMEO, SO_TYPE, SO_PROTOCOL, SO_DOMAIN, SO_ERROR and the name of
- * SO_BINDTODEVICE are the shim's; an interface is known here by its index.
+ * SO_RCVTIMEO, SO_SNDTIMEO, SO_TYPE, SO_PROTOCOL, SO_DOMAIN and SO_ERROR are the shim's.
  */
 #include "tcp_opt.h"
 
@@ -317,17 +316,55 @@ GET(get_meminfo)
 	return sizeof(v->meminfo);
 }
 
-SET(set_bindtoifindex)
+/* sock_bindtoindex_locked() */
+static int bind_to_index(struct tcp_conn *c, int oif, const struct optset *in)
 {
-	(void)o;
 	if (c->opt.oif && !in->may_admin)
 		return -EPERM;
-	if (in->val < 0)
+	if (oif < 0)
 		return -EINVAL;
-	c->opt.oif = c->bind.oif = in->val;
+	c->opt.oif = c->bind.oif = oif;
 	if (c->has_route)
 		(void)tcp_reroute(c, in->now);
 	return 0;
+}
+
+SET(set_bindtoifindex)
+{
+	(void)o;
+	return bind_to_index(c, in->val, in);
+}
+
+/* By name, which need not end in a zero; an empty one unbinds.  Only interfaces of the
+ * stack exist here. */
+SET(set_bindtodevice)
+{
+	char name[sizeof(c->s->ifaces[0].name)] = "";
+
+	(void)o;
+	if (in->len)
+		memcpy(name, in->p, strnlen(in->p, MIN(in->len, sizeof(name) - 1)));
+	if (!*name)
+		return bind_to_index(c, 0, in);
+	for (int i = 0; i < c->s->niface; i++)
+		if (!strcmp(c->s->ifaces[i].name, name))
+			return bind_to_index(c, c->s->ifaces[i].oif, in);
+	return -ENODEV;
+}
+
+GET(get_bindtodevice)
+{
+	UNUSED_GET();
+	if (!c->opt.oif)
+		return 0;
+	if (room < sizeof(v->ifname))
+		return -EINVAL;
+	for (int i = 0; i < c->s->niface; i++)
+		if (c->s->ifaces[i].oif == c->opt.oif) {
+			memcpy(v->ifname, c->s->ifaces[i].name, sizeof(v->ifname));
+			return (int)strlen(v->ifname) + 1;
+		}
+	return -ENODEV;
 }
 
 GET(get_bindtoifindex)
@@ -355,6 +392,7 @@ static const struct sockopt rows[] = {
 	{ SO_PRIORITY, get_priority, set_priority, 0, 0, 0 },
 	{ SO_MARK, get_mark, set_mark, 0, 0, 0 },
 	{ SO_BINDTOIFINDEX, get_bindtoifindex, set_bindtoifindex, 0, 0, 0 },
+	{ SO_BINDTODEVICE, get_bindtodevice, set_bindtodevice, 0, 0, 0 },
 	{ SO_ACCEPTCONN, get_acceptconn, NULL, 0, 0, 0 },
 	{ SO_MEMINFO, get_meminfo, NULL, 0, 0, 0 },
 	{ SO_MAX_PACING_RATE, get_max_pacing_rate, set_max_pacing_rate, 0, 0, 0 },

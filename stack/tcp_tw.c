@@ -22,6 +22,8 @@ void tcp_tw_free(struct tcp_tw *tw)
 	timer_cancel(&s->timers, &tw->timer);
 	list_remove(&tw->link);
 	s->ntw--;
+	if (tw->substate == TCP_FIN_WAIT2)
+		s->nfinwait2--;
 	free(tw);
 }
 
@@ -74,6 +76,8 @@ void tcp_time_wait(struct tcp_conn *c, uint8_t substate, xtime timeout, xtime no
 	list_init(&tw->link);
 	list_append(&s->tws, &tw->link);
 	s->ntw++;
+	if (substate == TCP_FIN_WAIT2)
+		s->nfinwait2++;
 	count(s, CTR_TcpExtTW);
 	conntab_bind_move(&c->bind, &tw->bind);
 	tw->bind.is_timewait = true;
@@ -167,6 +171,7 @@ static void tw_finwait2(struct tcp_tw *tw, const struct ip_hdr *ip, const struct
 		return;
 	}
 	tw->substate = TCP_TIME_WAIT;
+	tw->s->nfinwait2--;
 	tw->rcv_nxt = end;
 	if (th->has_ts) {
 		tw->ts_recent = th->tsval;
@@ -205,7 +210,8 @@ void tcp_tw_input(struct tcp_tw *tw, const struct ip_hdr *ip, const struct tcp_h
 		return;
 	}
 	if (tw_syn_is_new(tw, th, is_paws)) {
-		struct bind_owner *o = conntab_find_listener(&s->tab, ip->dst, th->dport, iface);
+		struct bind_owner *o = conntab_find_listener(&s->tab, ip->dst, th->dport,
+		                                             s->ifaces[iface].oif);
 
 		if (o) {
 			struct tcp_conn *l = container_of(o, struct tcp_conn, bind);

@@ -226,7 +226,7 @@ static void what_cannot_be_honoured_is_refused(void **state)
 		{ IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS }, { SOL_SOCKET, SO_ZEROCOPY },
 		{ SOL_SOCKET, SO_TIMESTAMP }, { SOL_SOCKET, SO_TIMESTAMPING }, { SOL_SOCKET, SO_PEEK_OFF },
 		{ SOL_SOCKET, SO_ATTACH_FILTER }, { SOL_SOCKET, SO_MAX_PACING_RATE },
-		{ SOL_SOCKET, SO_BINDTODEVICE }, { IPPROTO_IP, IP_MINTTL },
+		{ IPPROTO_IP, IP_MINTTL },
 	};
 	struct fixture f;
 
@@ -368,6 +368,37 @@ static void device_once_bound_needs_the_capability(void **state)
 	close_socket(&f);
 }
 
+static int set_device(struct fixture *f, const char *name, socklen_t len, bool may_admin)
+{
+	return tcp_setopt(f->c, SOL_SOCKET, SO_BINDTODEVICE, name, len, may_admin, NOW);
+}
+
+static void device_is_bound_by_name(void **state)
+{
+	char got[64] = "";
+	socklen_t len = sizeof(got);
+	struct fixture f;
+
+	(void)state;
+	open_socket(&f);
+	strcpy(f.m.s[0]->ifaces[0].name, "eth7");
+	assert_int_equal(set_device(&f, "nonesuch", 9, false), -ENODEV);
+	assert_int_equal(tcp_getopt(f.c, SOL_SOCKET, SO_BINDTODEVICE, got, &len, NOW), 0);
+	assert_int_equal(len, 0);
+	assert_int_equal(set_device(&f, "eth7zzz", 4, false), 0);
+	assert_int_equal(get_int(f.c, SOL_SOCKET, SO_BINDTOIFINDEX), f.m.s[0]->ifaces[0].oif);
+	len = sizeof(got);
+	assert_int_equal(tcp_getopt(f.c, SOL_SOCKET, SO_BINDTODEVICE, got, &len, NOW), 0);
+	assert_int_equal(len, 5);
+	assert_string_equal(got, "eth7");
+	len = 15;
+	assert_int_equal(tcp_getopt(f.c, SOL_SOCKET, SO_BINDTODEVICE, got, &len, NOW), -EINVAL);
+	assert_int_equal(set_device(&f, "", 0, false), -EPERM);
+	assert_int_equal(set_device(&f, "", 1, true), 0);
+	assert_int_equal(get_int(f.c, SOL_SOCKET, SO_BINDTOIFINDEX), 0);
+	close_socket(&f);
+}
+
 static void buffer_sizes_stop_auto_tuning(void **state)
 {
 	struct fixture f;
@@ -506,6 +537,7 @@ int main(void)
 		cmocka_unit_test(tos_sets_the_priority_but_not_ecn_bits),
 		cmocka_unit_test(reuse_flags_reach_the_port_table),
 		cmocka_unit_test(device_once_bound_needs_the_capability),
+		cmocka_unit_test(device_is_bound_by_name),
 		cmocka_unit_test(buffer_sizes_stop_auto_tuning),
 		cmocka_unit_test(low_water_mark_grows_the_buffer_unless_it_is_locked),
 		cmocka_unit_test(locked_filter_stays_locked),

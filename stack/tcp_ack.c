@@ -405,6 +405,7 @@ int tcp_ack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, bool updat
 	if (c->sack_ok && th->nsack)
 		tcp_sacktag(c, th, &a, now);
 	c->err_soft = 0;
+	c->snd.ack_time = now;
 	c->snd.probes_out = 0;
 	c->keep_probes = 0;
 	drop_acked(c, th->ack);

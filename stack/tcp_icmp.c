@@ -79,7 +79,7 @@ static void revert_rto(struct tcp_conn *c, xtime now)
 		return;
 	c->snd.backoff--;
 	rto = c->rtt.srtt8_us ? ((xtime)(c->rtt.srtt8_us >> 3) + c->rtt.rttvar_us) * XTIME_USEC : TCP_RTO_INITIAL;
-	c->rtt.rto_ns = MIN(rto << c->snd.backoff, tcp_rto_max(c));
+	c->rtt.rto_ns = MIN(rto << MIN(c->snd.backoff, 20), tcp_rto_max(c));
 	head = txq_at(&c->snd.txq, 0);
 	tcp_rexmit_set(c, REXMIT_RTO, MAX(head->sent + c->rtt.rto_ns, now));
 }

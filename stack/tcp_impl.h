@@ -160,7 +160,7 @@ struct tcp_conn {
 		seq32 iss, una, nxt;
 		seq32 wl1;            /* segment of the last window update */
 		seq32 sml;            /* end of the last small segment (Minshall) */
-		seq32 pushed;         /* last byte that was marked for pushing */
+		seq32 pushed;         /* end of the last write without MSG_MORE: PSH goes there */
 		uint32_t wnd, max_wnd;
 		uint32_t mss_cache;   /* payload bytes without any option counted out */
 		bool fin;             /* a FIN follows the queue */
@@ -168,6 +168,7 @@ struct tcp_conn {
 		bool push_now;        /* TCP_NODELAY or uncorking: Nagle doesn't hold what is queued */
 		struct tx_queue txq;
 		xtime lsndtime;       /* last data transmission */
+		xtime ack_time;       /* last acceptable ACK (Linux rcv_tstamp) */
 		xtime last_ack;       /* last acceptable ACK (Linux rcv_tstamp) */
 		uint8_t out;          /* OUT_* */
 		xtime rexmit_at;      /* XTIME_NEVER when none */

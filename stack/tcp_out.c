@@ -177,7 +177,7 @@ static int send_segment(struct tcp_conn *c, struct frame_out *f, seq32 seq, seq3
 	hdr_set_options(c, &th, now);
 	if (has_fin)
 		th.flags |= TCPF_FIN;
-	if (len && seq + len == data_end && !c->snd.more)
+	if (seq_gt(c->snd.pushed, seq) && seq_le(c->snd.pushed, seq + (seq32)len))
 		th.flags |= TCPF_PSH;
 	if (c->snd.urg_mode && seq_gt(c->snd.urg_up, seq) && seq_le(c->snd.urg_up, seq + 0xffff)) {
 		th.flags |= TCPF_URG;

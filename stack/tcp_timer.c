@@ -200,13 +200,27 @@ static bool write_timeout(struct tcp_conn *c, xtime now)
 	return is_over;
 }
 
-/* The peer closed its window and answers: keep probing instead of giving up
- * (tcp_rtx_probe0_timed_out). */
+/* tcp_rtx_probe0_timed_out(): a closed window is no reason to give up while ACKs come,
+ * unless the program said for how long (TCP_USER_TIMEOUT). */
+static bool shut_window_is_over(struct tcp_conn *c, xtime now)
+{
+	xtime limit = 2 * tcp_rto_max(c);
+	xtime trouble = c->snd.retrans_stamp ? c->snd.retrans_stamp : txq_at(&c->snd.txq, 0)->sent;
+
+	if (c->opt.user_timeout_ms) {
+		if (now - trouble > user_timeout(c))
+			return true;
+		limit = MIN(limit, user_timeout(c));
+	}
+	return now - c->snd.ack_time > limit && now - trouble > limit;
+}
+
+/* The window was closed on what is in flight: the first segment serves as the probe. */
 static bool shut_window_timeout(struct tcp_conn *c, xtime now)
 {
-	if (c->snd.wnd || conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)))
+	if (c->snd.wnd || c->is_dead || conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)))
 		return false;
-	if (timed_out(c, (unsigned)c->s->set.tcp_retries2, user_timeout(c), now)) {
+	if (shut_window_is_over(c, now)) {
 		write_err(c, now);
 		return true;
 	}
@@ -219,7 +233,7 @@ static bool shut_window_timeout(struct tcp_conn *c, xtime now)
 static void next_rto(struct tcp_conn *c, xtime now)
 {
 	if (c->state != TCP_SYN_SENT || c->snd.total_rto > (uint32_t)c->s->set.tcp_syn_linear_timeouts) {
-		c->snd.backoff++;
+		c->snd.backoff += c->snd.backoff < 32;
 		c->rtt.rto_ns = MIN(c->rtt.rto_ns << 1, tcp_rto_max(c));
 	}
 	tcp_rexmit_set(c, REXMIT_RTO, now + c->rtt.rto_ns);
@@ -244,11 +258,8 @@ static void rto_fire(struct tcp_conn *c, xtime now)
 		return;
 	c->loss.tlp_out = false;
 	if (shut_window_timeout(c, now)) {
-		if (c->state != TCP_CLOSE) {
-			c->snd.retransmits++;
-			c->snd.total_rto++;
+		if (c->state != TCP_CLOSE)
 			next_rto(c, now);
-		}
 		return;
 	}
 	count(c->s, CTR_TcpExtTCPTimeouts);
@@ -328,7 +339,7 @@ static void delack_fire(struct tcp_conn *c, xtime now)
 static void keep_fire(struct tcp_conn *c, xtime now)
 {
 	unsigned probes = c->opt.keep_cnt ? c->opt.keep_cnt : (unsigned)c->s->set.tcp_keepalive_probes;
-	xtime idle = MIN(now - c->rcv.lrcvtime, now);
+	xtime idle = now - MAX(c->rcv.lrcvtime, c->snd.ack_time);
 	bool is_over;
 
 	if (c->state == TCP_FIN_WAIT2 && c->is_dead) {

@@ -76,6 +76,8 @@ ssize_t tcp_send(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t
 		c->snd.urg_mode = true;
 	}
 	c->snd.more = flags & MSG_MORE && (size_t)n == total;
+	if (!c->snd.more)
+		c->snd.pushed = c->snd.q_seq + c->snd.q.len;   /* tcp_mark_push() */
 	tcp_want_output(c);
 	return n;
 }

@@ -360,17 +360,27 @@ static bool matches(const struct rig *t, const struct text *x)
 
 /* ---- what was sent ---- */
 
+/* The pseudo header has the last hop of a source route: RFC 1122 4.2.3.8. */
+static ip4 final_dst(const struct ip_hdr *h)
+{
+	bool has_srr = h->opt_len >= 7 && (h->opts[0] == 131 || h->opts[0] == 137);
+
+	return has_srr ? get_be32(h->opts + h->opts[1] - 4) : h->dst;
+}
+
 static void check_csum(const struct rig *t, const struct captured *k, const uint8_t *seg, size_t seg_len)
 {
+	ip4 dst = final_dst(&t->ip);
+
 	if (k->vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
-		uint16_t partial = (uint16_t)~csum_fold(csum_pseudo(t->ip.src, t->ip.dst, PROTO_TCP, seg_len));
+		uint16_t partial = (uint16_t)~csum_fold(csum_pseudo(t->ip.src, dst, PROTO_TCP, seg_len));
 
 		assert_int_equal(k->vnet.csum_start, seg - k->bytes);
 		assert_int_equal(k->vnet.csum_offset, 16);
 		assert_int_equal(get_be16(seg + 16), partial);
 		return;
 	}
-	assert_true(tcp_csum_ok(t->ip.src, t->ip.dst, seg, seg_len));
+	assert_true(tcp_csum_ok(t->ip.src, dst, seg, seg_len));
 }
 
 static void check_payload(const struct rig *t, const uint8_t *p)

@@ -322,7 +322,7 @@ int stack_reserve_ports(struct stack *s, uint16_t lo, uint16_t hi)
 
 uint32_t stack_orphans(const struct stack *s)
 {
-	return s->norphan;
+	return s->norphan + s->nfinwait2;
 }
 
 /* ---- input ---- */

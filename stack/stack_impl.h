@@ -70,6 +70,7 @@ struct stack {
 	struct list tws;                  /* struct tcp_tw.link: TIME-WAIT, oldest first */
 
 	uint32_t norphan, ntw, nconn;
+	uint32_t nfinwait2;               /* of ntw: still waiting for the peer's FIN */
 	uint32_t challenge_left;          /* tcp_challenge_ack_limit in this second */
 	xtime challenge_second;
 	uint16_t ip_idents[IP_IDENTS];    /* the last id, by keyed hash of the two hosts */

@@ -84,6 +84,8 @@ tests_test_engine_life_LDADD = $(ENGINE_LIBS)
 HARNESS = tests/harness.c tests/harness.h
 check_PROGRAMS += tests/test_tcp_open
 tests_test_tcp_open_SOURCES = tests/test_tcp_open.c $(HARNESS)
+check_PROGRAMS += tests/test_tcp_opt_effect
+tests_test_tcp_opt_effect_SOURCES = tests/test_tcp_opt_effect.c $(HARNESS)
 check_PROGRAMS += tests/test_tcp_recv
 tests_test_tcp_recv_SOURCES = tests/test_tcp_recv.c $(HARNESS)
 check_PROGRAMS += tests/test_tcp_send
@@ -122,18 +124,24 @@ EXTRA_DIST += tests/core_symbols.txt tests/totals.sh tests/netns/demo.sh tests/n
 # Each defines LLVMFuzzerTestOneInput() and is two lines:
 #   FUZZ_TARGETS += tests/fuzz_X
 #   tests_fuzz_X_LDADD = libstack.la $(FUZZ_LIBS)
+#   tests_fuzz_X_LDFLAGS = $(FUZZ_LINK)
 # With --enable-fuzz they are libFuzzer programs; else tests/fuzz_main.c is their main() and
 # make check replays the inputs.  EXTRA_DIST += tests/corpus/X ships them.
 
-FUZZ_TARGETS =
+FUZZ_TARGETS = tests/fuzz_stack
+tests_fuzz_stack_LDADD = libstack.la $(FUZZ_LIBS)
+tests_fuzz_stack_LDFLAGS = $(FUZZ_LINK)
+EXTRA_DIST += tests/corpus/stack
 
 if ENABLE_FUZZ
-FUZZ_LIBS = -fsanitize=fuzzer
+FUZZ_LIBS =
+FUZZ_LINK = -fsanitize=fuzzer
 noinst_PROGRAMS = $(FUZZ_TARGETS)
 else
 check_LTLIBRARIES += libfuzzmain.la
 libfuzzmain_la_SOURCES = tests/fuzz_main.c
 FUZZ_LIBS = libfuzzmain.la
+FUZZ_LINK =
 check_PROGRAMS += $(FUZZ_TARGETS)
 endif
 

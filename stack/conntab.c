@@ -55,16 +55,9 @@ static void dest_free(struct dest *d)
 	free(d);
 }
 
-static void free_dests(struct hnode **buckets, uint32_t from, uint32_t to)
+static void dest_gone(struct hnode *n)
 {
-	for (uint32_t i = from; buckets && i < to; i++) {
-		struct hnode *n = buckets[i], *next;
-
-		for (; n; n = next) {
-			next = n->next;
-			dest_free(container_of(n, struct dest, node));
-		}
-	}
+	dest_free(container_of(n, struct dest, node));
 }
 
 static void free_pages(struct conntab *ct)
@@ -80,10 +73,8 @@ static void free_pages(struct conntab *ct)
 
 void conntab_fini(struct conntab *ct)
 {
-	free_dests(ct->dests.b, 0, ct->dests.size);
-	free_dests(ct->dests.old, ct->dests.moved, ct->dests.old_size);
-	htab_fini(&ct->dests);
-	htab_fini(&ct->ents);
+	htab_fini(&ct->dests, dest_gone);
+	htab_fini(&ct->ents, NULL);
 	free_pages(ct);
 	conntab_free_claims(ct);
 	free(ct->held);

@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * htab.c - an intrusive hash table that grows incrementally.
+ * htab.c - an intrusive hash table by linear hashing.
  *
- * Invariant: an entry is in old[hash % old_size] while that bucket has not been
- * moved yet, else in b[hash % size].  A growth from s to 2s buckets is over
- * after s / MOVE_STEP insertions, long before the next one is due.
+ * Invariant: with b = hash & mask, an entry is in bucket b if there is one, else in
+ * bucket b & mask / 2, which has not been halved yet.
  */
 #include "htab.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#define SIZE_MIN 16u
-#define SIZE_LIMIT (1u << 30)
-#define MOVE_STEP 4
+#define BUCKETS_MAX (1u << 30)
 
 void htab_init(struct htab *h, uint64_t (*hash)(const struct hnode *n, const void *ctx),
                const void *ctx)
@@ -21,73 +18,93 @@ void htab_init(struct htab *h, uint64_t (*hash)(const struct hnode *n, const voi
 	*h = (struct htab){ .hash = hash, .ctx = ctx };
 }
 
-void htab_fini(struct htab *h)
+static struct hnode **bucket(const struct htab *h, uint32_t i)
 {
-	free(h->b);
-	free(h->old);
+	return &h->chunks[i / HTAB_CHUNK][i % HTAB_CHUNK];
+}
+
+void htab_fini(struct htab *h, void (*gone)(struct hnode *n))
+{
+	for (uint32_t i = 0; gone && i < h->nbuckets; i++) {
+		struct hnode *n = *bucket(h, i), *next;
+
+		for (; n; n = next) {
+			next = n->next;
+			gone(n);
+		}
+	}
+	for (uint32_t i = 0; i < h->nchunks; i++)
+		free(h->chunks[i]);
+	free(h->chunks);
 	htab_init(h, h->hash, h->ctx);
 }
 
 struct hnode **htab_chain(const struct htab *h, uint64_t hash)
 {
-	if (h->old) {
-		uint32_t i = (uint32_t)hash & (h->old_size - 1);
+	uint32_t i = (uint32_t)hash & h->mask;
 
-		if (i >= h->moved)
-			return &h->old[i];
-	}
-	return h->b ? &h->b[(uint32_t)hash & (h->size - 1)] : NULL;
+	if (!h->nbuckets)
+		return NULL;
+	return bucket(h, i < h->nbuckets ? i : i & h->mask >> 1);
 }
 
-static void move_some(struct htab *h)
+/* Room for one more chunk of empty buckets. */
+static bool add_chunk(struct htab *h)
 {
-	for (int i = 0; i < MOVE_STEP && h->moved < h->old_size; i++) {
-		struct hnode *n = h->old[h->moved++], *next;
+	if (h->nchunks == h->cap) {
+		uint32_t cap = h->cap ? h->cap * 2 : 4;
+		struct hnode ***chunks = realloc(h->chunks, cap * sizeof(*chunks));
 
-		for (; n; n = next) {
-			struct hnode **to = &h->b[(uint32_t)h->hash(n, h->ctx) & (h->size - 1)];
-
-			next = n->next;
-			n->next = *to;
-			*to = n;
-		}
+		if (!chunks)
+			return false;
+		h->chunks = chunks;
+		h->cap = cap;
 	}
-	if (h->moved < h->old_size)
-		return;
-	free(h->old);
-	h->old = NULL;
-	h->old_size = 0;
+	h->chunks[h->nchunks] = calloc(HTAB_CHUNK, sizeof(struct hnode *));
+	if (!h->chunks[h->nchunks])
+		return false;
+	h->nchunks++;
+	return true;
 }
 
-/* Starts a growth; without memory for it all stays as it is. */
+/* Adds a bucket, if memory allows, and moves to it its half of another one. */
 static void grow(struct htab *h)
 {
-	uint32_t size = h->size ? h->size * 2 : SIZE_MIN;
-	struct hnode **b;
+	uint32_t new = h->nbuckets;
+	struct hnode **from, **to;
 
-	if (h->old || h->size >= SIZE_LIMIT)
+	if (new == BUCKETS_MAX || (new == h->nchunks * HTAB_CHUNK && !add_chunk(h)))
 		return;
-	b = calloc(size, sizeof(struct hnode *));
-	if (!b)
+	h->nbuckets++;
+	if (new > h->mask)
+		h->mask = h->mask << 1 | 1;
+	if (!new)
 		return;
-	h->old = h->b;
-	h->old_size = h->size;
-	h->moved = 0;
-	h->b = b;
-	h->size = size;
+	from = bucket(h, new & h->mask >> 1);
+	to = bucket(h, new);
+	while (*from) {
+		struct hnode *n = *from;
+
+		if (((uint32_t)h->hash(n, h->ctx) & h->mask) == new) {
+			*from = n->next;
+			n->next = NULL;
+			*to = n;
+			to = &n->next;
+		} else {
+			from = &n->next;
+		}
+	}
 }
 
 int htab_add(struct htab *h, struct hnode *n, uint64_t hash)
 {
 	struct hnode **chain;
 
-	if (h->n >= h->size)
+	if (h->n >= h->nbuckets)
 		grow(h);
-	if (!h->b)
-		return -ENOMEM;
-	if (h->old)
-		move_some(h);
 	chain = htab_chain(h, hash);
+	if (!chain)
+		return -ENOMEM;
 	n->next = *chain;
 	*chain = n;
 	h->n++;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * htab.h - an intrusive hash table that grows without ever stopping for it.
+ * htab.h - an intrusive hash table that grows by one bucket at a time.
  *
- * It doubles when there are as many entries as buckets, but moves the entries
- * a few buckets at a time, with each insertion: at a million entries an insertion
- * costs what it costs at ten.  While it moves, buckets of the old array from `moved`
- * on are still in use.  If memory for a larger array is short, chains
- * just get longer.  The hash must be keyed: peers choose what is hashed.
+ * Linear hashing (Litwin 1980): each insertion into a table with one entry a bucket adds a
+ * bucket and moves to it what belongs there from the one bucket that it
+ * halves.  So an insertion costs at a million entries what it costs at ten; there is
+ * no moment at which everything moves, and no array of the whole table's size.
+ * If memory for a bucket is short, chains just get longer.
+ * The hash must be keyed: peers choose what is hashed.
  */
 #ifndef XTCP_HTAB_H
 #define XTCP_HTAB_H
@@ -18,18 +19,22 @@ struct hnode {
 };
 
 struct htab {
-	struct hnode **b;        /* buckets, a power of two; NULL while empty; owned */
-	struct hnode **old;      /* buckets that are being moved, NULL: none; owned */
-	uint32_t size, old_size, moved, n;
+	struct hnode ***chunks;  /* buckets, HTAB_CHUNK to a chunk; owned */
+	uint32_t nchunks, cap;   /* chunks there are, and have a place in the array */
+	uint32_t nbuckets;       /* in use: bucket i is chunks[i / HTAB_CHUNK][i % HTAB_CHUNK] */
+	uint32_t mask;           /* power of two above the last bucket's index, less one */
+	uint32_t n;              /* entries */
 	/* The hash of an entry. */
 	uint64_t (*hash)(const struct hnode *n, const void *ctx);
 	const void *ctx;
 };
 
+#define HTAB_CHUNK 128u
+
 void htab_init(struct htab *h, uint64_t (*hash)(const struct hnode *n, const void *ctx),
                const void *ctx);
-/* Frees the buckets; the entries are the caller's. */
-void htab_fini(struct htab *h);
+/* Frees the table; the entries are given to `gone`, unless that is NULL. */
+void htab_fini(struct htab *h, void (*gone)(struct hnode *n));
 
 /* The chain in which an entry of this hash is, if it is anywhere; NULL: nowhere. */
 struct hnode **htab_chain(const struct htab *h, uint64_t hash);

@@ -190,36 +190,47 @@ int engine_bind(struct engine *e, engine_sock s, const struct sockaddr_in *a, bo
 	struct slot *slot = enter(e, s);
 	ip4 want_addr;
 	uint16_t want_port;
-	int r = -EBADF;
+	int r = 0;
 
-	while (slot) {
+	while (slot && !r) {
 		r = tcp_bind(slot->conn, ntohl(a->sin_addr.s_addr), ntohs(a->sin_port), may_low,
 			     &want_addr, &want_port, e->now);
 		if (r == -EAGAIN)
 			r = engine_claim(e, want_addr, want_port);
-		else if (r != -EADDRINUSE || !engine_claim_retry(e))
-			break;
-		if (r < 0)
+		else if (r == -EADDRINUSE && engine_claim_retry(e))
+			r = 0;
+		else
 			break;
 	}
 	return done(e, slot, r);
 }
 
+/* Nothing that leaves an interface comes back by it: an address of ours alone can't be reached
+ * from here. */
+static bool is_own(const struct engine *e, ip4 a)
+{
+	unsigned i;
+
+	for (i = 0; i < e->cfg.naddr; i++)
+		if (e->cfg.addrs[i].addr == a)
+			return true;
+	return false;
+}
+
 int engine_connect(struct engine *e, engine_sock s, const struct sockaddr_in *a)
 {
 	struct slot *slot = enter(e, s);
-	ip4 want_addr;
+	ip4 addr = ntohl(a->sin_addr.s_addr), want_addr;
 	uint16_t want_port;
-	int r = -EBADF;
+	int r = is_own(e, addr) ? -ENETUNREACH : 0;
 
-	while (slot) {
-		r = tcp_connect(slot->conn, ntohl(a->sin_addr.s_addr), ntohs(a->sin_port),
-				&want_addr, &want_port, e->now);
+	while (slot && !r) {
+		r = tcp_connect(slot->conn, addr, ntohs(a->sin_port), &want_addr, &want_port, e->now);
 		if (r == -EAGAIN)
 			r = engine_claim(e, want_addr, want_port);
-		else if (r != -EADDRNOTAVAIL || !engine_claim_retry(e))
-			break;
-		if (r < 0)
+		else if (r == -EADDRNOTAVAIL && engine_claim_retry(e))
+			r = 0;
+		else
 			break;
 	}
 	return done(e, slot, r);
@@ -244,15 +255,13 @@ int engine_listen(struct engine *e, engine_sock s, int backlog)
 	struct slot *slot = enter(e, s);
 	ip4 want_addr;
 	uint16_t want_port;
-	int r = -EBADF;
+	int r = 0;
 
-	while (slot) {
+	while (slot && !r) {
 		r = tcp_listen(slot->conn, backlog, &want_addr, &want_port, e->now);
 		if (r != -EAGAIN)
 			break;
 		r = engine_claim(e, want_addr, want_port);
-		if (r < 0)
-			break;
 	}
 	return done(e, slot, r);
 }

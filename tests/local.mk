@@ -79,6 +79,9 @@ tests_test_engine_LDADD = $(ENGINE_LIBS)
 tests_test_engine_life_SOURCES = tests/test_engine_life.c tests/engine_pair.c tests/engine_pair.h \
 	tests/wire_netif.c tests/wire_netif.h
 tests_test_engine_life_LDADD = $(ENGINE_LIBS)
+# On a veth pair in namespaces of its own, as root.
+check_PROGRAMS += tests/netns_engine
+tests_netns_engine_LDADD = $(ENGINE_LIBS)
 
 # TCP, scripted: the test plays the peer.
 HARNESS = tests/harness.c tests/harness.h

@@ -15,7 +15,7 @@
 #define TCP_TS_LEN 12
 /* tcp_init_buffer_space(), tcp_sndbuf_expand(): Linux's cost of one segment's skb. */
 #define SKB_OVERHEAD 256
-#define SKB_HEADROOM (320 + 320)
+#define SKB_HEADROOM (256 + 320)   /* MAX_TCP_HEADER, struct skb_shared_info */
 
 /* tcp_adv_win_scale of old, scaling_ratio 1/2 of today. */
 uint32_t tcp_win_from_space(uint32_t space) { return space / 2; }
@@ -166,7 +166,7 @@ uint32_t tcp_window_free(const struct tcp_conn *c)
 		window = (free_space + unit - 1) / unit * unit;
 	} else {
 		window = c->rcv.wnd;
-		if (window <= free_space - mss || window > free_space)
+		if (window + mss <= free_space || window > free_space)
 			window = free_space - free_space % mss;
 		else if (mss == full && free_space > window + full / 2)
 			window = free_space;
@@ -223,7 +223,11 @@ void tcp_init_buffers(struct tcp_conn *c, xtime now)
 	c->rcv.space_seq = c->rcv.copied;
 	max_win = full_space(c);
 	if (c->rcv.window_clamp >= max_win)
-		c->rcv.window_clamp = MAX(max_win, 2u * c->advmss);
+		c->rcv.window_clamp = max_win;
+	/* One segment is held back. */
+	if (c->s->set.tcp_app_win && c->rcv.window_clamp > 2u * c->advmss &&
+	    c->rcv.window_clamp + c->advmss > max_win)
+		c->rcv.window_clamp = MAX(2u * c->advmss, c->rcv.window_clamp - c->advmss);
 	c->rcv.ssthresh = MIN(c->rcv.ssthresh, c->rcv.window_clamp);
 }
 

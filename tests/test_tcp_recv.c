@@ -674,10 +674,13 @@ static void window_of_a_small_buffer_closes_and_opens(void **state)
 	t->ts = true;
 	inject(t, SYN_ACK);
 	expect(t, ". 1 ack 1 win 2920");
-	for (uint32_t at = 1; at < 5000; at += 1000)
-		inject(t, ". %u:%u ack 1", at, at + 1000);
-	advance(t, XTIME_SEC);
-	assert_true(forget(t) > 0);
+	for (int i = 0; i < 10 && t->c->rcv.wnd; i++) {
+		uint32_t at = t->c->rcv.nxt - t->irs;
+
+		inject(t, ". %u:%u ack 1", at, at + MIN(1000, t->c->rcv.wnd));
+		advance(t, XTIME_SEC);
+		assert_true(forget(t) > 0);
+	}
 	assert_int_equal(t->c->rcv.wnd, 0);
 	inject(t, ". %u:%u ack 1", t->c->rcv.nxt - t->irs, t->c->rcv.nxt - t->irs + 1);
 	expect(t, ". 1 ack %u win 0", t->c->rcv.nxt - t->irs);   /* a window probe */

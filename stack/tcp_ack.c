@@ -233,7 +233,8 @@ static void sack_segment(struct tcp_conn *c, struct ack_info *a, uint32_t i, boo
 	if (is_dup && seg->flags & SEG_EVER_RETRANS && c->loss.undo_on && c->loss.undo_retrans > 0 &&
 	    seq_gt(seg->end, c->loss.undo_marker))
 		c->loss.undo_retrans = MAX(0, c->loss.undo_retrans - (int32_t)tcp_seg_count(c, seg));
-	if (seg->flags & SEG_SACKED)
+	/* Acknowledged by the same ACK: it is about to leave. */
+	if (seg->flags & SEG_SACKED || seq_le(seg->end, c->snd.una))
 		return;
 	tcp_rack_advance(c, seg, now);
 	if (!(seg->flags & SEG_EVER_RETRANS)) {
@@ -261,7 +262,9 @@ static void sack_block(struct tcp_conn *c, struct ack_info *a, seq32 start, seq3
 	struct tx_queue *q = &c->snd.txq;
 	uint32_t i;
 
-	start = seq_max(start, c->snd.una);
+	/* A DSACK may tell of what this ACK acknowledges, which is still in the queue. */
+	if (q->n)
+		start = seq_max(start, is_dup ? txq_at(q, 0)->seq : c->snd.una);
 	if (!q->n || !seq_lt(start, end))
 		return;
 	i = txq_find(q, start);
@@ -364,7 +367,7 @@ static void ack_flight(struct tcp_conn *c, struct ack_info *a, const struct tcp_
 	if (a->flag & FLAG_FORWARD_PROGRESS || !(a->flag & FLAG_NOT_DUP))
 		neigh_confirm(c->s, c->rt.iface, c->rt.next_hop, now);
 	a->acked_sacked = c->loss.delivered - a->prior_delivered;
-	a->lost = c->loss.lost_out > a->prior_lost ? c->loss.lost_out - a->prior_lost : 0;
+	a->lost = c->loss.lost - a->prior_lost;
 	tcp_cong_control(c, a, now);
 }
 
@@ -373,7 +376,7 @@ int tcp_ack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, bool updat
 	struct ack_info a = {
 		.prior_una = c->snd.una,
 		.prior_delivered = c->loss.delivered,
-		.prior_lost = c->loss.lost_out,
+		.prior_lost = c->loss.lost,
 		.prior_packets = c->loss.packets_out,
 		.prior_high_sacked = c->loss.sacked_out && c->sack_ok ? c->loss.high_sacked : c->snd.una,
 		.first_sackt = XTIME_NEVER, .last_sackt = XTIME_NEVER,

@@ -258,6 +258,7 @@ struct tcp_conn {
 		seq32 tlp_high;       /* 0 with tlp_out false */
 		bool tlp_out, tlp_retrans;
 		uint32_t delivered;   /* segments */
+		uint32_t lost;        /* segments ever marked lost (Linux tp->lost) */
 	} loss;
 
 	/* Congestion control. */

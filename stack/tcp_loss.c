@@ -82,7 +82,8 @@ void tcp_add_reno_sack(struct tcp_conn *c, uint32_t n)
 void tcp_remove_reno_sacks(struct tcp_conn *c, uint32_t acked)
 {
 	if (acked > 0) {
-		c->loss.delivered += acked > c->loss.sacked_out ? acked - c->loss.sacked_out : 0;
+		/* One fills the hole, the others eat duplicate ACKs. */
+		c->loss.delivered += acked > c->loss.sacked_out ? acked - c->loss.sacked_out : 1;
 		if (acked - 1 >= c->loss.sacked_out)
 			c->loss.sacked_out = 0;
 		else

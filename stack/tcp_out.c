@@ -284,18 +284,23 @@ static int fit_segment(struct tcp_conn *c, uint32_t idx, uint32_t limit, uint32_
 	return txq_split(c, idx, seg->seq + limit);
 }
 
-static void mark_resent(struct tcp_conn *c, struct tx_seg *seg, size_t len, xtime now)
+/* The segment has been sent again: as a probe it still counts as in flight for the first
+ * time (__tcp_retransmit_skb), else it replaces what was lost (tcp_retransmit_skb). */
+static void mark_resent(struct tcp_conn *c, struct tx_seg *seg, size_t len, bool is_probe, xtime now)
 {
 	uint32_t segs = tcp_seg_count(c, seg);
 
-	if (!(seg->flags & SEG_RETRANS))
-		c->loss.retrans_out += segs;
-	seg->flags |= SEG_RETRANS | SEG_EVER_RETRANS;
+	seg->flags |= SEG_EVER_RETRANS;
 	seg->sent = now;
-	if (!c->snd.retrans_stamp)
-		c->snd.retrans_stamp = now;
-	c->loss.undo_retrans = MAX(c->loss.undo_retrans, 0) + (int32_t)segs;
-	c->loss.prr_out += segs;
+	if (!is_probe) {
+		if (!(seg->flags & SEG_RETRANS))
+			c->loss.retrans_out += segs;
+		seg->flags |= SEG_RETRANS;
+		if (!c->snd.retrans_stamp)
+			c->snd.retrans_stamp = now;
+		c->loss.undo_retrans = MAX(c->loss.undo_retrans, 0) + (int32_t)segs;
+		c->loss.prr_out += segs;
+	}
 	c->snd.total_retrans += segs;
 	c->snd.bytes_retrans += len;
 	c->s->counters[CTR_TcpRetransSegs] += segs;
@@ -304,7 +309,8 @@ static void mark_resent(struct tcp_conn *c, struct tx_seg *seg, size_t len, xtim
 }
 
 /* Sends segment idx of the queue again, at most n_segs of it. */
-static bool retransmit(struct tcp_conn *c, struct frame_out *f, uint32_t idx, uint32_t n_segs, xtime now)
+static bool retransmit(struct tcp_conn *c, struct frame_out *f, uint32_t idx, uint32_t n_segs,
+                       bool is_probe, xtime now)
 {
 	uint32_t mss = tcp_current_mss(c, now);
 	struct tx_seg *seg = txq_at(&c->snd.txq, idx);
@@ -326,7 +332,7 @@ static bool retransmit(struct tcp_conn *c, struct frame_out *f, uint32_t idx, ui
 		if (ret < 0)
 			return output_blocked(c, ret, n, now);
 	}
-	mark_resent(c, txq_at(&c->snd.txq, idx), f->payload_len, now);
+	mark_resent(c, txq_at(&c->snd.txq, idx), f->payload_len, is_probe, now);
 	return true;
 }
 
@@ -345,7 +351,7 @@ static bool output_lost(struct tcp_conn *c, struct frame_out *f, xtime now)
 			continue;
 		if (c->loss.ca_state != CA_LOSS)
 			count(c->s, CTR_TcpExtTCPFastRetrans);
-		return retransmit(c, f, i, c->cc.cwnd - flight, now);
+		return retransmit(c, f, i, c->cc.cwnd - flight, false, now);
 	}
 	return false;
 }
@@ -355,7 +361,7 @@ static bool output_forced(struct tcp_conn *c, struct frame_out *f, xtime now)
 	c->snd.out &= (uint8_t)~OUT_RETRANS;
 	if (!c->snd.txq.n)
 		return false;
-	if (!retransmit(c, f, 0, 1, now)) {
+	if (!retransmit(c, f, 0, 1, false, now)) {
 		if (list_is_linked(&c->neigh_wait))
 			c->snd.out |= OUT_RETRANS;
 		return false;
@@ -394,20 +400,24 @@ static bool should_defer(const struct tcp_conn *c, uint32_t len, uint32_t room, 
 	return room < chunk && max_segs(c, mss) > 1;
 }
 
-/* Bytes (FIN included as one) of the next new segment, 0 when none may leave. */
+/* Bytes (FIN included as one) of the next new segment, 0 when none may leave.  A tail loss
+ * probe is one segment at least and waits for nothing but the window. */
 static uint32_t new_data_len(struct tcp_conn *c, uint32_t mss, xtime now)
 {
 	seq32 data_end = c->snd.q_seq + c->snd.q.len;
 	uint32_t avail = data_end - c->snd.nxt;
-	uint32_t flight = tcp_in_flight(c);
+	uint32_t flight = tcp_in_flight(c), cwnd = c->cc.cwnd;
 	uint32_t wnd, room, len;
+	bool is_probe = c->snd.out & OUT_TLP;
 	bool has_fin = c->snd.fin && seq_le(c->snd.nxt, data_end);
 
 	if (seq_gt(c->snd.nxt, data_end))
 		avail = 0;
 	if (!avail && !has_fin)
 		return 0;
-	if (flight >= c->cc.cwnd) {
+	if (is_probe)
+		cwnd = MAX(cwnd, flight + 1);
+	if (flight >= cwnd) {
 		/* A FIN alone goes whatever cwnd says (tcp_cwnd_test). */
 		if (avail || !has_fin) {
 			tcp_cwnd_validate(c, true, now);
@@ -420,15 +430,15 @@ static uint32_t new_data_len(struct tcp_conn *c, uint32_t mss, xtime now)
 		return 0;
 	if (!avail)
 		return wnd ? 1 : 0;
-	room = (uint32_t)MIN((uint64_t)(c->cc.cwnd - flight) * mss, (uint64_t)wnd);
+	room = (uint32_t)MIN((uint64_t)(cwnd - flight) * mss, (uint64_t)wnd);
 	len = MIN(MIN(avail, room), max_segs(c, mss) * mss);
-	if (len % mss && (len == avail || len == wnd) && nagle_holds(c))
+	if (len % mss && (len == avail || len == wnd) && !is_probe && nagle_holds(c))
 		len -= len % mss;
 	else if (len % mss && len != avail && len != wnd)
 		len -= len % mss;
 	if (!len)
 		return 0;
-	if (should_defer(c, len, room, mss, avail)) {
+	if (!is_probe && should_defer(c, len, room, mss, avail)) {
 		tcp_cwnd_validate(c, room < wnd, now);
 		return 0;
 	}
@@ -546,7 +556,7 @@ static bool output_tlp(struct tcp_conn *c, struct frame_out *f, xtime now)
 	c->loss.tlp_out = true;
 	c->loss.tlp_high = c->snd.nxt;
 	count(c->s, CTR_TcpExtTCPLossProbes);
-	return retransmit(c, f, q->n - 1, 1, now);
+	return retransmit(c, f, q->n - 1, 1, true, now);
 }
 
 /* The sequence number of a bare ACK: tcp_acceptable_seq(). */

@@ -129,6 +129,8 @@ void tcp_mark_lost(struct tcp_conn *c, struct tx_seg *seg)
 	if (seg->flags & SEG_SACKED)
 		return;
 	seg_account(c, seg, -1);
+	if (!(seg->flags & SEG_LOST) || seg->flags & SEG_RETRANS)
+		c->loss.lost += tcp_seg_count(c, seg);
 	if (seg->flags & SEG_LOST)
 		seg->flags &= (uint8_t)~SEG_RETRANS;   /* the retransmission is lost, too */
 	else

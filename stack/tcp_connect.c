@@ -98,8 +98,10 @@ static int connect_failed(struct tcp_conn *c, int err, xtime now)
 	tcp_set_state(c, TCP_CLOSE, now);
 	c->ent.t.rport = 0;
 	c->ent.t.raddr = 0;
-	if (!c->addr_bound)
+	if (!c->addr_bound) {
 		c->ent.t.laddr = 0;
+		c->bind.addr = 0;
+	}
 	return err;
 }
 
@@ -223,6 +225,7 @@ static int connect_start(struct tcp_conn *c, ip4 addr, uint16_t port, ip4 *claim
 	c->ent.t.rport = port;
 	if (!c->opt.user_mss)
 		c->peer_mss = TCP_MSS_DEFAULT;
+	c->opened_at = now;
 	/* tcp_twsk_unique() may set snd.iss and ts_recent while the port is chosen. */
 	ret = connect_port(c, claim_addr, claim_port);
 	if (ret < 0)

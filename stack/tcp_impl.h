@@ -275,7 +275,7 @@ struct tcp_conn {
 
 	xtime keep_at;                /* keepalive, or end of FIN-WAIT-2 of an orphan */
 	uint8_t keep_probes;
-	xtime opened_at;
+	xtime opened_at;              /* when the attempt to connect began, or the last one ended */
 
 	/* Listener and its children (tcp_listen.c). */
 	struct listener *listener;    /* of a listening socket; owned */

@@ -51,9 +51,10 @@ ssize_t call_sendfile(struct sock *s, int in, off_t *offset, size_t count);
 
 /* When a wait that begins now ends: timeo in ns, 0 for none. */
 xtime call_deadline(xtime timeo);
-/* One sleep for `events` on s: 0 woken, -EAGAIN at the deadline, -EINTR; *revents may be
- * NULL.  at_least: POLLIN needs so many bytes (0: as SO_RCVLOWAT). */
-int call_sleep(struct sock *s, uint32_t events, xtime deadline, uint32_t *revents);
+/* One sleep for `events` on s: 0 woken, -EAGAIN at the deadline, -EINTR. */
+int call_sleep(struct sock *s, uint32_t events, xtime deadline);
+/* Gives up what calls held that a handler has left by siglongjmp(). */
+void call_reap_sleepers(void);
 /* Is a call that got -EAGAIN to sleep? */
 bool call_may_block(struct sock *s, int flags);
 

@@ -36,28 +36,65 @@ bool call_may_block(struct sock *s, int flags)
 	return !(flags & MSG_DONTWAIT) && !atomic_load_explicit(&s->is_nonblock, memory_order_relaxed);
 }
 
-static int sleep_for(struct sock *s, struct engine_watch *w, xtime deadline)
+/* A handler may leave a sleeping call by siglongjmp(), and with it the call's reference to
+ * its socket.  So sleeping calls are written down; one whose frame is no longer on the stack
+ * was left. */
+#define SLEEPERS_MAX 8
+
+struct sleeper {
+	struct sock *s;
+	uintptr_t frame;
+};
+
+static __thread struct {
+	unsigned n;
+	struct sleeper v[SLEEPERS_MAX];
+} sleepers __attribute__((tls_model("initial-exec")));
+
+/* Frames on an alternate signal stack can't be compared with others. */
+static bool is_on_altstack(void)
 {
+	stack_t ss;
+
+	return sigaltstack(NULL, &ss) == 0 && ss.ss_flags & SS_ONSTACK;
+}
+
+void call_reap_sleepers(void)
+{
+	uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+
+	while (sleepers.n && sleepers.v[sleepers.n - 1].frame <= frame && !is_on_altstack())
+		sock_put(sleepers.v[--sleepers.n].s);
+}
+
+/* is_part: the call has something to report already, so any handler ends it. */
+static int sleep_for(struct sock *s, struct engine_watch *w, xtime deadline, bool is_part)
+{
+	unsigned depth;
 	struct signal_self before = { .handled = signal_self.handled,
 				      .breaking = signal_self.breaking };
 	int r;
 
 	if (!s->es)
 		return -EIO;
+	call_reap_sleepers();
+	depth = sleepers.n;
+	if (depth < SLEEPERS_MAX) {
+		sleepers.v[depth] = (struct sleeper){ s, (uintptr_t)__builtin_frame_address(0) };
+		sleepers.n++;
+	}
 	do {
 		r = eng_wait(w, 1, NULL, 0, deadline, NULL);
-	} while (r == -EINTR && !signal_breaks(&before, deadline == XTIME_NEVER));
+	} while (r == -EINTR && !signal_breaks(&before, deadline == XTIME_NEVER && !is_part));
+	sleepers.n = depth;
 	return r > 0 ? 0 : r < 0 ? r : -EAGAIN;
 }
 
-int call_sleep(struct sock *s, uint32_t events, xtime deadline, uint32_t *revents)
+int call_sleep(struct sock *s, uint32_t events, xtime deadline)
 {
 	struct engine_watch w = { .s = s->es, .events = events };
-	int r = sleep_for(s, &w, deadline);
 
-	if (revents)
-		*revents = w.revents;
-	return r;
+	return sleep_for(s, &w, deadline, false);
 }
 
 /* ---- vectors ---- */
@@ -100,6 +137,7 @@ static ssize_t send_loop(struct sock *s, const struct iovec *iov, int cnt, size_
 	xtime deadline = 0;
 	bool waits = call_may_block(s, flags);
 	int down = (flags & SEND_FLAGS) | (waits ? 0 : MSG_DONTWAIT);
+	struct engine_watch w = { .s = s->es, .events = POLLOUT };
 	uint32_t revents = 0;
 	size_t done = 0;
 	ssize_t r;
@@ -116,7 +154,8 @@ static ssize_t send_loop(struct sock *s, const struct iovec *iov, int cnt, size_
 			return done ? (ssize_t)done : -EAGAIN;
 		if (!deadline)
 			deadline = call_deadline(atomic_load(&s->sndtimeo));
-		r = call_sleep(s, POLLOUT, deadline, &revents);
+		r = sleep_for(s, &w, deadline, done != 0);
+		revents = w.revents;
 		if (r)
 			return done ? (ssize_t)done : r;
 	}
@@ -200,7 +239,7 @@ static int wait_for_data(struct sock *s, int flags, size_t done, xtime deadline,
 	int r;
 
 	w.at_least = 1 + (unsigned)(flags & MSG_PEEK ? done : 0);
-	r = sleep_for(s, &w, deadline);
+	r = sleep_for(s, &w, deadline, done != 0);
 	*revents = w.revents;
 	return r;
 }

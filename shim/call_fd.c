@@ -56,6 +56,7 @@ int call_close(int fd)
 		return kernel_close(fd);
 	if (process_is_own_fd(fd))
 		return -EBADF;
+	call_reap_sleepers();
 	s = drop_number(fd);
 	r = kernel_close(fd);
 	if (s)

@@ -118,7 +118,7 @@ static int finish_connect(struct sock *s, int in_progress)
 			break;
 		if (!waits)
 			return in_progress;
-		r = call_sleep(s, TCP_EV_CONNECTED, deadline, NULL);
+		r = call_sleep(s, TCP_EV_CONNECTED, deadline);
 		if (r == -EAGAIN)
 			return in_progress;
 		if (r == -EINTR || r == -EIO)
@@ -210,7 +210,7 @@ static int wait_for_conn(struct sock *s, engine_sock *conn)
 		r = eng_accept(s, conn);
 		if (r != -EAGAIN || !waits)
 			return r;
-		r = call_sleep(s, POLLIN, deadline, NULL);
+		r = call_sleep(s, POLLIN, deadline);
 		if (r)
 			return r;
 	}
@@ -285,7 +285,7 @@ static void linger(struct sock *s, int seconds)
 	xtime deadline = engine_now() + seconds * XTIME_SEC;
 
 	while (!(eng_events(s) & TCP_EV_CLOSED)) {
-		if (call_sleep(s, TCP_EV_CLOSED, deadline, NULL))
+		if (call_sleep(s, TCP_EV_CLOSED, deadline))
 			return;
 	}
 }

@@ -58,11 +58,17 @@ struct sock *fdtab_get_slow(int fd)
 int fdtab_put(int fd, struct sock *s)
 {
 	_Atomic(uintptr_t) *slot = slot_of(fd);
+	uintptr_t had;
 
 	if (!slot)
 		return (unsigned)fd >= FDTAB_PAGES * FDTAB_PAGE_FDS ? -EMFILE : -ENOMEM;
 	atomic_fetch_add(&s->numbers, 1);
-	atomic_store(slot, (uintptr_t)s);
+	had = atomic_exchange(slot, (uintptr_t)s);
+	/* Two threads made the same number theirs at once. */
+	if (had && !(had & FDTAB_KIND)) {
+		atomic_fetch_sub(&((struct sock *)had)->numbers, 1);
+		sock_put((struct sock *)had);
+	}
 	return 0;
 }
 

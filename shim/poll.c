@@ -4,7 +4,7 @@
  *
  * A set is split in two: what is ours becomes watches, the rest goes to the
  * kernel's poll() inside engine_wait(), so the thread that waits drives the engine
- * itself.  Each socket is held meanwhile, as the kernel holds the file.
+ * itself.  A socket that is closed meanwhile reads as POLLNVAL.
  * Handlers always interrupt these calls, SA_RESTART or not (signal(7)).
  */
 #include "poll.h"
@@ -28,12 +28,10 @@
 
 /* One call's set. */
 struct set {
-	struct sock **socks;             /* held; index as in watches */
 	struct engine_watch *watches;
 	struct pollfd *extra;
 	unsigned nw, nextra, cap;
-	size_t mapped;                   /* bytes at socks; 0: the small arrays */
-	struct sock *few_socks[FEW];
+	size_t mapped;                   /* bytes at watches; 0: the small arrays */
 	struct engine_watch few_watches[FEW];
 	struct pollfd few_extra[FEW];
 };
@@ -45,31 +43,23 @@ static int set_init(struct set *set, unsigned cap)
 	set->nw = set->nextra = 0;
 	set->cap = cap;
 	set->mapped = 0;
-	set->socks = set->few_socks;
 	set->watches = set->few_watches;
 	set->extra = set->few_extra;
 	if (cap <= FEW)
 		return 0;
-	set->mapped = cap * (sizeof(*set->socks) + sizeof(*set->watches) + sizeof(*set->extra));
+	set->mapped = cap * (sizeof(*set->watches) + sizeof(*set->extra));
 	m = mmap(NULL, set->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (m == MAP_FAILED)
 		return -ENOMEM;
 	set->watches = (struct engine_watch *)m;
-	set->socks = (struct sock **)(m + cap * sizeof(*set->watches));
-	set->extra = (struct pollfd *)(m + cap * (sizeof(*set->watches) + sizeof(*set->socks)));
+	set->extra = (struct pollfd *)(m + cap * sizeof(*set->watches));
 	return 0;
 }
 
 static void set_fini(struct set *set)
 {
-	int err = errno;
-	unsigned i;
-
-	for (i = 0; i < set->nw; i++)
-		sock_put(set->socks[i]);
 	if (set->mapped)
 		munmap(set->watches, set->mapped);
-	errno = err;
 }
 
 /* The same socket may come under several numbers: each has its watch. */
@@ -81,9 +71,8 @@ static void set_add(struct set *set, int fd, uint32_t events)
 		set->extra[set->nextra++] = (struct pollfd){ .fd = fd, .events = (short)events };
 		return;
 	}
-	set->socks[set->nw] = s;
-	set->watches[set->nw] = (struct engine_watch){ .s = s->es, .events = events };
-	set->nw++;
+	set->watches[set->nw++] = (struct engine_watch){ .s = s->es, .events = events };
+	sock_put(s);
 }
 
 static int set_wait(struct set *set, xtime deadline, const sigset_t *mask)

@@ -99,11 +99,14 @@ tests_test_tcp_loss_SOURCES = tests/test_tcp_loss.c $(HARNESS)
 # The shim over a fake engine: with the wrappers, so that they are what the tests call.
 SHIM_TEST_SOURCES = tests/fake_engine.c tests/fake_engine.h tests/shim_peer.c tests/shim_peer.h
 SHIM_TEST_LDADD = libinterpose.la libshim.la $(INIH_LIBS) $(CMOCKA_LIBS)
-check_PROGRAMS += tests/test_shim tests/test_shim_ready
+check_PROGRAMS += tests/test_shim tests/test_shim_ready tests/test_shim_life tests/test_conf
 tests_test_shim_SOURCES = tests/test_shim.c $(SHIM_TEST_SOURCES)
 tests_test_shim_LDADD = $(SHIM_TEST_LDADD)
 tests_test_shim_ready_SOURCES = tests/test_shim_ready.c $(SHIM_TEST_SOURCES)
 tests_test_shim_ready_LDADD = $(SHIM_TEST_LDADD)
+tests_test_shim_life_SOURCES = tests/test_shim_life.c $(SHIM_TEST_SOURCES)
+tests_test_shim_life_LDADD = $(SHIM_TEST_LDADD)
+tests_test_conf_LDADD = libconf.la $(INIH_LIBS) $(CMOCKA_LIBS)
 
 # ---- scripts ----
 

@@ -1,0 +1,688 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The shim beside the program's signals and processes, on the fake engine.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fake_engine.h"
+#include "fdtab.h"
+#include "real.h"
+#include "shim/signal.h"
+#include "shim_peer.h"
+
+#define NOTE(call) note_result(s, #call, (long)(call))
+
+static char buf[65536];
+static volatile sig_atomic_t handled;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	handled++;
+}
+
+static void install(int sig, void (*handler)(int), int flags)
+{
+	struct sigaction sa = { .sa_handler = handler, .sa_flags = flags };
+
+	assert_int_equal(sigaction(sig, &sa, NULL), 0);
+}
+
+/* ---- interrupted calls ---- */
+
+/* After a while: a signal, and after another, data or room for the one who waits. */
+struct nudge {
+	pthread_t who, thread;
+	int peer;
+};
+
+static void *nudge(void *arg)
+{
+	struct nudge *n = arg;
+
+	side_settle();
+	pthread_kill(n->who, SIGUSR1);
+	side_settle();
+	send(n->peer, "abc", 3, 0);
+	while (recv(n->peer, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		side_settle();
+	return NULL;
+}
+
+static void begin(struct nudge *n, int peer)
+{
+	n->who = pthread_self();
+	n->peer = peer;
+	handled = 0;
+	assert_int_equal(pthread_create(&n->thread, NULL, nudge, n), 0);
+}
+
+static void end(struct side *s, struct nudge *n)
+{
+	pthread_join(n->thread, NULL);
+	note(s, "handled %d", (int)handled);
+}
+
+static void interrupt_steps(struct side *s, int flags)
+{
+	struct timeval tv = { 2, 0 };
+	int peer, fd = side_connected(s, 0, &peer), ep = epoll_create1(0);
+	struct epoll_event ev = { .events = EPOLLIN };
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct nudge n;
+	fd_set in;
+
+	install(SIGUSR1, on_signal, flags);
+	begin(&n, peer);
+	NOTE(recv(fd, buf, 10, 0));
+	end(s, &n);
+	while (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		;
+	begin(&n, peer);
+	NOTE(poll(&p, 1, 1000));
+	end(s, &n);
+	while (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		;
+	begin(&n, peer);
+	FD_ZERO(&in);
+	FD_SET(fd, &in);
+	NOTE(select(fd + 1, &in, NULL, NULL, &tv));
+	end(s, &n);
+	while (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		;
+	epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
+	begin(&n, peer);
+	NOTE(epoll_wait(ep, &ev, 1, -1));
+	end(s, &n);
+	while (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	begin(&n, peer);
+	NOTE(recv(fd, buf, 10, 0));
+	end(s, &n);
+	close(ep);
+	close(fd);
+	close(peer);
+}
+
+static void breaking_steps(struct side *s)
+{
+	interrupt_steps(s, 0);
+}
+
+static void restarting_steps(struct side *s)
+{
+	interrupt_steps(s, SA_RESTART);
+}
+
+static void handler_without_sa_restart_interrupts(void **state)
+{
+	(void)state;
+	compare_sides(breaking_steps);
+}
+
+static void handler_with_sa_restart_does_not(void **state)
+{
+	(void)state;
+	compare_sides(restarting_steps);
+}
+
+static void partial_steps(struct side *s)
+{
+	static char big[8 << 20];
+	int peer, fd = side_connected(s, 0, &peer);
+	struct nudge n;
+	ssize_t r;
+
+	install(SIGUSR1, on_signal, SA_RESTART);
+	send(peer, "ab", 2, 0);
+	begin(&n, peer);
+	NOTE(recv(fd, buf, 10, MSG_WAITALL));
+	end(s, &n);
+	install(SIGUSR1, on_signal, 0);
+	begin(&n, peer);
+	r = write(fd, big, sizeof(big));
+	note(s, "part %d", r > 0 && r < (ssize_t)sizeof(big));
+	end(s, &n);
+	close(fd);
+	close(peer);
+}
+
+static void interrupted_transfer_reports_its_part(void **state)
+{
+	(void)state;
+	compare_sides(partial_steps);
+}
+
+/* ---- handlers that use sockets, or leave ---- */
+
+static int talk_fd;
+
+static void talk(int sig)
+{
+	(void)sig;
+	if (send(talk_fd, "from the handler", 16, 0) == 16)
+		handled++;
+}
+
+static void talking_steps(struct side *s)
+{
+	int peer, fd = side_connected(s, 0, &peer);
+	struct nudge n;
+
+	install(SIGUSR1, talk, SA_RESTART);
+	talk_fd = fd;
+	begin(&n, peer);
+	NOTE(recv(fd, buf, 10, 0));
+	end(s, &n);
+	close(fd);
+	close(peer);
+}
+
+static void handler_sends_while_its_thread_receives(void **state)
+{
+	(void)state;
+	compare_sides(talking_steps);
+}
+
+static sigjmp_buf out;
+
+static void leave(int sig)
+{
+	(void)sig;
+	siglongjmp(out, 1);
+}
+
+static void leaving_steps(struct side *s)
+{
+	int peer, fd = side_connected(s, 0, &peer);
+	struct nudge n;
+
+	install(SIGUSR1, leave, 0);
+	begin(&n, peer);
+	if (!sigsetjmp(out, 1))
+		recv(fd, buf, 10, 0);
+	end(s, &n);
+	NOTE(recv(fd, buf, 10, 0));
+	NOTE(close(fd));
+	side_settle();
+	note_result(s, "peer", recv(peer, buf, 1, MSG_DONTWAIT));
+	close(peer);
+}
+
+static void siglongjmp_out_of_a_call_leaves_the_socket_whole(void **state)
+{
+	unsigned before = fake_engine_count();
+
+	(void)state;
+	compare_sides(leaving_steps);
+	assert_int_equal(fake_engine_count(), before);
+}
+
+static siginfo_t last_info;
+
+static void on_info(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)context;
+	last_info = *info;
+	handled++;
+}
+
+static void signal_during_hold_waits_for_the_release(void **state)
+{
+	struct sigaction sa = { .sa_sigaction = on_info, .sa_flags = SA_SIGINFO };
+	union sigval v = { .sival_int = 4711 };
+	sigset_t set;
+
+	(void)state;
+	handled = 0;
+	assert_int_equal(sigaction(SIGUSR2, &sa, NULL), 0);
+	signal_hold();
+	signal_hold();
+	assert_int_equal(sigqueue(getpid(), SIGUSR2, v), 0);
+	raise(SIGUSR2);
+	assert_int_equal(handled, 0);
+	signal_release();
+	assert_int_equal(handled, 0);
+	signal_release();
+	assert_true(handled >= 1);
+	assert_int_equal(last_info.si_code == SI_QUEUE ? last_info.si_value.sival_int : 4711, 4711);
+	pthread_sigmask(SIG_BLOCK, NULL, &set);
+	assert_false(sigismember(&set, SIGUSR1));
+	assert_false(sigismember(&set, SIGUSR2));
+}
+
+/* ---- what the program sees of its handlers ---- */
+
+static void program_sees_its_own_handlers(void **state)
+{
+	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESTART | SA_NODEFER }, old;
+
+	(void)state;
+	sigemptyset(&sa.sa_mask);
+	sigaddset(&sa.sa_mask, SIGHUP);
+	assert_int_equal(sigaction(SIGTERM, NULL, &old), 0);
+	assert_ptr_equal(old.sa_handler, SIG_DFL);
+	assert_int_equal(sigaction(SIGTERM, &sa, &old), 0);
+	assert_ptr_equal(old.sa_handler, SIG_DFL);
+	assert_int_equal(sigaction(SIGTERM, NULL, &old), 0);
+	assert_ptr_equal(old.sa_handler, on_signal);
+	assert_int_equal(old.sa_flags & ~0x04000000, SA_RESTART | SA_NODEFER);
+	assert_true(sigismember(&old.sa_mask, SIGHUP));
+	assert_ptr_equal(signal(SIGTERM, SIG_IGN), on_signal);
+	raise(SIGTERM);
+	assert_ptr_equal(signal(SIGTERM, SIG_DFL), SIG_IGN);
+	assert_ptr_equal(signal(SIGKILL, on_signal), SIG_ERR);
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(sigaction(0, NULL, &old), -1);
+	assert_int_equal(sigaction(65, NULL, &old), -1);
+}
+
+/* Deprecated, but still there. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+static void interrupts(int sig, int flag)
+{
+	assert_int_equal(siginterrupt(sig, flag), 0);
+}
+#pragma GCC diagnostic pop
+
+static void older_calls_set_their_flags(void **state)
+{
+	struct sigaction old;
+
+	(void)state;
+	signal(SIGUSR2, on_signal);
+	sigaction(SIGUSR2, NULL, &old);
+	assert_true(old.sa_flags & SA_RESTART);
+	interrupts(SIGUSR2, 1);
+	sigaction(SIGUSR2, NULL, &old);
+	assert_false(old.sa_flags & SA_RESTART);
+	signal(SIGUSR2, on_signal);
+	sigaction(SIGUSR2, NULL, &old);
+	assert_false(old.sa_flags & SA_RESTART);
+	interrupts(SIGUSR2, 0);
+	handled = 0;
+	sysv_signal(SIGUSR2, on_signal);
+	raise(SIGUSR2);
+	assert_int_equal(handled, 1);
+	sigaction(SIGUSR2, NULL, &old);
+	assert_ptr_equal(old.sa_handler, SIG_DFL);
+}
+
+/* ---- children ---- */
+
+static int wait_for(pid_t pid)
+{
+	int status = -1;
+
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
+/* The child's checks: a bit for each that failed. */
+static int child_of_fork(int fd, struct side *s)
+{
+	int wrong = 0, own, peer;
+
+	wrong |= !(send(fd, "x", 1, 0) == -1 && errno == EIO) << 0;
+	wrong |= !(recv(fd, buf, 1, 0) == -1 && errno == EIO) << 1;
+	wrong |= (close(fd) != 0) << 2;
+	own = side_connected(s, 0, &peer);
+	wrong |= (send(own, "abc", 3, 0) != 3) << 3;
+	wrong |= (recv(peer, buf, 10, 0) != 3) << 4;
+	wrong |= (close(own) != 0) << 5;
+	return wrong;
+}
+
+static void fork_leaves_sockets_to_the_parent(void **state)
+{
+	struct side s;
+	int peer, fd;
+	pid_t pid;
+
+	(void)state;
+	side_open(&s, false);
+	setenv("XTCP_LOG", "error", 1);
+	fd = side_connected(&s, 0, &peer);
+	fcntl(fd, F_SETFL, 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(child_of_fork(fd, &s));
+	assert_int_equal(wait_for(pid), 0);
+	assert_int_equal(send(fd, "abc", 3, 0), 3);
+	assert_int_equal(recv(peer, buf, 10, 0), 3);
+	pid = _Fork();
+	if (pid == 0)
+		_exit(send(fd, "x", 1, 0) == -1 && errno == EIO && close(fd) == 0 ? 0 : 1);
+	assert_int_equal(wait_for(pid), 0);
+	assert_int_equal(send(fd, "abc", 3, 0), 3);
+	assert_int_equal(recv(peer, buf, 10, 0), 3);
+	close(fd);
+	close(peer);
+	side_close(&s);
+}
+
+static void vfork_child_closes_only_for_itself(void **state)
+{
+	struct side s;
+	int peer, fd;
+	pid_t pid;
+
+	(void)state;
+	side_open(&s, false);
+	fd = side_connected(&s, 0, &peer);
+	pid = vfork();
+	if (pid == 0) {
+		close(fd);
+		dup2(s.listener, fd);
+		execl("/bin/true", "true", (char *)NULL);
+		_exit(1);
+	}
+	assert_int_equal(wait_for(pid), 0);
+	assert_int_equal(send(fd, "abc", 3, 0), 3);
+	assert_int_equal(recv(peer, buf, 10, 0), 3);
+	close(fd);
+	close(peer);
+	side_close(&s);
+}
+
+static void exec_that_fails_changes_nothing(void **state)
+{
+	struct side s;
+	int peer, fd;
+
+	(void)state;
+	side_open(&s, false);
+	fd = side_connected(&s, SOCK_CLOEXEC, &peer);
+	assert_int_equal(execl("/nonexistent", "x", (char *)NULL), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(execvp("xtcp-no-such-program", (char *[]){ buf, NULL }), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(send(fd, "abc", 3, 0), 3);
+	assert_int_equal(recv(peer, buf, 10, 0), 3);
+	close(fd);
+	close(peer);
+	side_close(&s);
+}
+
+/* A child with an engine of its own that ends in the given way. */
+static int end_of_child(void (*how)(void))
+{
+	struct side s;
+	int peer;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		side_open(&s, false);
+		side_connected(&s, 0, &peer);
+		how();
+		_exit(99);
+	}
+	return wait_for(pid);
+}
+
+static void by_exit(void)
+{
+	exit(7);
+}
+
+static void by_quick_exit(void)
+{
+	quick_exit(7);
+}
+
+static void by_exec(void)
+{
+	execlp("sh", "sh", "-c", "exit 7", (char *)NULL);
+}
+
+static void by_term(void)
+{
+	kill(getpid(), SIGTERM);
+}
+
+static void by_abort(void)
+{
+	abort();
+}
+
+static void by_fault(void)
+{
+	volatile int *volatile nowhere = NULL;
+
+	signal(SIGSEGV, SIG_DFL);
+	*nowhere = 1;
+}
+
+static void by_pipe(void)
+{
+	int ends[2];
+
+	signal(SIGPIPE, SIG_DFL);
+	if (pipe(ends) < 0)
+		exit(1);
+	close(ends[0]);
+	if (write(ends[1], "x", 1) < 0)
+		exit(1);
+}
+
+static void process_ends_as_without_us(void **state)
+{
+	(void)state;
+	assert_int_equal(WEXITSTATUS(end_of_child(by_exit)), 7);
+	assert_int_equal(WEXITSTATUS(end_of_child(by_quick_exit)), 7);
+	assert_int_equal(WEXITSTATUS(end_of_child(by_exec)), 7);
+	assert_int_equal(WTERMSIG(end_of_child(by_term)), SIGTERM);
+	assert_int_equal(WTERMSIG(end_of_child(by_abort)), SIGABRT);
+	assert_int_equal(WTERMSIG(end_of_child(by_fault)), SIGSEGV);
+	assert_int_equal(WTERMSIG(end_of_child(by_pipe)), SIGPIPE);
+}
+
+static void broken_pipe_raises_sigpipe(void **state)
+{
+	struct side s;
+	int fd;
+
+	(void)state;
+	side_open(&s, false);
+	fd = side_socket(&s, 0);
+	install(SIGPIPE, on_signal, 0);
+	handled = 0;
+	assert_int_equal(send(fd, "x", 1, MSG_NOSIGNAL), -1);
+	assert_int_equal(handled, 0);
+	assert_int_equal(write(fd, "x", 1), -1);
+	assert_int_equal(errno, EPIPE);
+	assert_int_equal(handled, 1);
+	close(fd);
+	side_close(&s);
+}
+
+/* ---- loops over all fds ---- */
+
+static int close_everything(struct side *s, int how)
+{
+	int fd, peer, ours = side_connected(s, 0, &peer);
+	unsigned before = fake_engine_count();
+
+	if (how == 0)
+		for (fd = 3; fd < 4200; fd++)
+			close(fd);
+	else if (how == 1)
+		closefrom(3);
+	else
+		close_range(3, ~0u, 0);
+	if (fake_engine_count() != before - 1 || write(ours, "x", 1) != -1 || errno != EBADF)
+		return 1;
+	side_open(s, false);
+	ours = side_connected(s, 0, &peer);
+	if (send(ours, "abc", 3, 0) != 3 || recv(peer, buf, 10, 0) != 3)
+		return 2;
+	return close_range((unsigned)ours, (unsigned)ours, CLOSE_RANGE_CLOEXEC) == 0 &&
+	       fcntl(ours, F_GETFD) == FD_CLOEXEC ? 0 : 3;
+}
+
+static void closing_all_fds_spares_ours(void **state)
+{
+	struct side s;
+	int how;
+	pid_t pid;
+
+	(void)state;
+	for (how = 0; how < 3; how++) {
+		pid = fork();
+		if (pid == 0) {
+			side_open(&s, false);
+			_exit(close_everything(&s, how));
+		}
+		assert_int_equal(wait_for(pid), 0);
+	}
+}
+
+static void failure_to_attach_is_socket_s_errno(void **state)
+{
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		setenv("XTCP_LOG_FILE", "/dev/null", 1);
+		fake_engine_fail_open(EPERM);
+		if (socket(AF_INET, SOCK_STREAM, 0) != -1 || errno != EPERM)
+			_exit(1);
+		fake_engine_fail_open(0);
+		setenv("XTCP_LOG", "nonsense", 1);
+		if (socket(AF_INET, SOCK_STREAM, 0) != -1 || errno != EINVAL)
+			_exit(2);
+		setenv("XTCP_LOG", "error", 1);
+		_exit(socket(AF_INET, SOCK_STREAM, 0) < 0);
+	}
+	assert_int_equal(wait_for(pid), 0);
+}
+
+/* ---- parts ---- */
+
+static void every_symbol_is_found(void **state)
+{
+	int i;
+
+	(void)state;
+	for (i = 0; i < REAL_COUNT; i++) {
+		if (!dlsym(RTLD_NEXT, real_name((enum real_id)i)))
+			fail_msg("libc has no %s", real_name((enum real_id)i));
+	}
+}
+
+static void fd_table_counts_its_sockets(void **state)
+{
+	struct sock *s = sock_new(0);
+
+	(void)state;
+	assert_non_null(s);
+	assert_int_equal(fdtab_put(1000000, s), 0);
+	assert_int_equal(fdtab_put(FDTAB_PAGES * FDTAB_PAGE_FDS, s), -EMFILE);
+	assert_int_equal(fdtab_put(-1, s), -EMFILE);
+	assert_ptr_equal(fdtab_get(1000000), s);
+	assert_int_equal(s->refs, 2);
+	assert_null(fdtab_get(999999));
+	assert_null(fdtab_get(-1));
+	assert_null(fdtab_get(INT32_MAX));
+	sock_put(s);
+	assert_ptr_equal(fdtab_clear(1000000), s);
+	assert_null(fdtab_clear(1000000));
+	assert_int_equal(s->numbers, 0);
+	sock_put(s);
+	assert_int_equal(s->refs, 0);
+	fdtab_mark_internal(3000000);
+	assert_true(fdtab_is_internal(3000000));
+	assert_null(fdtab_get(3000000));
+	assert_int_equal(fdtab_next(2999999), 3000000);
+	fdtab_unmark_internal(3000000);
+	assert_int_equal(fdtab_slot(3000000), 0);
+}
+
+/* Threads that open and close numbers while others use them. */
+static void *churn(void *arg)
+{
+	unsigned i, seed = (unsigned)(uintptr_t)arg;
+
+	for (i = 0; i < 2000; i++) {
+		int fd = 50 + 4 * (int)(uintptr_t)arg + (int)(rand_r(&seed) % 4), own;
+
+		own = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		if (own >= 0) {
+			dup2(own, fd);
+			close(own);
+		}
+		recv(54 + (int)(rand_r(&seed) % 12), &own, 1, 0);
+		if (i % 3 == 0)
+			close(fd);
+	}
+	return NULL;
+}
+
+static void threads_may_open_and_close_at_once(void **state)
+{
+	unsigned before = fake_engine_count();
+	pthread_t t[3];
+	uintptr_t i;
+	int fd;
+
+	(void)state;
+	for (i = 0; i < 3; i++)
+		pthread_create(&t[i], NULL, churn, (void *)(i + 1));
+	for (i = 0; i < 3; i++)
+		pthread_join(t[i], NULL);
+	for (fd = 54; fd < 66; fd++)
+		close(fd);
+	assert_int_equal(fake_engine_count(), before);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_symbol_is_found),
+		cmocka_unit_test(fd_table_counts_its_sockets),
+		cmocka_unit_test(failure_to_attach_is_socket_s_errno),
+		cmocka_unit_test(handler_without_sa_restart_interrupts),
+		cmocka_unit_test(handler_with_sa_restart_does_not),
+		cmocka_unit_test(interrupted_transfer_reports_its_part),
+		cmocka_unit_test(handler_sends_while_its_thread_receives),
+		cmocka_unit_test(siglongjmp_out_of_a_call_leaves_the_socket_whole),
+		cmocka_unit_test(signal_during_hold_waits_for_the_release),
+		cmocka_unit_test(program_sees_its_own_handlers),
+		cmocka_unit_test(older_calls_set_their_flags),
+		cmocka_unit_test(broken_pipe_raises_sigpipe),
+		cmocka_unit_test(fork_leaves_sockets_to_the_parent),
+		cmocka_unit_test(vfork_child_closes_only_for_itself),
+		cmocka_unit_test(exec_that_fails_changes_nothing),
+		cmocka_unit_test(process_ends_as_without_us),
+		cmocka_unit_test(closing_all_fds_spares_ours),
+		cmocka_unit_test(threads_may_open_and_close_at_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

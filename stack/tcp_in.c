@@ -337,6 +337,7 @@ static void finwait1_acked(struct tcp_conn *c, const struct seg_in *seg)
 	if (c->opt.linger2_s < 0 || has_data_for_nobody(c, seg)) {
 		count(c->s, CTR_TcpExtTCPAbortOnData);
 		tcp_done(c, seg->now);
+		tcp_reply_reset(c->s, seg->ip, seg->th, seg->len, seg->now);
 		return;
 	}
 	tmo = tcp_fin_time(c);

@@ -95,6 +95,8 @@ check_PROGRAMS += tests/test_tcp_send
 tests_test_tcp_send_SOURCES = tests/test_tcp_send.c $(HARNESS)
 check_PROGRAMS += tests/test_tcp_loss
 tests_test_tcp_loss_SOURCES = tests/test_tcp_loss.c $(HARNESS)
+check_PROGRAMS += tests/test_tcp_close
+tests_test_tcp_close_SOURCES = tests/test_tcp_close.c $(HARNESS)
 
 # The shim over a fake engine: with the wrappers, so that they are what the tests call.
 SHIM_TEST_SOURCES = tests/fake_engine.c tests/fake_engine.h tests/shim_peer.c tests/shim_peer.h

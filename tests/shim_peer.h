@@ -10,6 +10,19 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
+/* ThreadSanitizer delivers signals when it sees fit, dies in forked children and takes close()
+ * beside recv() for the test's mistake. */
+#if defined(__SANITIZE_THREAD__)
+#define HAS_TSAN true
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define HAS_TSAN true
+#endif
+#endif
+#ifndef HAS_TSAN
+#define HAS_TSAN false
+#endif
+
 /* Whose socket the steps run over. */
 struct side {
 	bool is_kernel;

@@ -261,7 +261,7 @@ static void mute(struct set *set)
 	}
 	for (i = 0; i < set->nw; i++) {
 		if (set->watches[i].revents)
-			set->watches[i].events = 0;
+			set->watches[i].events = ENGINE_EV_NONE;
 	}
 }
 

@@ -113,10 +113,12 @@ int engine_mirror(struct engine *e, engine_sock s, void *user);
 
 /* ---- waiting ---- */
 
+#define ENGINE_EV_NONE 0x80000000u
+
 struct engine_watch {
 	engine_sock s;
 	uint32_t events;       /* POLL* and TCP_EV_* bits wanted; POLLERR and POLLHUP come unasked
-	                        * unless there are only TCP_EV_* bits */
+	                        * unless there are only TCP_EV_* bits or ENGINE_EV_NONE */
 	uint32_t revents;      /* out; POLLNVAL: a stale handle */
 	unsigned at_least;     /* POLLIN needs so many bytes to read; 0: as SO_RCVLOWAT says */
 };

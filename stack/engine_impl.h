@@ -16,7 +16,8 @@
  * and the earliest deadline is covered by the driver's sleep or by the timer fd.
  * The lease spares a program that waits again at once two system calls and,
  * worse, the loop thread's waking for the packets that come in between.  It is
- * not given when others depend on us: sleeping threads and mirrored sockets.
+ * not given when other threads sleep here; one that sleeps elsewhere, on an object
+ * that mirrors a socket, hears of news a lease later at the worst.
  */
 #ifndef XTCP_ENGINE_IMPL_H
 #define XTCP_ENGINE_IMPL_H
@@ -39,6 +40,7 @@ struct host;
 #define ENGINE_TX_BATCH 16      /* frames handed to the interface at once */
 #define ENGINE_RX_ROUNDS 2      /* batches before others get the lock */
 #define ENGINE_LOOK_EVERY (50 * XTIME_USEC)   /* how often a busy caller looks for frames */
+#define ENGINE_LOOK_AGAIN (5 * XTIME_USEC)    /* and one that just had -EAGAIN */
 
 /* A socket as the shim knows it. */
 struct slot {
@@ -72,6 +74,7 @@ struct thread {
 	int efd;                     /* others write it to wake this thread; kept high */
 	struct engine *asleep_in;    /* from going to sleep until awake again with the lock */
 	bool is_signalled;           /* efd was written since */
+	bool is_waiting;             /* counted in nwait of the engine */
 	bool is_hit;                 /* one of the nodes' sockets was seen ready */
 	struct wait_node *nodes;     /* few or on the heap */
 	unsigned nnodes, cap;        /* in use (linked), room */
@@ -109,7 +112,7 @@ struct engine {
 	struct thread *driver;       /* NULL: no program thread drives */
 	struct list threads;         /* struct thread.link: whose home this is */
 	xtime driver_until;          /* how long it sleeps */
-	unsigned nwait;              /* threads in engine_wait() with sockets to watch */
+	unsigned nwait;              /* threads asleep in engine_wait(), the driver included */
 	unsigned nmirror;            /* mirrored sockets */
 	int pkt_ep;                  /* epoll fd with the packet fd in it; the loop watches it */
 	bool is_armed;

@@ -132,6 +132,8 @@ static bool look(struct engine *e)
 {
 	if (e->driver || (e->is_armed && (e->nmirror || e->nwait)))
 		return false;
+	if (e->now - e->looked < ENGINE_LOOK_AGAIN)
+		return false;
 	engine_disarm(e);
 	e->lease_until = e->now + ENGINE_LEASE;
 	return engine_receive(e, ENGINE_RX_ROUNDS) > 0;
@@ -458,13 +460,7 @@ int engine_mirror(struct engine *e, engine_sock s, void *user)
 
 	if (!slot)
 		return done(e, slot, 0);
-	if (user && !slot->mirror) {
-		e->nmirror++;
-		if (!e->driver)
-			engine_arm(e);
-	} else if (!user && slot->mirror) {
-		e->nmirror--;
-	}
+	e->nmirror += (user != NULL) - (slot->mirror != NULL);
 	slot->mirror = user;
 	if (user) {
 		slot->events = tcp_events(slot->conn);

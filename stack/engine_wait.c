@@ -24,6 +24,7 @@
 /* POLLERR and POLLHUP are always reported, but not to someone who only waits for the
  * handshake or for a lingering close: a closed socket has POLLHUP all along. */
 #define POLL_BITS 0xffffu
+#define ALWAYS(wanted) (!(wanted) || (wanted) & POLL_BITS ? POLLERR | POLLHUP : 0)
 #define OWN_FDS 2               /* thread's eventfd, packet fd */
 #define FEW_FDS 14
 
@@ -49,8 +50,9 @@ static void unregister(struct engine *e, struct thread *t)
 {
 	unsigned i;
 
-	if (t->nnodes)
+	if (t->is_waiting)
 		e->nwait--;
+	t->is_waiting = false;
 	for (i = 0; i < t->nnodes; i++)
 		list_remove(&t->nodes[i].link);
 	t->nnodes = 0;
@@ -169,7 +171,7 @@ void engine_threads_forget(struct engine *e)
 			continue;
 		}
 		me->home = me->asleep_in = NULL;
-		me->is_signalled = false;
+		me->is_signalled = me->is_waiting = false;
 		me->nnodes = 0;
 		me->efd = sys_eventfd();
 	}
@@ -190,7 +192,7 @@ unsigned engine_thread_fds(struct engine *e, int *fds, unsigned n)
 void engine_stop_driving(struct engine *e)
 {
 	e->driver = NULL;
-	if (e->nwait || e->nmirror)
+	if (e->nwait)
 		engine_arm(e);
 	else
 		e->lease_until = e->now + ENGINE_LEASE;
@@ -276,9 +278,7 @@ uint32_t engine_ready(struct tcp_conn *c, uint32_t wanted, unsigned at_least)
 		if (have >= (int64_t)at_least)
 			events |= POLLIN;
 	}
-	if (wanted & POLL_BITS)
-		wanted |= POLLERR | POLLHUP;
-	return events & wanted;
+	return events & (wanted | ALWAYS(wanted));
 }
 
 /* How many of the watched sockets are ready. */
@@ -329,8 +329,8 @@ static int register_all(struct wait *x)
 		list_append(&engine_slot(x->e, x->w[i].s)->waits, &node->link);
 	}
 	t->nnodes = x->nw;
-	if (x->nw)
-		x->e->nwait++;
+	t->is_waiting = true;
+	x->e->nwait++;
 	return 0;
 }
 

@@ -328,6 +328,26 @@ static void many_threads_one_socket_each_gets_a_byte(void **state)
 	engine_release(server, s);
 }
 
+/* poll() with no events asked for still tells of a hang-up; a watch can be silenced. */
+static void waiting_for_nothing_hangup_wakes(void **state)
+{
+	struct linger abort = { 1, 0 };
+	struct engine_watch w = { .events = 0 };
+	engine_sock c, s;
+
+	(void)state;
+	connect_pair(&c, &s);
+	w.s = c;
+	assert_int_equal(engine_wait(client, &w, 1, NULL, 0, 0, NULL), 0);
+	assert_int_equal(engine_setopt(server, s, SOL_SOCKET, SO_LINGER, &abort, sizeof(abort), false), 0);
+	engine_release(server, s);
+	assert_int_equal(engine_wait(client, &w, 1, NULL, 0, engine_now() + SOON, NULL), 1);
+	assert_int_equal(w.revents, POLLERR | POLLHUP);
+	w.events = ENGINE_EV_NONE;
+	assert_int_equal(engine_wait(client, &w, 1, NULL, 0, 0, NULL), 0);
+	engine_release(client, c);
+}
+
 /* SO_RCVLOWAT isn't all: MSG_WAITALL with MSG_PEEK waits for its own number of bytes. */
 static void waiting_for_more_bytes_fewer_do_not_wake(void **state)
 {
@@ -471,6 +491,7 @@ int main(void)
 		TEST(idle_driver_others_are_served),
 		TEST(many_threads_each_its_socket),
 		TEST(many_threads_one_socket_each_gets_a_byte),
+		TEST(waiting_for_nothing_hangup_wakes),
 		TEST(waiting_for_more_bytes_fewer_do_not_wake),
 		TEST(mirrored_socket_changes_are_told),
 		TEST(random_waits_no_wakeup_is_lost),

@@ -120,6 +120,8 @@ struct engine {
 	int tfd;                     /* timer fd; the loop watches it */
 	xtime tfd_at;                /* what it is set to */
 	bool rx_more;                /* the last batch was full */
+	uint64_t rx_lost;            /* frames that the packet socket had no room for */
+	bool is_cut;                 /* somebody closed the packet fd */
 	xtime looked;                /* when frames were last asked for */
 
 	/* transmitting */

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "afpacket.h"
 #include "guard.h"
 #include "host.h"
 #include "pcap.h"
@@ -265,6 +266,11 @@ int engine_stats(struct engine *e, char *buf, size_t len)
 	say(&t, "frames       %llu in, %llu out\n", COUNT(frames_in), COUNT(frames_out));
 	if (e->guard)
 		say(&t, "claims       %u ports\n", guard_count(e->guard));
+	if (e->host)
+		e->rx_lost += afpacket_take_drops(e->base);
+	if (e->rx_lost)
+		say(&t, "%-12llu frames lost because the packet socket was full\n",
+		    (unsigned long long)e->rx_lost);
 	for (i = 1; i < CTR_COUNT; i++)
 		if (c[i] && counter_info[i].severity != CTR_STAT)
 			say(&t, "%-12llu %s\n", (unsigned long long)c[i], counter_info[i].sentence);

@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <syslog.h>
 
 #include "sys.h"
 
@@ -219,6 +220,17 @@ static int spin(struct wait *x, unsigned n, xtime until, xtime now)
 	return r ? r : poll_until(x->fds, n, until, now, x->mask);
 }
 
+/* A program that closes fds behind our back (system calls of its own) must not make us spin. */
+static void lost_fds(struct engine *e, struct thread *t, const struct pollfd *own, bool drives)
+{
+	if (own[0].revents & POLLNVAL)
+		t->efd = sys_eventfd();
+	if (!drives || !(own[1].revents & POLLNVAL) || e->is_cut)
+		return;
+	e->is_cut = true;
+	engine_log(e, LOG_ERR, "the program has closed the packet socket: no frame arrives any more");
+}
+
 /* One sleep; the lock is held before and after.  How many of the extra fds are ready, or
  * -EINTR. */
 static int sleep_once(struct wait *x)
@@ -238,7 +250,7 @@ static int sleep_once(struct wait *x)
 		until = xtime_min(until, engine_deadline(e));
 		e->driver = t;
 		e->driver_until = until;
-		own[1] = (struct pollfd){ .fd = netif_fd(e->nif), .events = POLLIN };
+		own[1] = (struct pollfd){ .fd = e->is_cut ? -1 : netif_fd(e->nif), .events = POLLIN };
 		n++;
 	} else {
 		engine_cover(e);
@@ -253,6 +265,8 @@ static int sleep_once(struct wait *x)
 	if (t->asleep_in != e)
 		return -EINTR;
 	awake(t);
+	if (r > 0 && (own[0].revents | (drives ? own[1].revents : 0)) & POLLNVAL)
+		lost_fds(e, t, own, drives);
 	if (e->driver == t) {
 		if (r > 0 && own[1].revents)
 			engine_receive(e, ENGINE_RX_ROUNDS);

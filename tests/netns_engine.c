@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -540,6 +541,33 @@ static void hosts_port_settings_are_taken(void **state)
 	teardown(state);
 }
 
+static xtime cpu_time(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return ts.tv_sec * XTIME_SEC + ts.tv_nsec;
+}
+
+/* The last test: there is no interface afterwards. */
+static void interface_gone_engine_idles(void **state)
+{
+	struct engine_watch w = { .events = POLLIN };
+	engine_sock s;
+	xtime cpu;
+
+	(void)state;
+	assert_int_equal(connect_to(PEER, ECHO_PORT, &s), 0);
+	run("ip link del v0");
+	assert_int_equal(connect_until(PEER, -ENETUNREACH), -ENETUNREACH);
+	cpu = cpu_time();
+	w.s = s;
+	assert_int_equal(engine_wait(e, &w, 1, NULL, 0, engine_now() + 300 * XTIME_MSEC, NULL), 0);
+	usleep(100000);
+	assert_in_range(cpu_time() - cpu, 0, 50 * XTIME_MSEC);
+	engine_release(e, s);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 #define TEST_OWN(f) cmocka_unit_test_setup_teardown(f, setup_own, teardown)
 
@@ -564,6 +592,7 @@ int main(void)
 		TEST(link_down_and_up_is_followed),
 		TEST(mtu_change_is_followed),
 		cmocka_unit_test(hosts_port_settings_are_taken),
+		TEST(interface_gone_engine_idles),
 	};
 
 	build_network();

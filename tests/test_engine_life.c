@@ -12,7 +12,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -276,6 +278,29 @@ static void report_has_numbers(void **state)
 	pthread_join(echo, NULL);
 }
 
+/* Not by close(), which is refused, but by a system call of its own. */
+static void fds_closed_behind_our_back_no_spinning(void **state)
+{
+	struct engine_watch w = { .events = POLLIN };
+	struct timespec before, after;
+	engine_sock c, s;
+	int keep = dup(netif_fd(wire[0]));      /* or the other end would be at its end */
+
+	(void)state;
+	connect_pair(&c, &s);
+	w.s = c;
+	syscall(SYS_close, netif_fd(wire[0]));
+	assert_int_equal(engine_wait(client, &w, 1, NULL, 0, engine_now() + XTIME_MSEC, NULL), 0);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+	assert_int_equal(engine_wait(client, &w, 1, NULL, 0, engine_now() + 200 * XTIME_MSEC, NULL), 0);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+	assert_in_range((after.tv_sec - before.tv_sec) * XTIME_SEC + after.tv_nsec - before.tv_nsec, 0,
+			50 * XTIME_MSEC);
+	close(keep);
+	engine_release(client, c);
+	engine_release(server, s);
+}
+
 /* ---- idle ---- */
 
 /* Context switches of the engines' own threads. */
@@ -334,6 +359,7 @@ int main(void)
 		TEST(forked_child_forgets_parent_goes_on),
 		TEST(ended_with_data_keeper_delivers),
 		TEST(report_has_numbers),
+		TEST(fds_closed_behind_our_back_no_spinning),
 		TEST(idle_engine_sleeps),
 	};
 

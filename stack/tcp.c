@@ -447,8 +447,13 @@ int tcp_take_error(struct tcp_conn *c)
 	int err = c->err;
 
 	c->err = 0;
-	if (err)
+	if (err) {
 		tcp_report(c);
+		return err;
+	}
+	/* SO_ERROR tells of a soft error as well, once (sk_getsockopt). */
+	err = c->err_soft;
+	c->err_soft = 0;
 	return err;
 }
 

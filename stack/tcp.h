@@ -83,7 +83,7 @@ uint32_t tcp_events(struct tcp_conn *c);
 /* Counts up whenever something new came (data, room, an error): for edge-triggered waiters. */
 uint32_t tcp_edges(const struct tcp_conn *c);
 
-/* sock_error(): takes the pending error, 0 or positive errno (SO_ERROR). */
+/* SO_ERROR: takes the pending error, else the soft one; 0 or positive errno. */
 int tcp_take_error(struct tcp_conn *c);
 
 /* Local or peer name: addr and port (0 when unbound); peer: -ENOTCONN. */

@@ -137,6 +137,7 @@ void tcp_neigh_done(struct stack *s, struct neigh *n, int err, xtime now)
 		list_remove(&c->neigh_wait);
 		if (err) {
 			conn_icmp(c, c->snd.una, ICMP_UNREACH, 1, 0, now);
+			tcp_check_probe(c, now);   /* what waits is tried again */
 			tcp_timer_update(c);
 			tcp_free_if_gone(c);
 		} else {

@@ -116,6 +116,7 @@ static bool output_blocked(struct tcp_conn *c, int err, struct neigh *n, xtime n
 {
 	if (err == -EAGAIN && n) {
 		list_remove(&c->out_link);
+		list_remove(&c->neigh_wait);   /* data, a probe and an ACK may block one after another */
 		list_append(&n->waiters, &c->neigh_wait);
 		return false;
 	}

@@ -97,6 +97,8 @@ check_PROGRAMS += tests/test_tcp_loss
 tests_test_tcp_loss_SOURCES = tests/test_tcp_loss.c $(HARNESS)
 check_PROGRAMS += tests/test_tcp_close
 tests_test_tcp_close_SOURCES = tests/test_tcp_close.c $(HARNESS)
+check_PROGRAMS += tests/test_tcp_icmp
+tests_test_tcp_icmp_SOURCES = tests/test_tcp_icmp.c $(HARNESS)
 
 # The shim over a fake engine: with the wrappers, so that they are what the tests call.
 SHIM_TEST_SOURCES = tests/fake_engine.c tests/fake_engine.h tests/shim_peer.c tests/shim_peer.h
@@ -109,6 +111,13 @@ tests_test_shim_ready_LDADD = $(SHIM_TEST_LDADD)
 tests_test_shim_life_SOURCES = tests/test_shim_life.c $(SHIM_TEST_SOURCES)
 tests_test_shim_life_LDADD = $(SHIM_TEST_LDADD)
 tests_test_conf_LDADD = libconf.la $(INIH_LIBS) $(CMOCKA_LIBS)
+
+# What lets packetdrill test xtcp; see tests/packetdrill/run.
+check_LTLIBRARIES += adapter.la
+adapter_la_SOURCES = tests/packetdrill/adapter.c
+adapter_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
+adapter_la_LIBADD =
+EXTRA_DIST += tests/packetdrill/run
 
 # ---- scripts ----
 

@@ -20,7 +20,7 @@ struct option {
 	const char *key, *variable;
 	int (*set)(struct conf *c, const char *value);   /* NULL: not in this version */
 	const char *allowed;
-	bool is_list;            /* each line of a file adds to it */
+	void (*clear)(struct conf *c);   /* of a list: each line of a file adds to it */
 };
 
 /* ---- values ---- */
@@ -172,6 +172,11 @@ static int set_routes(struct conf *c, const char *value)
 	return r;
 }
 
+static void clear_routes(struct conf *c)
+{
+	c->engine.nroute = 0;
+}
+
 static int set_mac(struct conf *c, const char *value)
 {
 	unsigned b[6];
@@ -196,6 +201,60 @@ static int set_congestion(struct conf *c, const char *value)
 {
 	c->engine.congestion = c->congestion;
 	return copy(c->congestion, sizeof(c->congestion), value);
+}
+
+/* A piece of text that stays as long as c does; NULL when there is no room. */
+static char *keep(struct conf *c, const char *text, size_t len)
+{
+	char *to = c->sysctls + c->sysctls_len;
+
+	if (len >= sizeof(c->sysctls) - c->sysctls_len)
+		return NULL;
+	memcpy(to, text, len);
+	to[len] = 0;
+	c->sysctls_len += len + 1;
+	return to;
+}
+
+/* NAME=V; whether there is such a setting is for the engine to say. */
+static int add_sysctl(struct conf *c, const char *text, size_t len)
+{
+	const char *eq = memchr(text, '=', len);
+	unsigned n = c->engine.nsysctl;
+	size_t name_len = eq ? (size_t)(eq - text) : 0;
+
+	while (name_len && strchr(" \t", text[name_len - 1]))
+		name_len--;
+	if (!name_len || n == ENGINE_SYSCTLS_MAX)
+		return -EINVAL;
+	c->engine.sysctls[n].name = keep(c, text, name_len);
+	c->engine.sysctls[n].value = keep(c, eq + 1, len - (size_t)(eq + 1 - text));
+	if (!c->engine.sysctls[n].name || !c->engine.sysctls[n].value)
+		return -EINVAL;
+	c->engine.nsysctl++;
+	return 0;
+}
+
+/* Several are parted by semicolons: values may hold spaces. */
+static int set_sysctls(struct conf *c, const char *value)
+{
+	size_t len;
+	int r = -EINVAL;
+
+	for (; *value; value += len) {
+		value += strspn(value, "; \t\n");
+		len = strcspn(value, ";\n");
+		r = len ? add_sysctl(c, value, len) : r;
+		if (r)
+			break;
+	}
+	return r;
+}
+
+static void clear_sysctls(struct conf *c)
+{
+	c->engine.nsysctl = 0;
+	c->sysctls_len = 0;
 }
 
 static int set_stats(struct conf *c, const char *value)
@@ -229,22 +288,23 @@ static int set_log_file(struct conf *c, const char *value)
 }
 
 static const struct option options[] = {
-	{ "interface", "XTCP_INTERFACE", set_interface, "the name of an interface", false },
+	{ "interface", "XTCP_INTERFACE", set_interface, "the name of an interface", NULL },
 	{ "address", "XTCP_ADDRESS", set_address,
-	  "shared, or addresses with their prefix lengths, as 192.0.2.7/24,192.0.2.8/24", false },
-	{ "gateway", "XTCP_GATEWAY", set_gateway, "an IPv4 address", false },
+	  "shared, or addresses with their prefix lengths, as 192.0.2.7/24,192.0.2.8/24", NULL },
+	{ "gateway", "XTCP_GATEWAY", set_gateway, "an IPv4 address", NULL },
 	{ "route", "XTCP_ROUTES", set_routes,
-	  "a destination and a next hop, as 198.51.100.0/24,192.0.2.1", true },
-	{ "mac", "XTCP_MAC", set_mac, "a unicast MAC address, as 02:00:00:00:00:01", false },
-	{ "write", "XTCP_PCAP", set_write, "a path", false },
-	{ "policy", "XTCP_POLICY", NULL, NULL, false },
-	{ "loopback", "XTCP_LOOPBACK", NULL, NULL, false },
-	{ "spin", "XTCP_SPIN", NULL, NULL, false },
-	{ "sysctl", "XTCP_SYSCTL", NULL, NULL, false },
-	{ "congestion", "XTCP_CONGESTION", set_congestion, "the name of an algorithm", false },
-	{ "stats", "XTCP_STATS", set_stats, "yes or no", false },
-	{ "log", "XTCP_LOG", set_log, "error, warn, info or debug", false },
-	{ "log-file", "XTCP_LOG_FILE", set_log_file, "a path", false },
+	  "a destination and a next hop, as 198.51.100.0/24,192.0.2.1", clear_routes },
+	{ "mac", "XTCP_MAC", set_mac, "a unicast MAC address, as 02:00:00:00:00:01", NULL },
+	{ "write", "XTCP_PCAP", set_write, "a path", NULL },
+	{ "policy", "XTCP_POLICY", NULL, NULL, NULL },
+	{ "loopback", "XTCP_LOOPBACK", NULL, NULL, NULL },
+	{ "spin", "XTCP_SPIN", NULL, NULL, NULL },
+	{ "sysctl", "XTCP_SYSCTL", set_sysctls,
+	  "a name and a value, as net.ipv4.tcp_sack=0", clear_sysctls },
+	{ "congestion", "XTCP_CONGESTION", set_congestion, "the name of an algorithm", NULL },
+	{ "stats", "XTCP_STATS", set_stats, "yes or no", NULL },
+	{ "log", "XTCP_LOG", set_log, "error, warn, info or debug", NULL },
+	{ "log-file", "XTCP_LOG_FILE", set_log_file, "a path", NULL },
 };
 
 /* `name` is what the user wrote: a key or a variable. */
@@ -358,8 +418,8 @@ static int read_environment(struct conf *c, char *err, size_t err_len)
 		value = getenv(options[i].variable);
 		if (!value || !*value)
 			continue;
-		if (options[i].is_list)
-			c->engine.nroute = 0;
+		if (options[i].clear)
+			options[i].clear(c);
 		r = apply(c, &options[i], options[i].variable, value, err, err_len);
 		if (r)
 			return r;

@@ -13,11 +13,14 @@
 #include "engine.h"
 
 #define CONF_NAME_BYTES 32
+#define CONF_SYSCTL_BYTES 4096
 
 struct conf {
 	struct engine_config engine;   /* its strings point into this struct */
 	char pcap[PATH_MAX];
 	char congestion[CONF_NAME_BYTES];
+	char sysctls[CONF_SYSCTL_BYTES];   /* names and values, each with its 0 */
+	size_t sysctls_len;
 	char log_file[PATH_MAX];       /* "": stderr */
 	int log_level;                 /* as in <syslog.h> */
 	bool wants_stats;

@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "process.h"
 #include "real.h"
@@ -113,7 +114,7 @@ EXPORT int execve(const char *path, char *const argv[], char *const envp[])
 {
 	struct process_exec x;
 
-	process_exec_begin(&x);
+	process_exec_begin(&x, AT_FDCWD, path);
 	REAL(execve)(path, argv, envp);
 	process_exec_failed(&x);
 	return -1;
@@ -128,7 +129,7 @@ EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 {
 	struct process_exec x;
 
-	process_exec_begin(&x);
+	process_exec_begin(&x, AT_FDCWD, strchr(file, '/') ? file : NULL);
 	REAL(execvpe)(file, argv, envp);
 	process_exec_failed(&x);
 	return -1;
@@ -143,7 +144,7 @@ EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
 	struct process_exec x;
 
-	process_exec_begin(&x);
+	process_exec_begin(&x, fd, NULL);
 	REAL(fexecve)(fd, argv, envp);
 	process_exec_failed(&x);
 	return -1;
@@ -153,7 +154,7 @@ EXPORT int execveat(int dirfd, const char *path, char *const argv[], char *const
 {
 	struct process_exec x;
 
-	process_exec_begin(&x);
+	process_exec_begin(&x, dirfd, flags & AT_EMPTY_PATH ? NULL : path);
 	REAL(execveat)(dirfd, path, argv, envp, flags);
 	process_exec_failed(&x);
 	return -1;

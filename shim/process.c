@@ -300,18 +300,7 @@ static _Noreturn void keep_after_exec(struct engine *e, int outcome, unsigned n)
 	leave();
 }
 
-static bool has_sockets(void)
-{
-	int fd;
-
-	for (fd = fdtab_next(0); fd >= 0; fd = fdtab_next(fd + 1)) {
-		if (fdtab_is_sock(fd))
-			return true;
-	}
-	return false;
-}
-
-void process_exec_begin(struct process_exec *x)
+void process_exec_begin(struct process_exec *x, int dirfd, const char *path)
 {
 	struct engine *e = atomic_load(&eng_current);
 	int ends[2], err = errno;
@@ -319,12 +308,11 @@ void process_exec_begin(struct process_exec *x)
 	unsigned n;
 
 	x->pipe = -1;
-	if (!e || process_is_vfork_child())
-		return;
-	if (has_sockets())
-		warn_of_inherited();
+	if (!e || process_is_vfork_child() || (path && *path && faccessat(dirfd, path, X_OK, AT_EACCESS)))
+		goto out;
+	warn_of_inherited();
 	if (syscall(SYS_pipe2, ends, O_CLOEXEC) < 0)
-		return;
+		goto out;
 	signal_hold();
 	n = engine_fds(e, own_fds, OWN_FDS_MAX - 1);
 	engine_fork_prepare(e);
@@ -338,6 +326,7 @@ void process_exec_begin(struct process_exec *x)
 		engine_fork_done(e);
 		signal_release();
 	}
+out:
 	errno = err;
 }
 

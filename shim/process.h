@@ -27,7 +27,9 @@ void process_end(void);
 struct process_exec {
 	int pipe;                /* -1: no keeper */
 };
-void process_exec_begin(struct process_exec *x);
+/* path: what is to be executed, as faccessat() takes it, or NULL when libc will search for
+ * it; what can't be executed anyway needs no keeper. */
+void process_exec_begin(struct process_exec *x, int dirfd, const char *path);
 void process_exec_failed(struct process_exec *x);
 
 #endif

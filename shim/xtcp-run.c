@@ -27,6 +27,7 @@
 #include "base.h"
 #include "cc.h"
 #include "netif/host.h"
+#include "settings.h"
 #include "target.h"
 
 #define LIBRARY "libxtcp.so"
@@ -51,7 +52,7 @@ static const struct argp_option options[] = {
 	{ "policy", 'p', "RULES", OPTION_HIDDEN, "Which sockets stay with the kernel", 0 },
 	{ "loopback", KEY_LOOPBACK, NULL, OPTION_HIDDEN, "Serve the host's own addresses too", 0 },
 	{ "spin", KEY_SPIN, "USEC", OPTION_ARG_OPTIONAL | OPTION_HIDDEN, "Poll that long before sleeping", 0 },
-	{ "sysctl", KEY_SYSCTL, "NAME=V", OPTION_HIDDEN, "A setting under its Linux name", 0 },
+	{ "sysctl", KEY_SYSCTL, "NAME=V", 0, "A setting under its Linux name; may be repeated", 0 },
 	{ "congestion", KEY_CONGESTION, "NAME", 0, "Default congestion control (cubic)", 0 },
 	{ "stats", KEY_STATS, NULL, 0, "A summary on stderr at exit", 0 },
 	{ "log", 'l', "LEVEL", 0, "error, warn, info or debug (warn)", 0 },
@@ -77,7 +78,7 @@ static const struct {
 	{ 'p', "XTCP_POLICY", NULL },
 	{ KEY_LOOPBACK, "XTCP_LOOPBACK", NULL },
 	{ KEY_SPIN, "XTCP_SPIN", NULL },
-	{ KEY_SYSCTL, "XTCP_SYSCTL", " " },
+	{ KEY_SYSCTL, "XTCP_SYSCTL", ";" },
 	{ KEY_CONGESTION, "XTCP_CONGESTION", NULL },
 	{ KEY_STATS, "XTCP_STATS", NULL },
 	{ 'l', "XTCP_LOG", NULL },
@@ -334,6 +335,22 @@ static void check_capabilities(const struct engine_config *cfg)
 		    " address needs: run it as root, or with sudo");
 }
 
+static void check_sysctls(const struct engine_config *cfg)
+{
+	struct settings set;
+	int r;
+
+	settings_default(&set);
+	for (unsigned i = 0; i < cfg->nsysctl; i++) {
+		r = settings_set(&set, cfg->sysctls[i].name, cfg->sysctls[i].value);
+		if (r == -ENOENT)
+			die(TARGET_ERR, "there is no setting %s for sysctl", cfg->sysctls[i].name);
+		if (r)
+			die(TARGET_ERR, "\"%s\" is not a value for %s", cfg->sysctls[i].value,
+			    cfg->sysctls[i].name);
+	}
+}
+
 static void check_settings(void)
 {
 	struct conf conf;
@@ -345,6 +362,7 @@ static void check_settings(void)
 	if (conf.engine.congestion && !cc_find(conf.engine.congestion))
 		die(TARGET_ERR, "there is no congestion control called %s; there are %s",
 		    conf.engine.congestion, names);
+	check_sysctls(&conf.engine);
 	check_interface(&conf.engine);
 	check_capabilities(&conf.engine);
 	conf_free(&conf);

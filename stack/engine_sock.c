@@ -291,8 +291,15 @@ int engine_accept(struct engine *e, engine_sock s, engine_sock *conn)
 
 /* ---- data ---- */
 
-/* A sender takes in acknowledgments now and then, so that one thread alone keeps its
- * connection moving; one that won't wait looks once more before it hears of -EAGAIN. */
+/* A sender of a stream takes in acknowledgments now and then, so that one thread alone keeps
+ * its connection moving; one that won't wait looks once more before it hears of -EAGAIN. */
+static bool is_look_due(struct engine *e, struct slot *slot, ssize_t sent, int flags)
+{
+	if (sent == -EAGAIN)
+		return flags & MSG_DONTWAIT;
+	return e->now - e->looked >= ENGINE_LOOK_EVERY && tcp_outq(slot->conn) > sent;
+}
+
 ssize_t engine_send(struct engine *e, engine_sock s, const struct iovec *iov, int iovcnt,
 		    size_t skip, int flags)
 {
@@ -302,11 +309,8 @@ ssize_t engine_send(struct engine *e, engine_sock s, const struct iovec *iov, in
 	if (slot) {
 		r = tcp_send(slot->conn, iov, iovcnt, skip, flags & ~MSG_DONTWAIT, e->now);
 		engine_settle(e);
-		if (e->now - e->looked >= ENGINE_LOOK_EVERY || (r == -EAGAIN && flags & MSG_DONTWAIT)) {
-			if (look(e) && r == -EAGAIN)
-				r = tcp_send(slot->conn, iov, iovcnt, skip, flags & ~MSG_DONTWAIT,
-					     e->now);
-		}
+		if (is_look_due(e, slot, r, flags) && look(e) && r == -EAGAIN)
+			r = tcp_send(slot->conn, iov, iovcnt, skip, flags & ~MSG_DONTWAIT, e->now);
 		engine_tell(e, slot);
 	}
 	engine_leave(e);

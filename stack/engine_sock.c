@@ -136,6 +136,7 @@ static bool look(struct engine *e)
 		return false;
 	engine_disarm(e);
 	e->lease_until = e->now + ENGINE_LEASE;
+	engine_expire(e);       /* a caller that spins may keep the loop thread from the lock */
 	return engine_receive(e, ENGINE_RX_ROUNDS) > 0;
 }
 

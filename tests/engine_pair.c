@@ -15,11 +15,9 @@
 
 #include "wire_netif.h"
 
-#define PORT 5000
-
 struct engine *client, *server;
 struct netif *wire[2];
-static engine_sock listener;         /* of the server */
+engine_sock listener;
 
 static void on_ready(void *user, uint32_t events, bool is_edge)
 {
@@ -110,7 +108,7 @@ static void start_listening(void)
 	assert_int_equal(engine_listen(server, listener, 128), 0);
 }
 
-static engine_sock connect_to_server(void)
+engine_sock connect_to_server(void)
 {
 	struct sockaddr_in sa = addr_of(0x0a000002, PORT);
 	engine_sock s;

@@ -16,6 +16,8 @@
 
 extern struct engine *client, *server;   /* 10.0.0.1, 10.0.0.2 */
 extern struct netif *wire[2];            /* theirs */
+extern engine_sock listener;             /* the server's, at port PORT */
+#define PORT 5000
 
 /* cmocka's fixtures; super: the wire carries super-frames. */
 int setup(void **state);
@@ -31,6 +33,7 @@ size_t recv_all(struct engine *e, engine_sock s, void *p, size_t len);
 /* A connection, both ends; or the client's end of one whose other end a thread echoes until
  * the client closes it. */
 void connect_pair(engine_sock *c, engine_sock *s);
+engine_sock connect_to_server(void);
 engine_sock connect_echo(pthread_t *t, engine_sock *s);
 /* Sends numbers from `seed` on to an echo and expects them back. */
 void ping_pong(engine_sock c, unsigned rounds, uint32_t seed);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -472,6 +473,98 @@ static void random_waits_no_wakeup_is_lost(void **state)
 	}
 }
 
+/* A server of one thread that waits for all of its sockets at once, as with poll(). */
+#define WATCHES 64
+
+static atomic_bool is_over;
+
+static bool echo_some(engine_sock s)
+{
+	char buf[1000];
+	struct iovec iov = { buf, sizeof(buf) };
+	ssize_t n = engine_recv(server, s, &iov, 1, 0, MSG_DONTWAIT, 0, NULL);
+
+	if (n > 0) {
+		iov.iov_len = (size_t)n;
+		n = engine_send(server, s, &iov, 1, 0, MSG_DONTWAIT);
+	}
+	return n > 0 || n == -EAGAIN;
+}
+
+static void *poll_server_main(void *arg)
+{
+	struct engine_watch w[WATCHES] = { { .s = listener, .events = POLLIN } };
+	unsigned n = 1, i;
+
+	(void)arg;
+	while (!is_over || n > 1) {
+		engine_wait(server, w, n, NULL, 0, engine_now() + 20 * XTIME_MSEC, NULL);
+		for (i = n; i-- > 1;) {
+			if (!w[i].revents || echo_some(w[i].s))
+				continue;
+			engine_release(server, w[i].s);
+			w[i] = w[--n];
+		}
+		if (w[0].revents && n < WATCHES && !engine_accept(server, listener, &w[n].s)) {
+			w[n].events = POLLIN;
+			w[n++].revents = 0;
+		}
+	}
+	return NULL;
+}
+
+/* Opens, talks and ends in every way, over and over. */
+static void *come_and_go_main(void *arg)
+{
+	struct linger abort = { 1, 0 };
+	struct worker *w = arg;
+	uint32_t x = w->seed;
+	xtime end = engine_now() + 2 * XTIME_SEC;
+	engine_sock c;
+	char byte;
+
+	while (engine_now() < end) {
+		c = connect_to_server();
+		ping_pong(c, next_random(&x) % 4, x);
+		switch (next_random(&x) % 3) {
+		case 0:
+			engine_shutdown(client, c, SHUT_WR);
+			assert_int_equal(recv_all(client, c, &byte, 1), 0);
+			break;
+		case 1:
+			engine_setopt(client, c, SOL_SOCKET, SO_LINGER, &abort, sizeof(abort), false);
+			break;
+		default:
+			engine_shut(client, c);
+			wait_for(client, c, TCP_EV_CLOSED);
+			break;
+		}
+		engine_release(client, c);
+	}
+	return NULL;
+}
+
+static void random_comings_and_goings_all_are_served(void **state)
+{
+	struct worker w[4];
+	pthread_t t;
+	unsigned i;
+
+	(void)state;
+	is_over = false;
+	t = start(poll_server_main, NULL);
+	for (i = 0; i < 4; i++) {
+		w[i].seed = 77 + i;
+		w[i].t = start(come_and_go_main, &w[i]);
+	}
+	for (i = 0; i < 4; i++)
+		pthread_join(w[i].t, NULL);
+	is_over = true;
+	pthread_join(t, NULL);
+	assert_int_equal(client->slots.n, 0);
+	assert_int_equal(server->slots.n, 1);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 #define TEST_SUPER(f) cmocka_unit_test_setup_teardown(f, setup_super, teardown)
 
@@ -494,6 +587,7 @@ int main(void)
 		TEST(waiting_for_nothing_hangup_wakes),
 		TEST(waiting_for_more_bytes_fewer_do_not_wake),
 		TEST(mirrored_socket_changes_are_told),
+		TEST(random_comings_and_goings_all_are_served),
 		TEST(random_waits_no_wakeup_is_lost),
 	};
 

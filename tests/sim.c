@@ -231,10 +231,13 @@ static bool pump_output(struct sim *m, int i)
 
 bool sim_step(struct sim *m, xtime limit)
 {
+	bool is_busy;
 	xtime next;
 
-	while (pump_output(m, 0) | pump_output(m, 1))
-		;
+	do {
+		is_busy = pump_output(m, 0);
+		is_busy |= pump_output(m, 1);
+	} while (is_busy);
 	next = xtime_min(stack_deadline(m->s[0]), stack_deadline(m->s[1]));
 	if (m->n)
 		next = xtime_min(next, m->heap[0].at);

@@ -95,7 +95,8 @@ static uint32_t full_space(const struct tcp_conn *c)
 void tcp_init_rcv_window(struct tcp_conn *c)
 {
 	const struct settings *set = &c->s->set;
-	uint32_t mss = c->advmss;
+	/* A child has agreed on timestamps; after a TIME-WAIT the peer is known to have them. */
+	uint32_t mss = c->advmss - (c->ts_ok || c->ts_recent_stamp ? TCP_TS_LEN : 0);
 	uint32_t clamp = c->opt.window_clamp ? c->opt.window_clamp : c->rt.window;
 	uint32_t space = full_space(c), top;
 

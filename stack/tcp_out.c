@@ -206,7 +206,7 @@ static void syn_options(struct tcp_conn *c, struct tcp_hdr *th, xtime now)
 	if (is_reply ? c->ts_ok : set->tcp_timestamps != 0) {
 		th->has_ts = true;
 		th->tsval = tcp_ts_now(c, now);
-		th->tsecr = is_reply ? c->ts_recent : 0;
+		th->tsecr = c->ts_recent;   /* of a SYN: from the TIME-WAIT that it takes over */
 	}
 	if (is_reply ? c->wscale_ok : set->tcp_window_scaling != 0) {
 		th->has_wscale = true;
@@ -650,17 +650,32 @@ static void reply(struct stack *s, const struct ip_route *rt, const struct tuple
 	ip_send(s, rt, &tx, buf, len, now);
 }
 
+static void conn_reply(struct tcp_conn *c, struct tcp_hdr *th, xtime now)
+{
+	th->seq = acceptable_seq(c);
+	th->ack = c->rcv.nxt;
+	if (c->ts_ok) {
+		th->has_ts = true;
+		th->tsval = tcp_ts_now(c, now);
+		th->tsecr = c->ts_recent;
+	}
+	reply(c->s, c->has_route ? &c->rt : NULL, &c->ent.t, th, c->opt.tos, c->opt.ttl, c->ip_id++, now);
+}
+
 void tcp_send_active_reset(struct tcp_conn *c, xtime now)
 {
-	struct tcp_hdr th = { .seq = acceptable_seq(c), .ack = c->rcv.nxt, .flags = TCPF_RST | TCPF_ACK };
+	struct tcp_hdr th = { .flags = TCPF_RST | TCPF_ACK };
 
-	if (c->ts_ok) {
-		th.has_ts = true;
-		th.tsval = tcp_ts_now(c, now);
-		th.tsecr = c->ts_recent;
-	}
 	count(c->s, CTR_TcpOutRsts);
-	reply(c->s, c->has_route ? &c->rt : NULL, &c->ent.t, &th, c->opt.tos, c->opt.ttl, c->ip_id++, now);
+	conn_reply(c, &th, now);
+}
+
+void tcp_send_last_ack(struct tcp_conn *c, xtime now)
+{
+	struct tcp_hdr th = { .flags = TCPF_ACK, .wnd = (uint16_t)tcp_select_window(c) };
+
+	event_ack_sent(c);
+	conn_reply(c, &th, now);
 }
 
 /* RFC 9293 3.5.2 and 3.10.7.1; Linux tcp_v4_send_reset(). */

@@ -65,7 +65,9 @@ void tcp_time_wait(struct tcp_conn *c, uint8_t substate, xtime timeout, xtime no
 	struct tcp_tw *tw = s->ntw < TW_MAX(s) ? calloc(1, sizeof(*tw)) : NULL;
 	xtime least = (c->rtt.rto_ns << 2) - (c->rtt.rto_ns >> 1);
 
-	/* The last ACK has to go before the remainder takes over. */
+	/* The last ACK goes before the remainder takes over, and also when there is none. */
+	if (c->rcv.ack_scheduled || c->snd.out & OUT_ACK)
+		tcp_send_last_ack(c, now);
 	if (!tw) {
 		tcp_done(c, now);
 		return;
@@ -83,8 +85,6 @@ void tcp_time_wait(struct tcp_conn *c, uint8_t substate, xtime timeout, xtime no
 	tw->bind.is_timewait = true;
 	conntab_replace(&s->tab, &c->ent, &tw->ent);
 	tw_schedule(tw, now + (substate == TCP_TIME_WAIT ? TCP_TIMEWAIT_LEN : MAX(timeout, least)));
-	if (c->rcv.ack_scheduled || c->snd.out & OUT_ACK)
-		tcp_tw_ack(tw, now);
 	c->port_bound = false;
 	tcp_done(c, now);
 }
@@ -135,10 +135,21 @@ static bool tw_syn_is_new(const struct tcp_tw *tw, const struct tcp_hdr *th, boo
 	       (tw->ts_ok && th->has_ts && (int32_t)(tw->ts_recent - th->tsval) < 0);
 }
 
-static void tw_answer(struct tcp_tw *tw, xtime now)
+/* Tells once more where we stand; what may be part of an ACK loop is answered seldom. */
+static void tw_answer(struct tcp_tw *tw, const struct tcp_hdr *th, size_t len, xtime now)
 {
-	if (!tcp_oow_ratelimited(tw->s, &tw->oow_ack_time, now))
+	bool may_loop = th->flags & TCPF_SYN || (!len && !(th->flags & TCPF_FIN));
+
+	if (!may_loop || !tcp_oow_ratelimited(tw->s, &tw->oow_ack_time, now))
 		tcp_tw_ack(tw, now);
+}
+
+/* The peer must learn that nobody is left (TCP_TW_RST). */
+static void tw_reset(struct tcp_tw *tw, const struct ip_hdr *ip, const struct tcp_hdr *th, size_t len,
+                     xtime now)
+{
+	tcp_reply_reset(tw->s, ip, th, len, now);
+	tcp_tw_free(tw);
 }
 
 /* FIN-WAIT-2: waits for the peer's FIN; data would be for nobody. */
@@ -151,7 +162,7 @@ static void tw_finwait2(struct tcp_tw *tw, const struct ip_hdr *ip, const struct
 	if (is_paws || seq_lt(end, tw->rcv_nxt) || seq_gt(th->seq, tw->rcv_nxt + tw->rcv_wnd)) {
 		count(tw->s, CTR_tcp_out_of_window);
 		if (!(th->flags & TCPF_RST))
-			tw_answer(tw, now);
+			tw_answer(tw, th, len, now);
 		return;
 	}
 	if (th->flags & TCPF_RST) {
@@ -159,7 +170,7 @@ static void tw_finwait2(struct tcp_tw *tw, const struct ip_hdr *ip, const struct
 		return;
 	}
 	if (th->flags & TCPF_SYN && !seq_lt(th->seq, tw->rcv_nxt)) {
-		tcp_reply_reset(tw->s, ip, th, len, now);
+		tw_reset(tw, ip, th, len, now);
 		return;
 	}
 	if (!(th->flags & TCPF_ACK) || seq_le(end, tw->rcv_nxt) || end == th->seq)
@@ -167,7 +178,7 @@ static void tw_finwait2(struct tcp_tw *tw, const struct ip_hdr *ip, const struct
 	if (!has_fin || end != tw->rcv_nxt + 1) {
 		/* New data after the program has gone. */
 		count(tw->s, CTR_tcp_closed_data);
-		tcp_reply_reset(tw->s, ip, th, len, now);
+		tw_reset(tw, ip, th, len, now);
 		return;
 	}
 	tw->substate = TCP_TIME_WAIT;
@@ -220,7 +231,7 @@ void tcp_tw_input(struct tcp_tw *tw, const struct ip_hdr *ip, const struct tcp_h
 			tcp_listen_input(l, iface, ip, th, now);
 			return;
 		}
-		tcp_reply_reset(s, ip, th, len, now);
+		tcp_tw_ack(tw, now);
 		return;
 	}
 	if (is_paws)
@@ -230,5 +241,5 @@ void tcp_tw_input(struct tcp_tw *tw, const struct ip_hdr *ip, const struct tcp_h
 	/* An old duplicate, or the FIN again: tell once more where we stand. */
 	if (is_paws || th->flags & TCPF_ACK)
 		tw_schedule(tw, now + TCP_TIMEWAIT_LEN);
-	tw_answer(tw, now);
+	tw_answer(tw, th, len, now);
 }

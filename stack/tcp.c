@@ -48,6 +48,7 @@ static void conn_init_protocol(struct tcp_conn *c, xtime now)
 	c->snd.mss_cache = TCP_MSS_DEFAULT;
 	c->ts_ok = c->sack_ok = c->wscale_ok = c->dsack_seen = false;
 	c->snd_wscale = c->rcv_wscale = 0;
+	c->ts_recent = 0;
 	c->ts_recent_stamp = 0;
 	c->loss.reordering = (uint32_t)c->s->set.tcp_reordering;
 	c->cc.cwnd = TCP_INIT_CWND;
@@ -141,6 +142,9 @@ void tcp_free_all(struct stack *s)
 {
 	struct list *l, *next;
 
+	/* Children are linked to their listeners, whichever goes first. */
+	for (l = s->conns.next; l != &s->conns; l = l->next)
+		list_remove(&container_of(l, struct tcp_conn, all_link)->accept_link);
 	for (l = s->conns.next; l != &s->conns; l = next) {
 		struct tcp_conn *c = container_of(l, struct tcp_conn, all_link);
 

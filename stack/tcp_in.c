@@ -391,11 +391,25 @@ static void text(struct tcp_conn *c, const struct seg_in *seg)
 	tcp_data_queue(c, seg->th, seg->data, seg->len, seg->gso_size, seg->now);
 }
 
+/* The SYN of a handshake that is under way, once more: our SYN-ACK was lost (tcp_check_req). */
+static bool is_syn_again(const struct tcp_conn *c, const struct seg_in *seg)
+{
+	return c->state == TCP_SYN_RECV && c->parent && seg->th->seq == c->rcv.irs &&
+	       (seg->th->flags & (TCPF_SYN | TCPF_ACK | TCPF_RST | TCPF_FIN)) == TCPF_SYN;
+}
+
 static void rcv_synchronized(struct tcp_conn *c, const struct seg_in *seg)
 {
 	const struct tcp_hdr *th = seg->th;
 	int ret;
 
+	if (is_syn_again(c, seg)) {
+		if (!tcp_oow_ratelimited(c->s, &c->rcv.oow_ack_time, seg->now)) {
+			c->snd.out |= OUT_SYN;
+			tcp_want_output(c);
+		}
+		return;
+	}
 	if (!(th->flags & (TCPF_ACK | TCPF_RST | TCPF_SYN))) {
 		count(c->s, CTR_tcp_no_ack);
 		return;

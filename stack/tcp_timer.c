@@ -175,6 +175,17 @@ static unsigned orphan_retries(const struct tcp_conn *c, bool is_alive)
 	return n;
 }
 
+/* How often a SYN or SYN-ACK is sent again. */
+static unsigned syn_retries(const struct tcp_conn *c)
+{
+	const struct settings *set = &c->s->set;
+	unsigned n = c->opt.syn_cnt;
+
+	if (!n)
+		n = (unsigned)(c->parent ? set->tcp_synack_retries : set->tcp_syn_retries);
+	return n + (c->state == TCP_SYN_SENT ? (unsigned)set->tcp_syn_linear_timeouts : 0);
+}
+
 /* tcp_write_timeout(): true when the connection was given up. */
 static bool write_timeout(struct tcp_conn *c, xtime now)
 {
@@ -183,9 +194,7 @@ static bool write_timeout(struct tcp_conn *c, xtime now)
 	bool is_over;
 
 	if (conn_in(c, ST(SYN_SENT) | ST(SYN_RECV))) {
-		until = c->opt.syn_cnt ? c->opt.syn_cnt : (unsigned)set->tcp_syn_retries;
-		if (c->state == TCP_SYN_SENT)
-			until += (unsigned)set->tcp_syn_linear_timeouts;
+		until = syn_retries(c);
 		is_over = c->snd.retransmits >= until;
 	} else {
 		until = (unsigned)set->tcp_retries2;

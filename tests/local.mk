@@ -99,6 +99,10 @@ check_PROGRAMS += tests/test_tcp_close
 tests_test_tcp_close_SOURCES = tests/test_tcp_close.c $(HARNESS)
 check_PROGRAMS += tests/test_tcp_icmp
 tests_test_tcp_icmp_SOURCES = tests/test_tcp_icmp.c $(HARNESS)
+check_PROGRAMS += tests/test_tcp_tw
+tests_test_tcp_tw_SOURCES = tests/test_tcp_tw.c $(HARNESS)
+check_PROGRAMS += tests/test_tcp_listen
+tests_test_tcp_listen_SOURCES = tests/test_tcp_listen.c $(HARNESS)
 
 # The shim over a fake engine: with the wrappers, so that they are what the tests call.
 SHIM_TEST_SOURCES = tests/fake_engine.c tests/fake_engine.h tests/shim_peer.c tests/shim_peer.h
@@ -110,6 +114,13 @@ tests_test_shim_ready_SOURCES = tests/test_shim_ready.c $(SHIM_TEST_SOURCES)
 tests_test_shim_ready_LDADD = $(SHIM_TEST_LDADD)
 tests_test_shim_life_SOURCES = tests/test_shim_life.c $(SHIM_TEST_SOURCES)
 tests_test_shim_life_LDADD = $(SHIM_TEST_LDADD)
+# The same on the real engine.
+check_PROGRAMS += tests/netns_shim tests/netns_shim_ready
+tests_netns_shim_SOURCES = tests/test_shim.c tests/shim_peer.c tests/shim_peer.h tests/shim_wire.c
+tests_netns_shim_LDADD = libinterpose.la libshim.la libengine.la libstack.la libnetif.la $(MNL_LIBS) \
+	$(INIH_LIBS) $(CMOCKA_LIBS)
+tests_netns_shim_ready_SOURCES = tests/test_shim_ready.c tests/shim_peer.c tests/shim_peer.h tests/shim_wire.c
+tests_netns_shim_ready_LDADD = $(tests_netns_shim_LDADD)
 tests_test_conf_LDADD = libconf.la $(INIH_LIBS) $(CMOCKA_LIBS)
 
 # What lets packetdrill test xtcp; see tests/packetdrill/run.

@@ -139,7 +139,12 @@ int settings_set(struct settings *s, const char *name, const char *value)
 	for (int i = 0; i < n; i++) {
 		int64_t v;
 
-		if (!parse_number(&value, &v) || v < t[i]->lo || v > t[i]->hi)
+		if (!parse_number(&value, &v))
+			return -EINVAL;
+		/* Linux has no negative number for "all there is" (tcp_notsent_lowat). */
+		if (v == UINT32_MAX && t[i]->lo == -1)
+			v = -1;
+		if (v < t[i]->lo || v > t[i]->hi)
 			return -EINVAL;
 		store(&changed, t[i], (int32_t)v);
 	}

@@ -63,6 +63,9 @@ refused "a route that is none" 2 '10\.1' "$run" --route 10.1 "${start[@]}"
 refused "a MAC that is none" 2 'mac.*02:00' "$run" -a 10.0.0.9/24 --mac 02:00 "${start[@]}"
 refused "a log level names the others" 2 'loud.*error.*warn.*info.*debug' "$run" -l loud "${start[@]}"
 refused "a congestion control that isn't there" 2 'vegas.*cubic' "$run" --congestion vegas "${start[@]}"
+refused "a setting that isn't there" 2 'no setting tcp_teapot' "$run" --sysctl tcp_teapot=1 "${start[@]}"
+refused "the second setting's value" 2 '7.*tcp_sack' "$run" --sysctl tcp_frto=0 --sysctl tcp_sack=7 "${start[@]}"
+refused "a setting without a value" 2 'tcp_sack.*sysctl' "$run" --sysctl tcp_sack "${start[@]}"
 refused "the same by its variable" 2 'loud' env XTCP_LOG=loud "$run" "${start[@]}"
 
 # ---- the configuration file ----
@@ -76,7 +79,6 @@ refused "a bad value in a file" 2 'loud' "$run" -c "$T/b.conf" "${start[@]}"
 refused "--loopback" 2 'loopback' "$run" --loopback "${start[@]}"
 refused "--spin" 2 'spin' "$run" --spin "${start[@]}"
 refused "--spin with a value" 2 'spin' "$run" --spin=20 "${start[@]}"
-refused "--sysctl" 2 'sysctl' "$run" --sysctl tcp_sack=0 "${start[@]}"
 refused "--policy" 2 'policy' "$run" --policy kernel "${start[@]}"
 
 # ---- the network ----

@@ -153,9 +153,32 @@ static void mac_without_own_address_is_an_error(void **state)
 	assert_says("address");
 }
 
+static void sysctls_are_names_and_values(void **state)
+{
+	(void)state;
+	assert_int_equal(load("XTCP_SYSCTL", "net.ipv4.tcp_rmem = 4096 131072 6291456; tcp_sack=0"), 0);
+	assert_int_equal(conf.engine.nsysctl, 2);
+	assert_string_equal(conf.engine.sysctls[0].name, "net.ipv4.tcp_rmem");
+	assert_string_equal(conf.engine.sysctls[0].value, " 4096 131072 6291456");
+	assert_string_equal(conf.engine.sysctls[1].name, "tcp_sack");
+	assert_string_equal(conf.engine.sysctls[1].value, "0");
+}
+
+static void sysctl_without_a_name_or_a_value_is_an_error(void **state)
+{
+	static const char *const bad[] = { "tcp_sack", "=1", "tcp_sack=1;tcp_dsack", " =1" };
+	size_t i;
+
+	for (i = 0; i < LEN(bad); i++) {
+		clean(state);
+		assert_int_equal(load("XTCP_SYSCTL", bad[i]), -EINVAL);
+		assert_says("XTCP_SYSCTL");
+	}
+}
+
 static void reserved_settings_are_refused(void **state)
 {
-	static const char *const names[] = { "XTCP_POLICY", "XTCP_LOOPBACK", "XTCP_SPIN", "XTCP_SYSCTL" };
+	static const char *const names[] = { "XTCP_POLICY", "XTCP_LOOPBACK", "XTCP_SPIN" };
 	size_t i;
 
 	for (i = 0; i < LEN(names); i++) {
@@ -267,6 +290,8 @@ int main(void)
 		cmocka_unit_test_setup(empty_variable_is_as_good_as_none, clean),
 		cmocka_unit_test_setup(bad_value_is_named_with_what_is_allowed, clean),
 		cmocka_unit_test_setup(mac_without_own_address_is_an_error, clean),
+		cmocka_unit_test_setup(sysctls_are_names_and_values, clean),
+		cmocka_unit_test_setup(sysctl_without_a_name_or_a_value_is_an_error, clean),
 		cmocka_unit_test_setup(reserved_settings_are_refused, clean),
 		cmocka_unit_test_setup(file_is_read, clean),
 		cmocka_unit_test_setup(variable_goes_before_the_file, clean),

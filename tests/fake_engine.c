@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "engine.h"
+#include "shim_peer.h"
 
 #define SLOTS 4096
 #define HIGH_FD 600
@@ -65,6 +66,12 @@ unsigned fake_engine_count(void)
 void fake_engine_fail_open(int err)
 {
 	fail_open = err;
+}
+
+struct side_wire side_wire = { -1, "127.0.0.1", "192.0.2.1", "127.0.0.1", "192.0.2.1" };
+
+void side_prepare(void)
+{
 }
 
 /* ---- slots ---- */
@@ -299,7 +306,8 @@ static int cut(const struct iovec *iov, int cnt, size_t skip, struct iovec *out)
 		size_t s = skip < iov->iov_len ? skip : iov->iov_len;
 
 		skip -= s;
-		out[n] = (struct iovec){ (char *)iov->iov_base + s, iov->iov_len - s };
+		out[n].iov_base = s ? (char *)iov->iov_base + s : iov->iov_base;
+		out[n].iov_len = iov->iov_len - s;
 		n += out[n].iov_len != 0;
 	}
 	return n;

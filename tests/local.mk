@@ -103,6 +103,10 @@ check_PROGRAMS += tests/test_tcp_tw
 tests_test_tcp_tw_SOURCES = tests/test_tcp_tw.c $(HARNESS)
 check_PROGRAMS += tests/test_tcp_listen
 tests_test_tcp_listen_SOURCES = tests/test_tcp_listen.c $(HARNESS)
+check_PROGRAMS += tests/test_txq
+tests_test_txq_SOURCES = tests/test_txq.c $(HARNESS)
+check_PROGRAMS += tests/test_cc
+tests_test_cc_SOURCES = tests/test_cc.c $(HARNESS)
 
 # The shim over a fake engine: with the wrappers, so that they are what the tests call.
 SHIM_TEST_SOURCES = tests/fake_engine.c tests/fake_engine.h tests/shim_peer.c tests/shim_peer.h

@@ -11,8 +11,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -24,12 +27,28 @@ static int kernel_socket(int flags)
 	return (int)syscall(SYS_socket, AF_INET, SOCK_STREAM | flags, 0);
 }
 
+/* A socket stays in the namespace in which it was made. */
+static int peer_socket(void)
+{
+	int here, fd;
+
+	if (side_wire.ns < 0)
+		return kernel_socket(SOCK_CLOEXEC);
+	here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(setns(side_wire.ns, CLONE_NEWNET), 0);
+	fd = kernel_socket(SOCK_CLOEXEC);
+	assert_int_equal(setns(here, CLONE_NEWNET), 0);
+	close(here);
+	return fd;
+}
+
 static int kernel_bound(struct sockaddr_in *a)
 {
-	struct sockaddr_in any = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in any = { .sin_family = AF_INET };
 	socklen_t len = sizeof(*a);
-	int fd = kernel_socket(SOCK_CLOEXEC);
+	int fd = peer_socket();
 
+	any.sin_addr.s_addr = inet_addr(side_wire.peer);
 	assert_true(fd >= 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&any, sizeof(any)), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)a, &len), 0);
@@ -46,10 +65,12 @@ void side_open(struct side *s, bool is_kernel)
 	assert_int_equal(listen(s->listener, 16), 0);
 	fd = kernel_bound(&s->closed);
 	close(fd);
-	if (is_kernel)
-		return;
-	s->to.sin_addr.s_addr = htonl(0xc0000201);
-	s->closed.sin_addr.s_addr = htonl(0xc0000201);
+	s->own.sin_family = AF_INET;
+	s->own.sin_addr.s_addr = inet_addr(is_kernel ? side_wire.kernels_own : side_wire.ours_own);
+	if (!is_kernel) {
+		s->to.sin_addr.s_addr = inet_addr(side_wire.peer_to_us);
+		s->closed.sin_addr = s->to.sin_addr;
+	}
 }
 
 void side_close(struct side *s)
@@ -109,7 +130,7 @@ void side_reset(int peer)
 
 void side_settle(void)
 {
-	struct timespec ts = { 0, 20 * 1000 * 1000 };
+	struct timespec ts = { 0, 30 * 1000 * 1000 };
 
 	nanosleep(&ts, NULL);
 }

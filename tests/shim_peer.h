@@ -23,12 +23,27 @@
 #define HAS_TSAN false
 #endif
 
+/* What is between the two ends: nothing but the kernel's loopback (fake_engine.c) or a veth
+ * pair (shim_wire.c). */
+struct side_wire {
+	int ns;                    /* the peer's namespace; -1: ours */
+	const char *peer;          /* the peer's address, to bind to and for the kernel's side */
+	const char *peer_to_us;    /* and for our side */
+	const char *kernels_own, *ours_own;
+};
+
+extern struct side_wire side_wire;
+
+/* Makes it; exits with 77 and a reason where that can't be done. */
+void side_prepare(void);
+
 /* Whose socket the steps run over. */
 struct side {
 	bool is_kernel;
 	int listener;              /* the kernel's, in both cases */
 	struct sockaddr_in to;     /* how this side reaches it */
 	struct sockaddr_in closed; /* where nobody listens */
+	struct sockaddr_in own;    /* this side's own address */
 	char trace[16384];
 	size_t len;
 };

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The shim's calls held against the kernel's: each test runs its steps twice, over a
- * socket of the kernel's and over one of ours on the fake engine, and the traces
- * must be equal.  What readiness looks like is in test_shim_ready.c, signals and
- * processes in test_shim_life.c.
+ * socket of the kernel's and over one of ours, and the traces must be equal.  As
+ * tests/test_shim ours is on the fake engine, as tests/netns_shim on the real one.
+ * What readiness looks like is in test_shim_ready.c, signals and processes in
+ * test_shim_life.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,7 +30,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "fake_engine.h"
 #include "shim_peer.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
@@ -437,6 +437,7 @@ static void file_steps(struct side *s)
 	close(to);
 	NOTE(recv(fd, buf, 1, 0));
 	NOTE(send(peer, "x", 1, MSG_NOSIGNAL));
+	side_settle();
 	NOTE(close(fd));
 	side_settle();
 	n = (int)recv(peer, buf, 1, MSG_DONTWAIT);
@@ -510,7 +511,7 @@ static void lingering_close_waits_even_without_blocking(void **state)
 
 static void server_steps(struct side *s)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = s->to.sin_addr.s_addr }, p;
+	struct sockaddr_in a = s->own, p;
 	int fd = side_socket(s, SOCK_NONBLOCK), client, conn, on = 0;
 	socklen_t len = sizeof(a);
 
@@ -528,7 +529,7 @@ static void server_steps(struct side *s)
 	len = sizeof(p);
 	conn = accept4(fd, (struct sockaddr *)&p, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	note(s, "conn %d fl %x fd %x", conn >= 0, fcntl(conn, F_GETFL), fcntl(conn, F_GETFD));
-	note(s, "len %u %d", len, p.sin_addr.s_addr == s->to.sin_addr.s_addr);
+	note(s, "len %u %d", len, p.sin_addr.s_addr == s->own.sin_addr.s_addr);
 	NOTE(send(client, "abc", 3, 0));
 	side_settle();
 	NOTE(recv(conn, buf, 10, 0));
@@ -540,80 +541,10 @@ static void server_steps(struct side *s)
 static void listening_socket_accepts(void **state)
 {
 	(void)state;
+	/* Its own host doesn't reach a server over xtcp yet. */
+	if (side_wire.ns >= 0)
+		skip();
 	compare_sides(server_steps);
-}
-
-/* ---- which sockets ---- */
-
-static void socket_types_go_where_they_belong(void **state)
-{
-	static const struct {
-		int domain, type, protocol;
-		bool ours;
-	} t[] = {
-		{ AF_INET, SOCK_STREAM, 0, true }, { AF_INET, SOCK_STREAM, IPPROTO_TCP, true },
-		{ AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, true },
-		{ AF_INET, SOCK_DGRAM, 0, false }, { AF_INET6, SOCK_STREAM, 0, false },
-		{ AF_UNIX, SOCK_STREAM, 0, false },
-	};
-	unsigned before = fake_engine_count();
-	size_t i;
-	int fd;
-
-	(void)state;
-	for (i = 0; i < LEN(t); i++) {
-		fd = socket(t[i].domain, t[i].type, t[i].protocol);
-		if (fd < 0 && t[i].domain == AF_INET6)
-			continue;
-		assert_true(fd >= 0);
-		assert_int_equal(fake_engine_count() - before, t[i].ours);
-		assert_int_equal(close(fd), 0);
-		assert_int_equal(fake_engine_count(), before);
-	}
-	assert_int_equal(socket(AF_INET, SOCK_STREAM, IPPROTO_UDP), -1);
-	assert_int_equal(errno, EPROTONOSUPPORT);
-	assert_int_equal(socket(AF_INET, SOCK_STREAM | 0x100, 0), -1);
-	assert_int_equal(errno, EINVAL);
-}
-
-/* A socket whose destination turns out to be the host itself. */
-static void own_address_goes_to_the_kernel_with_its_options(void **state)
-{
-	int fd, copy, nodelay = 1, got = 0, peer;
-	socklen_t len = sizeof(got);
-	struct timeval tv = { 3, 0 };
-	unsigned before = fake_engine_count();
-	struct side s;
-
-	(void)state;
-	side_open(&s, true);
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	copy = dup(fd);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &nodelay, sizeof(nodelay));
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
-	connect(fd, (struct sockaddr *)&s.to, sizeof(s.to));
-	assert_int_equal(fake_engine_count(), before);
-	peer = accept(s.listener, NULL, NULL);
-	assert_int_equal(getsockopt(copy, IPPROTO_TCP, TCP_NODELAY, &got, &len), 0);
-	assert_int_equal(got, 1);
-	len = sizeof(tv);
-	tv.tv_sec = 0;
-	getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &len);
-	assert_int_equal(tv.tv_sec, 3);
-	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
-	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
-	assert_false(fcntl(copy, F_GETFD) & FD_CLOEXEC);
-	assert_int_equal(send(copy, "abc", 3, 0), 3);
-	assert_int_equal(recv(peer, buf, 10, 0), 3);
-	close(fd);
-	close(copy);
-	close(peer);
-	fd = socket(AF_INET, SOCK_STREAM, 0);
-	s.to.sin_port = 0;
-	assert_int_equal(bind(fd, (struct sockaddr *)&s.to, sizeof(s.to)), 0);
-	assert_int_equal(fake_engine_count(), before);
-	close(fd);
-	side_close(&s);
 }
 
 static void errno_is_left_alone_by_success(void **state)
@@ -650,10 +581,9 @@ int main(void)
 		cmocka_unit_test(close_during_recv_waits_for_it),
 		cmocka_unit_test(lingering_close_waits_even_without_blocking),
 		cmocka_unit_test(listening_socket_accepts),
-		cmocka_unit_test(socket_types_go_where_they_belong),
-		cmocka_unit_test(own_address_goes_to_the_kernel_with_its_options),
 		cmocka_unit_test(errno_is_left_alone_by_success),
 	};
 
+	side_prepare();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

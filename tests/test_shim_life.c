@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -35,6 +36,8 @@
 
 #define NOTE(call) note_result(s, #call, (long)(call))
 
+#define LEN(a) (sizeof(a) / sizeof((a)[0]))
+
 static char buf[65536];
 static volatile sig_atomic_t handled;
 
@@ -56,14 +59,35 @@ static void install(int sig, void (*handler)(int), int flags)
 /* After a while: a signal, and after another, data or room for the one who waits. */
 struct nudge {
 	pthread_t who, thread;
+	pid_t tid;
 	int peer;
 };
+
+/* On a busy machine it may take a while until the one who waits does. */
+static bool is_asleep(pid_t tid)
+{
+	char path[64], line[128] = "";
+	const char *end;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)tid);
+	f = fopen(path, "re");
+	if (!f || !fgets(line, sizeof(line), f))
+		line[0] = 0;
+	if (f)
+		fclose(f);
+	end = strrchr(line, ')');
+	return end && end[1] && end[2] == 'S';
+}
 
 static void *nudge(void *arg)
 {
 	struct nudge *n = arg;
+	int i;
 
 	side_settle();
+	for (i = 0; i < 200 && !is_asleep(n->tid); i++)
+		side_settle();
 	pthread_kill(n->who, SIGUSR1);
 	side_settle();
 	send(n->peer, "abc", 3, 0);
@@ -75,6 +99,7 @@ static void *nudge(void *arg)
 static void begin(struct nudge *n, int peer)
 {
 	n->who = pthread_self();
+	n->tid = gettid();
 	n->peer = peer;
 	handled = 0;
 	assert_int_equal(pthread_create(&n->thread, NULL, nudge, n), 0);
@@ -584,6 +609,79 @@ static void failure_to_attach_is_socket_s_errno(void **state)
 	assert_int_equal(wait_for(pid), 0);
 }
 
+/* ---- which sockets ---- */
+
+static void socket_types_go_where_they_belong(void **state)
+{
+	static const struct {
+		int domain, type, protocol;
+		bool ours;
+	} t[] = {
+		{ AF_INET, SOCK_STREAM, 0, true }, { AF_INET, SOCK_STREAM, IPPROTO_TCP, true },
+		{ AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, true },
+		{ AF_INET, SOCK_DGRAM, 0, false }, { AF_INET6, SOCK_STREAM, 0, false },
+		{ AF_UNIX, SOCK_STREAM, 0, false },
+	};
+	unsigned before = fake_engine_count();
+	size_t i;
+	int fd;
+
+	(void)state;
+	for (i = 0; i < LEN(t); i++) {
+		fd = socket(t[i].domain, t[i].type, t[i].protocol);
+		if (fd < 0 && t[i].domain == AF_INET6)
+			continue;
+		assert_true(fd >= 0);
+		assert_int_equal(fake_engine_count() - before, t[i].ours);
+		assert_int_equal(close(fd), 0);
+		assert_int_equal(fake_engine_count(), before);
+	}
+	assert_int_equal(socket(AF_INET, SOCK_STREAM, IPPROTO_UDP), -1);
+	assert_int_equal(errno, EPROTONOSUPPORT);
+	assert_int_equal(socket(AF_INET, SOCK_STREAM | 0x100, 0), -1);
+	assert_int_equal(errno, EINVAL);
+}
+
+/* A socket whose destination turns out to be the host itself. */
+static void own_address_goes_to_the_kernel_with_its_options(void **state)
+{
+	int fd, copy, nodelay = 1, got = 0, peer;
+	socklen_t len = sizeof(got);
+	struct timeval tv = { 3, 0 };
+	unsigned before = fake_engine_count();
+	struct side s;
+
+	(void)state;
+	side_open(&s, true);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	copy = dup(fd);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &nodelay, sizeof(nodelay));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	connect(fd, (struct sockaddr *)&s.to, sizeof(s.to));
+	assert_int_equal(fake_engine_count(), before);
+	peer = accept(s.listener, NULL, NULL);
+	assert_int_equal(getsockopt(copy, IPPROTO_TCP, TCP_NODELAY, &got, &len), 0);
+	assert_int_equal(got, 1);
+	len = sizeof(tv);
+	tv.tv_sec = 0;
+	getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &len);
+	assert_int_equal(tv.tv_sec, 3);
+	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	assert_false(fcntl(copy, F_GETFD) & FD_CLOEXEC);
+	assert_int_equal(send(copy, "abc", 3, 0), 3);
+	assert_int_equal(recv(peer, buf, 10, 0), 3);
+	close(fd);
+	close(copy);
+	close(peer);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	s.to.sin_port = 0;
+	assert_int_equal(bind(fd, (struct sockaddr *)&s.to, sizeof(s.to)), 0);
+	assert_int_equal(fake_engine_count(), before);
+	close(fd);
+	side_close(&s);
+}
+
 /* ---- parts ---- */
 
 static void every_symbol_is_found(void **state)
@@ -668,6 +766,8 @@ int main(void)
 		cmocka_unit_test(every_symbol_is_found),
 		cmocka_unit_test(fd_table_counts_its_sockets),
 		cmocka_unit_test(failure_to_attach_is_socket_s_errno),
+		cmocka_unit_test(socket_types_go_where_they_belong),
+		cmocka_unit_test(own_address_goes_to_the_kernel_with_its_options),
 		cmocka_unit_test(handler_without_sa_restart_interrupts),
 		cmocka_unit_test(handler_with_sa_restart_does_not),
 		cmocka_unit_test(interrupted_transfer_reports_its_part),
@@ -689,5 +789,6 @@ int main(void)
 		puts("skip: signals and children are not for ThreadSanitizer");
 		return 77;
 	}
+	side_prepare();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -112,6 +112,8 @@ static int spawn(struct loop *l)
 	pthread_attr_setstacksize(&attr, LOOP_STACK_BYTES);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	r = pthread_create(&l->thread, &attr, loop_main, l);
+	if (r == EINVAL)        /* the program's thread-local storage alone is larger */
+		r = pthread_create(&l->thread, NULL, loop_main, l);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
 	if (!r)

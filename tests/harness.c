@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "harness_text.h"
+
 struct captured {
 	struct captured *next;
 	xtime at;
@@ -186,178 +188,6 @@ void advance(struct rig *t, xtime span)
 	run_clock(t, t->now + span, false);
 }
 
-/* ---- segments as text ---- */
-
-struct text {
-	struct tcp_hdr th;
-	size_t len;
-	uint16_t gso;
-	bool has_ack, has_win, has_tsval, has_ecr, has_gso, has_options, no_ts, has_urg;
-};
-
-static const struct { char ch; uint16_t bit; } flag_chars[] = {
-	{ 'S', TCPF_SYN }, { 'F', TCPF_FIN }, { 'R', TCPF_RST }, { 'P', TCPF_PSH },
-	{ 'U', TCPF_URG }, { 'E', TCPF_ECE }, { 'W', TCPF_CWR }, { '.', TCPF_ACK },
-};
-
-static uint16_t parse_flags(const char *p)
-{
-	uint16_t flags = 0;
-
-	for (; *p; p++) {
-		size_t i = 0;
-
-		while (i < ARRAY_LEN(flag_chars) && flag_chars[i].ch != *p)
-			i++;
-		if (i == ARRAY_LEN(flag_chars))
-			fail_msg("unknown flag %c", *p);
-		flags |= flag_chars[i].bit;
-	}
-	return flags;
-}
-
-static uint32_t parse_number(const char *p, char **end)
-{
-	uint32_t v = (uint32_t)strtol(p, end, 10);
-
-	if (!p || *end == p)
-		fail_msg("not a number: %s", p);
-	return v;
-}
-
-/* Words that stand alone or before a number; false: it is none of them. */
-static bool parse_word(struct text *x, const char *word, char **save)
-{
-	static const char *const alone[] = { "sackOK", "nots", "ts" };
-	uint32_t v = 0;
-	char *end;
-
-	if (!strcmp(word, alone[0])) {
-		x->th.sack_permitted = x->has_options = true;
-		return true;
-	}
-	if (!strcmp(word, alone[1])) {
-		x->no_ts = true;
-		return true;
-	}
-	if (!strcmp(word, alone[2])) {
-		x->th.has_ts = true;
-		return true;
-	}
-	v = parse_number(strtok_r(NULL, " ", save), &end);
-	if (!strcmp(word, "ack")) {
-		x->has_ack = true;
-		x->th.ack = v;
-	} else if (!strcmp(word, "win")) {
-		x->has_win = true;
-		x->th.wnd = (uint16_t)v;
-	} else if (!strcmp(word, "mss")) {
-		x->th.has_mss = x->has_options = true;
-		x->th.mss = (uint16_t)v;
-	} else if (!strcmp(word, "wscale")) {
-		x->th.has_wscale = x->has_options = true;
-		x->th.wscale = (uint8_t)v;
-	} else if (!strcmp(word, "tsval")) {
-		x->th.has_ts = x->has_tsval = true;
-		x->th.tsval = v;
-	} else if (!strcmp(word, "ecr")) {
-		x->th.has_ts = x->has_ecr = true;
-		x->th.tsecr = v;
-	} else if (!strcmp(word, "gso")) {
-		x->has_gso = true;
-		x->gso = (uint16_t)v;
-	} else if (!strcmp(word, "urg")) {
-		x->has_urg = true;
-		x->th.urg = (uint16_t)v;
-	} else {
-		return false;
-	}
-	return true;
-}
-
-static void parse_text(struct text *x, const char *fmt, va_list ap)
-{
-	char buf[256], *save, *word, *end;
-
-	memset(x, 0, sizeof(*x));
-	vsnprintf(buf, sizeof(buf), fmt, ap);
-	x->th.flags = parse_flags(strtok_r(buf, " ", &save));
-	word = strtok_r(NULL, " ", &save);
-	x->th.seq = parse_number(word, &end);
-	if (*end == ':')
-		x->len = parse_number(end + 1, &end) - x->th.seq;
-	while ((word = strtok_r(NULL, " ", &save))) {
-		if (strcmp(word, "sack")) {
-			if (!parse_word(x, word, &save))
-				fail_msg("unknown word %s", word);
-			continue;
-		}
-		/* Blocks up to the end of the text. */
-		while ((word = strtok_r(NULL, " ", &save))) {
-			struct tcp_sack_block *b = &x->th.sack[x->th.nsack++];
-
-			b->start = parse_number(word, &end);
-			b->end = parse_number(end + 1, &end);
-		}
-	}
-}
-
-/* A segment of ours as text, its numbers counted from the initial ones. */
-static void format(const struct rig *t, char *buf, size_t size)
-{
-	const struct tcp_hdr *th = &t->th;
-	size_t n = 0;
-
-#define ADD(...) (n += (size_t)snprintf(buf + n, n < size ? size - n : 0, __VA_ARGS__))
-	for (size_t i = 0; i < ARRAY_LEN(flag_chars); i++)
-		if (th->flags & flag_chars[i].bit)
-			ADD("%c", flag_chars[i].ch);
-	ADD(" %d", (int)(th->seq - t->iss));
-	if (t->len)
-		ADD(":%d", (int)(th->seq - t->iss + t->len));
-	if (th->flags & TCPF_ACK)
-		ADD(" ack %d", (int)(th->ack - t->irs));
-	ADD(" win %u", th->wnd);
-	if (th->has_mss)
-		ADD(" mss %u", th->mss);
-	if (th->sack_permitted)
-		ADD(" sackOK");
-	if (th->has_ts)
-		ADD(" tsval %u ecr %u", th->tsval, th->tsecr);
-	if (th->has_wscale)
-		ADD(" wscale %u", th->wscale);
-	if (th->urg)
-		ADD(" urg %u", th->urg);
-	if (t->vnet.gso_type)
-		ADD(" gso %u", t->vnet.gso_size);
-	for (unsigned i = 0; i < th->nsack; i++)
-		ADD("%s %d:%d", i ? "" : " sack", (int)(th->sack[i].start - t->irs), (int)(th->sack[i].end - t->irs));
-#undef ADD
-}
-
-/* Whether the captured segment is what the text says. */
-static bool matches(const struct rig *t, const struct text *x)
-{
-	const struct tcp_hdr *th = &t->th, *e = &x->th;
-
-	if (th->flags != e->flags || th->seq - t->iss != e->seq || t->len != x->len || th->nsack != e->nsack)
-		return false;
-	for (unsigned i = 0; i < th->nsack; i++)
-		if (th->sack[i].start - t->irs != e->sack[i].start || th->sack[i].end - t->irs != e->sack[i].end)
-			return false;
-	if (x->has_ack && th->ack - t->irs != e->ack)
-		return false;
-	if ((x->has_win && th->wnd != e->wnd) || (x->has_urg && th->urg != e->urg))
-		return false;
-	if (x->has_options && (th->has_mss != e->has_mss || th->mss != e->mss || th->has_wscale != e->has_wscale ||
-	                       th->wscale != e->wscale || th->sack_permitted != e->sack_permitted))
-		return false;
-	if ((e->has_ts && !th->has_ts) || (x->no_ts && th->has_ts) || (x->has_tsval && th->tsval != e->tsval) ||
-	    (x->has_ecr && th->tsecr != e->tsecr))
-		return false;
-	return !x->has_gso || (x->gso ? t->vnet.gso_type && t->vnet.gso_size == x->gso : !t->vnet.gso_type);
-}
-
 /* ---- what was sent ---- */
 
 /* The pseudo header has the last hop of a source route: RFC 1122 4.2.3.8. */
@@ -444,7 +274,7 @@ void rig_expect(struct rig *t, xtime span, const char *file, int line, const cha
 	vsnprintf(want, sizeof(want), fmt, ap);
 	va_end(ap);
 	va_start(ap, fmt);
-	parse_text(&x, fmt, ap);
+	text_parse(&x, fmt, ap);
 	va_end(ap);
 	if (span >= 0)
 		run_clock(t, start + 1000000 * XTIME_SEC, true);
@@ -453,8 +283,8 @@ void rig_expect(struct rig *t, xtime span, const char *file, int line, const cha
 		_fail(file, line);
 	}
 	open_captured(t, file, line);
-	format(t, got, sizeof(got));
-	if (!matches(t, &x) || (t->lport && t->th.sport != t->lport) || t->th.dport != t->rport) {
+	text_format(t, got, sizeof(got));
+	if (!text_matches(t, &x) || (t->lport && t->th.sport != t->lport) || t->th.dport != t->rport) {
 		print_error("%s:%d: expected: %s\n  got: %s (%u > %u)\n", file, line, want, got, t->th.sport,
 		            t->th.dport);
 		_fail(file, line);
@@ -473,7 +303,7 @@ void rig_expect_nothing(struct rig *t, const char *file, int line)
 	if (!t->first)
 		return;
 	open_captured(t, file, line);
-	format(t, got, sizeof(got));
+	text_format(t, got, sizeof(got));
 	print_error("%s:%d: expected nothing\n  got: %s\n", file, line, got);
 	_fail(file, line);
 }
@@ -598,7 +428,7 @@ void inject(struct rig *t, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	parse_text(&x, fmt, ap);
+	text_parse(&x, fmt, ap);
 	va_end(ap);
 	inject_text(t, &x, 0);
 }
@@ -608,7 +438,7 @@ static void parse_plain(struct text *x, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	parse_text(x, fmt, ap);
+	text_parse(x, fmt, ap);
 	va_end(ap);
 }
 

@@ -84,11 +84,15 @@ check_PROGRAMS += tests/netns_engine
 tests_netns_engine_LDADD = $(ENGINE_LIBS)
 
 # TCP, scripted: the test plays the peer.
-HARNESS = tests/harness.c tests/harness.h
+HARNESS = tests/harness.c tests/harness.h tests/harness_text.c tests/harness_text.h
 check_PROGRAMS += tests/test_tcp_open
 tests_test_tcp_open_SOURCES = tests/test_tcp_open.c $(HARNESS)
 check_PROGRAMS += tests/test_tcp_opt_effect
 tests_test_tcp_opt_effect_SOURCES = tests/test_tcp_opt_effect.c $(HARNESS)
+check_PROGRAMS += tests/test_tcp_ports
+tests_test_tcp_ports_SOURCES = tests/test_tcp_ports.c $(HARNESS)
+check_PROGRAMS += tests/test_tcp_valid
+tests_test_tcp_valid_SOURCES = tests/test_tcp_valid.c $(HARNESS)
 check_PROGRAMS += tests/test_tcp_recv
 tests_test_tcp_recv_SOURCES = tests/test_tcp_recv.c $(HARNESS)
 check_PROGRAMS += tests/test_tcp_send

@@ -27,8 +27,6 @@ void call_release(struct sock *s);
 
 /* ---- fds (call_fd.c) ---- */
 
-/* The number gives up its slot, before the kernel is told.  True when fd was ours. */
-bool call_drop_number(int fd);
 int call_close(int fd);
 int call_close_range(unsigned first, unsigned last, int flags);
 /* `to` has just become a duplicate of s's fd; -errno: it was closed again. */

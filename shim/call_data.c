@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -67,6 +68,11 @@ void call_reap_sleepers(void)
 		sock_put(sleepers.v[--sleepers.n].s);
 }
 
+static void drop(void *s)
+{
+	sock_put(s);
+}
+
 /* is_part: the call has something to report already, so any handler ends it. */
 static int sleep_for(struct sock *s, struct engine_watch *w, xtime deadline, bool is_part)
 {
@@ -78,6 +84,9 @@ static int sleep_for(struct sock *s, struct engine_watch *w, xtime deadline, boo
 	if (!s->es)
 		return -EIO;
 	call_reap_sleepers();
+	pthread_cleanup_push(drop, s);
+	pthread_testcancel();
+	pthread_cleanup_pop(0);
 	depth = sleepers.n;
 	if (depth < SLEEPERS_MAX) {
 		sleepers.v[depth] = (struct sleeper){ s, (uintptr_t)__builtin_frame_address(0) };

@@ -11,8 +11,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/close_range.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "eng.h"
 #include "fdtab.h"
@@ -20,11 +18,14 @@
 #include "ready.h"
 #include "real.h"
 
-#define OWN_FDS_MAX 4096
-
 static int kernel_close(int fd)
 {
 	return REAL(close)(fd) < 0 ? -errno : 0;
+}
+
+static int kernel_close_range(unsigned first, unsigned last, int flags)
+{
+	return REAL(close_range)(first, last, flags) < 0 ? -errno : 0;
 }
 
 /* The socket whose slot fd was, with the slot's reference. */
@@ -37,13 +38,10 @@ static struct sock *drop_number(int fd)
 	return s;
 }
 
-bool call_drop_number(int fd)
+/* Does the number not exist, as far as the program goes? */
+static bool is_own(int fd)
 {
-	struct sock *s = drop_number(fd);
-
-	if (s)
-		sock_put(s);
-	return s != NULL;
+	return fdtab_slot(fd) ? fdtab_is_internal(fd) : process_is_own_fd(fd);
 }
 
 /* The number is free before a lingering close sleeps, as in Linux. */
@@ -54,7 +52,7 @@ int call_close(int fd)
 
 	if (process_is_vfork_child())
 		return kernel_close(fd);
-	if (process_is_own_fd(fd))
+	if (is_own(fd))
 		return -EBADF;
 	call_reap_sleepers();
 	s = drop_number(fd);
@@ -66,39 +64,16 @@ int call_close(int fd)
 
 /* ---- ranges ---- */
 
-static int compare(const void *a, const void *b)
-{
-	int x = *(const int *)a, y = *(const int *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* The library's fds in ascending order. */
-static unsigned own_fds(int *fds)
-{
-	struct engine *e = atomic_load(&eng_current);
-	unsigned n = 0;
-	int fd;
-
-	for (fd = fdtab_next(0); fd >= 0 && n < OWN_FDS_MAX / 2; fd = fdtab_next(fd + 1)) {
-		if (fdtab_is_internal(fd))
-			fds[n++] = fd;
-	}
-	if (e)
-		n += engine_fds(e, fds + n, OWN_FDS_MAX - n);
-	qsort(fds, n, sizeof(*fds), compare);
-	return n;
-}
-
 int call_close_range(unsigned first, unsigned last, int flags)
 {
-	int fds[OWN_FDS_MAX], fd, r = 0;
-	unsigned n, i, from = first;
+	struct process_fds own;
+	unsigned i, from = first;
+	int fd, r = 0;
 
 	if (first > last)
 		return -EINVAL;
 	if (process_is_vfork_child())
-		return REAL(close_range)(first, last, flags) < 0 ? -errno : 0;
+		return kernel_close_range(first, last, flags);
 	if (!(flags & CLOSE_RANGE_CLOEXEC)) {
 		for (fd = first > INT_MAX ? -1 : fdtab_next((int)first);
 		     fd >= 0 && (unsigned)fd <= last; fd = fdtab_next(fd + 1)) {
@@ -106,17 +81,16 @@ int call_close_range(unsigned first, unsigned last, int flags)
 				call_close(fd);
 		}
 	}
-	n = own_fds(fds);
-	for (i = 0; i < n && !r && (unsigned)fds[i] <= last; i++) {
-		if ((unsigned)fds[i] < from)
+	process_list_own_fds(&own);
+	for (i = 0; i < own.n && !r && (unsigned)own.v[i] <= last; i++) {
+		if ((unsigned)own.v[i] < from)
 			continue;
-		if ((unsigned)fds[i] > from)
-			r = REAL(close_range)(from, (unsigned)fds[i] - 1, flags) < 0 ? -errno : 0;
-		from = (unsigned)fds[i] + 1;
+		if ((unsigned)own.v[i] > from)
+			r = kernel_close_range(from, (unsigned)own.v[i] - 1, flags);
+		from = (unsigned)own.v[i] + 1;
 	}
-	if (!r && from <= last)
-		r = REAL(close_range)(from, last, flags) < 0 ? -errno : 0;
-	return r;
+	process_free_own_fds(&own);
+	return r || from > last ? r : kernel_close_range(from, last, flags);
 }
 
 /* ---- duplicates ---- */
@@ -144,7 +118,7 @@ int call_dup2(int from, int to, int flags, bool is_dup3)
 		r = is_dup3 ? REAL(dup3)(from, to, flags) : REAL(dup2)(from, to);
 		return r < 0 ? -errno : r;
 	}
-	if (process_is_own_fd(to) || process_is_own_fd(from))
+	if (is_own(to) || is_own(from))
 		return -EBADF;
 	if (REAL(fcntl)(from, F_GETFD) < 0)
 		return -errno;

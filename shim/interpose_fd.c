@@ -17,6 +17,7 @@
 #include "process.h"
 #include "ready.h"
 #include "real.h"
+#include "stream.h"
 
 /* ---- fds ---- */
 
@@ -104,6 +105,45 @@ EXPORT int ioctl(int fd, unsigned long cmd, ...)
 EXPORT int isfdtype(int fd, int type)
 {
 	return REAL(isfdtype)(fd, type);
+}
+
+/* ---- stdio ---- */
+
+EXPORT FILE *fdopen(int fd, const char *mode)
+{
+	return fdtab_is_sock(fd) ? stream_open(fd, mode) : REAL(fdopen)(fd, mode);
+}
+
+EXPORT int vdprintf(int fd, const char *restrict fmt, va_list ap)
+{
+	return fdtab_is_sock(fd) ? stream_print(fd, fmt, ap) : REAL(vdprintf)(fd, fmt, ap);
+}
+
+EXPORT int dprintf(int fd, const char *restrict fmt, ...)
+{
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = vdprintf(fd, fmt, ap);
+	va_end(ap);
+	return r;
+}
+
+EXPORT int __vdprintf_chk(int fd, int flag, const char *fmt, va_list ap)
+{
+	return fdtab_is_sock(fd) ? stream_print(fd, fmt, ap) : REAL(__vdprintf_chk)(fd, flag, fmt, ap);
+}
+
+EXPORT int __dprintf_chk(int fd, int flag, const char *fmt, ...)
+{
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = __vdprintf_chk(fd, flag, fmt, ap);
+	va_end(ap);
+	return r;
 }
 
 /* ---- poll ---- */

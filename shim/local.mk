@@ -34,6 +34,8 @@ libshim_la_SOURCES = \
 	shim/signal.h \
 	shim/sock.c \
 	shim/sock.h \
+	shim/stream.c \
+	shim/stream.h \
 	shim/symbols.def
 libshim_la_LIBADD = libconf.la
 

@@ -19,7 +19,7 @@
 #include "ready.h"
 #include "real.h"
 
-#define FEW 32
+#define FEW 128
 
 /* As select() of Linux translates them. */
 #define SELECT_IN (POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR)
@@ -75,9 +75,22 @@ static void set_add(struct set *set, int fd, uint32_t events)
 	sock_put(s);
 }
 
+/* In a forked child that has no engine: sockets that are lost are broken. */
+static int see_lost(struct set *set)
+{
+	unsigned i;
+	int r = REAL(poll)(set->extra, set->nextra, 0);
+
+	for (i = 0; i < set->nw; i++)
+		set->watches[i].revents = POLLERR | POLLHUP | (set->watches[i].events & POLLIN);
+	return r < 0 ? -errno : r + (int)set->nw;
+}
+
 static int set_wait(struct set *set, xtime deadline, const sigset_t *mask)
 {
-	return eng_wait(set->watches, set->nw, set->extra, set->nextra, deadline, mask);
+	if (atomic_load(&eng_current))
+		return eng_wait(set->watches, set->nw, set->extra, set->nextra, deadline, mask);
+	return see_lost(set);
 }
 
 /* ---- time ---- */

@@ -36,14 +36,13 @@
 #include "real.h"
 #include "signal.h"
 
-#define OWN_FDS_MAX 4096
+#define OWN_FDS_MIN 1024
 #define STATS_BYTES 8192
 
 static pid_t attached_pid;
 static bool wants_stats;
 static _Atomic int *mark;         /* 1; 0 in a child that no atfork handler has seen */
 static int lowest_own;            /* of the engine's fds */
-static int own_fds[OWN_FDS_MAX];  /* the keeper's; the process is alone when it is used */
 
 /* ---- whose fd, whose process ---- */
 
@@ -52,43 +51,109 @@ bool process_is_vfork_child(void)
 	return attached_pid && getpid() != attached_pid;
 }
 
-static bool is_in(const int *fds, unsigned n, int fd)
+static bool map_list(struct process_fds *f, unsigned cap)
 {
-	unsigned i;
+	f->n = 0;
+	f->bytes = (cap + 1) * sizeof(*f->v);
+	f->v = mmap(NULL, f->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (f->v == MAP_FAILED)
+		f->v = NULL;
+	return f->v != NULL;
+}
 
-	for (i = 0; i < n; i++) {
-		if (fds[i] == fd)
-			return true;
+void process_free_own_fds(struct process_fds *f)
+{
+	if (f->v)
+		munmap(f->v, f->bytes);
+	f->v = NULL;
+	f->n = 0;
+}
+
+/* Unsorted: the engine's, without the far ends of mirrors, which fdtab.c marks. */
+static void list_engines(struct engine *e, struct process_fds *f)
+{
+	unsigned cap;
+
+	for (cap = OWN_FDS_MIN; map_list(f, cap); cap *= 4) {
+		signal_hold();
+		f->n = engine_fds(e, f->v, cap);
+		signal_release();
+		if (f->n < cap)
+			return;
+		process_free_own_fds(f);
 	}
-	return false;
 }
 
 bool process_is_own_fd(int fd)
 {
 	struct engine *e = atomic_load(&eng_current);
-	int fds[OWN_FDS_MAX];
-	bool is;
+	struct process_fds f;
+	bool is = false;
+	unsigned i;
 
 	if (fdtab_is_internal(fd))
 		return true;
 	if (!e || fd < lowest_own)
 		return false;
-	signal_hold();
-	is = is_in(fds, engine_fds(e, fds, OWN_FDS_MAX), fd);
-	signal_release();
+	list_engines(e, &f);
+	for (i = 0; i < f.n && !is; i++)
+		is = f.v[i] == fd;
+	process_free_own_fds(&f);
 	return is;
+}
+
+static int compare(const void *a, const void *b)
+{
+	int x = *(const int *)a, y = *(const int *)b;
+
+	return (x > y) - (x < y);
+}
+
+static unsigned count_internal(int *v)
+{
+	unsigned n = 0;
+	int fd;
+
+	for (fd = fdtab_next(0); fd >= 0; fd = fdtab_next(fd + 1)) {
+		if (!fdtab_is_internal(fd))
+			continue;
+		if (v)
+			v[n] = fd;
+		n++;
+	}
+	return n;
+}
+
+void process_list_own_fds(struct process_fds *f)
+{
+	struct engine *e = atomic_load(&eng_current);
+	struct process_fds of_engine = { NULL, 0, 0 };
+	unsigned internal = count_internal(NULL);
+
+	if (e)
+		list_engines(e, &of_engine);
+	if (map_list(f, internal + of_engine.n)) {
+		f->n = count_internal(f->v);
+		if (of_engine.n)
+			memcpy(f->v + f->n, of_engine.v, of_engine.n * sizeof(*f->v));
+		f->n += of_engine.n;
+		qsort(f->v, f->n, sizeof(*f->v), compare);
+	}
+	process_free_own_fds(&of_engine);
 }
 
 static void find_lowest(struct engine *e)
 {
-	int fds[OWN_FDS_MAX];
-	unsigned n = engine_fds(e, fds, OWN_FDS_MAX);
+	struct process_fds f;
+	unsigned i;
 
 	lowest_own = INT32_MAX;
-	while (n--) {
-		if (fds[n] < lowest_own)
-			lowest_own = fds[n];
+	list_engines(e, &f);
+	for (i = 0; i < f.n; i++) {
+		if (f.v[i] < lowest_own)
+			lowest_own = f.v[i];
 	}
+	process_free_own_fds(&f);
 }
 
 /* ---- fork ---- */
@@ -103,10 +168,12 @@ static void before_fork(void)
 		engine_fork_prepare(forked);
 	ready_lock();
 	sock_fork_prepare();
+	signal_fork_prepare();
 }
 
 static void after_fork_in_parent(void)
 {
+	signal_fork_done();
 	sock_fork_done();
 	ready_unlock();
 	if (forked)
@@ -147,6 +214,7 @@ static void after_fork_in_child(void)
 	atomic_store(mark, 1);
 	atomic_store(&eng_current, NULL);
 	attached_pid = getpid();
+	signal_fork_done();
 	sock_fork_done();
 	lose_sockets();
 	ready_unlock();
@@ -158,13 +226,6 @@ static void after_fork_in_child(void)
 
 /* ---- the keeper ---- */
 
-static int compare(const void *a, const void *b)
-{
-	int x = *(const int *)a, y = *(const int *)b;
-
-	return (x > y) - (x < y);
-}
-
 static void close_gap(unsigned from, unsigned to)
 {
 	if (from <= to)
@@ -172,27 +233,26 @@ static void close_gap(unsigned from, unsigned to)
 }
 
 /* Nobody may wait for an end of file on something that only the keeper holds. */
-static void close_others(unsigned n)
+static void close_others(const struct process_fds *keep)
 {
 	unsigned i, from = 0;
 
-	qsort(own_fds, n, sizeof(*own_fds), compare);
-	for (i = 0; i < n; i++) {
-		if ((unsigned)own_fds[i] > from)
-			close_gap(from, (unsigned)own_fds[i] - 1);
-		from = (unsigned)own_fds[i] + 1;
+	for (i = 0; i < keep->n; i++) {
+		if ((unsigned)keep->v[i] > from)
+			close_gap(from, (unsigned)keep->v[i] - 1);
+		from = (unsigned)keep->v[i] + 1;
 	}
 	close_gap(from, ~0u);
 }
 
-static void become_keeper(unsigned n)
+static void become_keeper(const struct process_fds *keep)
 {
 	signal_self.held = 1;
 	setsid();
 	if (chdir("/") < 0)
 		errno = 0;
 	prctl(PR_SET_NAME, "xtcp-keeper");
-	close_others(n);
+	close_others(keep);
 }
 
 /* True in the keeper; *made tells the parent whether there is one. */
@@ -237,8 +297,8 @@ void process_end(void)
 {
 	struct engine *e;
 	int err = errno;
+	struct process_fds fds;
 	bool made;
-	unsigned n;
 
 	if (process_is_vfork_child())
 		return;
@@ -248,10 +308,11 @@ void process_end(void)
 	signal_hold();
 	if (wants_stats)
 		report(e);
-	n = engine_fds(e, own_fds, OWN_FDS_MAX);
+	list_engines(e, &fds);
 	if (engine_end(e)) {
 		if (spawn_keeper(&made)) {
-			become_keeper(n);
+			qsort(fds.v, fds.n, sizeof(*fds.v), compare);
+			become_keeper(&fds);
 			engine_carry_on(e);
 			leave();
 		}
@@ -284,13 +345,14 @@ static void warn_of_inherited(void)
 	}
 }
 
-static _Noreturn void keep_after_exec(struct engine *e, int outcome, unsigned n)
+static _Noreturn void keep_after_exec(struct engine *e, int outcome, struct process_fds *fds)
 {
 	char byte;
 	ssize_t r;
 
-	own_fds[n] = outcome;
-	become_keeper(n + 1);
+	fds->v[fds->n++] = outcome;
+	qsort(fds->v, fds->n, sizeof(*fds->v), compare);
+	become_keeper(fds);
 	engine_fork_done(e);
 	do {
 		r = syscall(SYS_read, outcome, &byte, 1);
@@ -304,8 +366,8 @@ void process_exec_begin(struct process_exec *x, int dirfd, const char *path)
 {
 	struct engine *e = atomic_load(&eng_current);
 	int ends[2], err = errno;
+	struct process_fds fds;
 	bool made;
-	unsigned n;
 
 	x->pipe = -1;
 	if (!e || process_is_vfork_child() || (path && *path && faccessat(dirfd, path, X_OK, AT_EACCESS)))
@@ -314,10 +376,11 @@ void process_exec_begin(struct process_exec *x, int dirfd, const char *path)
 	if (syscall(SYS_pipe2, ends, O_CLOEXEC) < 0)
 		goto out;
 	signal_hold();
-	n = engine_fds(e, own_fds, OWN_FDS_MAX - 1);
+	list_engines(e, &fds);
 	engine_fork_prepare(e);
 	if (spawn_keeper(&made))
-		keep_after_exec(e, ends[0], n);
+		keep_after_exec(e, ends[0], &fds);
+	process_free_own_fds(&fds);
 	syscall(SYS_close, ends[0]);
 	if (made) {
 		x->pipe = ends[1];

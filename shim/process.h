@@ -6,6 +6,7 @@
 #define XTCP_PROCESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Once, when the engine is attached. */
 void process_attach(bool wants_stats);
@@ -15,8 +16,17 @@ bool process_is_vfork_child(void);
 /* Are we in a child that was made behind libc's back, with a copy of the engine that must
  * not be used?  Then forgets it; the next answer is no. */
 bool process_was_cloned(void);
-/* Is fd one of the library's? */
+/* Is fd one of the library's?  Not to be asked of a number whose slot isn't empty. */
 bool process_is_own_fd(int fd);
+
+/* All of them, ascending.  v has room for one more. */
+struct process_fds {
+	int *v;                  /* NULL: no memory */
+	unsigned n;
+	size_t bytes;
+};
+void process_list_own_fds(struct process_fds *f);
+void process_free_own_fds(struct process_fds *f);
 
 /* The process is about to end: what is still to be delivered goes to a keeper.  Once; later
  * calls do nothing. */

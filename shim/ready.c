@@ -312,11 +312,12 @@ static int start_mirror(struct sock *s)
 		r = make_pair(s);
 		is_new = !r;
 	}
+	if (is_new) {
+		s->is_mirrored = true;
+		atomic_fetch_add(&nmirrored, 1);
+	}
 	ready_unlock();
-	if (!is_new)
-		return r;
-	atomic_fetch_add(&nmirrored, 1);
-	return eng_mirror(s, true);
+	return is_new ? eng_mirror(s, true) : r;
 }
 
 int ready_watch(struct sock *s)
@@ -339,10 +340,18 @@ void ready_opened(struct sock *s)
 
 static bool stop_mirror(struct sock *s)
 {
-	if (!is_mirror(s))
+	bool was;
+
+	if (!s->is_mirrored)
 		return false;
-	eng_mirror(s, false);
+	ready_lock();
+	was = s->is_mirrored;
+	s->is_mirrored = false;
+	ready_unlock();
+	if (!was)
+		return false;
 	atomic_fetch_sub(&nmirrored, 1);
+	eng_mirror(s, false);
 	return true;
 }
 
@@ -383,6 +392,7 @@ void ready_close(struct sock *s)
 
 void ready_lost(struct sock *s)
 {
+	s->is_mirrored = false;
 	forget_far(s);
 }
 

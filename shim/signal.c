@@ -60,6 +60,16 @@ static void unlock_view(void)
 	signal_release();
 }
 
+void signal_fork_prepare(void)
+{
+	lock_view();
+}
+
+void signal_fork_done(void)
+{
+	unlock_view();
+}
+
 static bool has_handler(const struct sigaction *sa)
 {
 	return sa->sa_handler != SIG_DFL && sa->sa_handler != SIG_IGN;

@@ -56,6 +56,10 @@ bool signal_breaks(const struct signal_self *before, bool can_restart);
  * signals that end the process. */
 void signal_attach(void);
 
+/* Around fork(). */
+void signal_fork_prepare(void);
+void signal_fork_done(void);
+
 /* sigaction() and those made of it, once attached: 0 or -errno. */
 int signal_action(int sig, const struct sigaction *act, struct sigaction *old);
 int signal_interrupt(int sig, bool breaks);

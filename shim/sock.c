@@ -28,6 +28,7 @@ struct sock *sock_new(engine_sock es)
 	s->is_nonblock = false;
 	s->is_bound = false;
 	s->is_reaped = false;
+	s->is_mirrored = false;
 	s->is_filled = false;
 	s->is_far_shut = false;
 	s->is_far_closed = false;

@@ -48,6 +48,7 @@ struct sock {
 	bool is_reaped;          /* engine_shut() was called */
 
 	/* The mirror, guarded by ready.c's lock; changed by ready.c alone. */
+	_Atomic bool is_mirrored;
 	bool is_filled, is_far_shut, is_far_closed, has_error;
 	uint8_t tokens;          /* in flight */
 	int fd;                  /* one of its numbers; -1: none */

@@ -351,6 +351,33 @@ static void bulk_arrives_whole(void **state)
 	compare_sides(bulk_steps);
 }
 
+static void stream_steps(struct side *s)
+{
+	int peer, fd = side_connected(s, 0, &peer);
+	FILE *f = fdopen(fd, "r+");
+	char line[64];
+
+	NOTE(dprintf(fd, "%d lines\n", 2));
+	NOTE(fprintf(f, "one\ntwo %s\n", "three"));
+	NOTE(fflush(f));
+	side_settle();
+	NOTE(recv(peer, buf, sizeof(buf), 0));
+	send(peer, "first\nsecond\n", 13, 0);
+	note(s, "%s", fgets(line, sizeof(line), f));
+	note(s, "%s", fgets(line, sizeof(line), f));
+	NOTE(fseek(f, 0, SEEK_SET));
+	close(peer);
+	note(s, "%d", fgets(line, sizeof(line), f) == NULL && feof(f));
+	NOTE(fclose(f));
+	NOTE(close(fd));
+}
+
+static void streams_over_sockets_work(void **state)
+{
+	(void)state;
+	compare_sides(stream_steps);
+}
+
 /* ---- options and flags ---- */
 
 static void option_steps(struct side *s)
@@ -576,6 +603,7 @@ int main(void)
 		cmocka_unit_test(recv_flags_are_linux_s),
 		cmocka_unit_test(timeouts_end_blocking_calls),
 		cmocka_unit_test(bulk_arrives_whole),
+		cmocka_unit_test(streams_over_sockets_work),
 		cmocka_unit_test(options_are_read_as_on_linux),
 		cmocka_unit_test(file_calls_are_linux_s),
 		cmocka_unit_test(close_during_recv_waits_for_it),

@@ -86,7 +86,7 @@ refused "an interface that isn't there names those that are" 2 'nosuch0.*lo' \
 	"$run" -i nosuch0 "${start[@]}"
 
 # ---- the program ----
-refused "a program that isn't there" 127 'no-such-program' "$run" no-such-program
+refused "a program that isn't there" 127 'no-such-program' env PATH=/usr/bin:/bin "$run" no-such-program
 refused "a path that isn't there" 127 "$T/none" "$run" "$T/none"
 touch "$T/plain"
 refused "a file that isn't executable" 126 "$T/plain.*ermission" "$run" "$T/plain"

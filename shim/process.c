@@ -9,6 +9,8 @@
  *   grandchild with a session of its own and no fd but the engine's, so
  *   nobody waits for it; the child between has no exit signal, so nobody hears of
  *   it either.
+ * - A signal: the same, but all that may allocate is done by the keeper: the thread may have
+ *   been interrupted in malloc().  Then the keeper may hang, and an alarm ends it.
  * - exec: the same, but the keeper first waits for exec's outcome at a pipe that is
  *   closed on exec.  Until then the engine stands still.
  */
@@ -38,6 +40,8 @@
 
 #define OWN_FDS_MIN 1024
 #define STATS_BYTES 8192
+#define KEEPER_SECONDS 3700       /* longer than the engine keeps on */
+#define HANG_SECONDS 10
 
 static pid_t attached_pid;
 static bool wants_stats;
@@ -102,11 +106,36 @@ bool process_is_own_fd(int fd)
 	return is;
 }
 
-static int compare(const void *a, const void *b)
+/* In place: qsort() may allocate. */
+static void sift(int *v, unsigned root, unsigned n)
 {
-	int x = *(const int *)a, y = *(const int *)b;
+	unsigned child;
+	int x = v[root];
 
-	return (x > y) - (x < y);
+	while ((child = 2 * root + 1) < n) {
+		if (child + 1 < n && v[child + 1] > v[child])
+			child++;
+		if (v[child] <= x)
+			break;
+		v[root] = v[child];
+		root = child;
+	}
+	v[root] = x;
+}
+
+static void sort(int *v, unsigned n)
+{
+	unsigned i;
+	int x;
+
+	for (i = n / 2; i-- > 0;)
+		sift(v, i, n);
+	while (n > 1) {
+		x = v[--n];
+		v[n] = v[0];
+		v[0] = x;
+		sift(v, 0, n);
+	}
 }
 
 static unsigned count_internal(int *v)
@@ -137,7 +166,7 @@ void process_list_own_fds(struct process_fds *f)
 		if (of_engine.n)
 			memcpy(f->v + f->n, of_engine.v, of_engine.n * sizeof(*f->v));
 		f->n += of_engine.n;
-		qsort(f->v, f->n, sizeof(*f->v), compare);
+		sort(f->v, f->n);
 	}
 	process_free_own_fds(&of_engine);
 }
@@ -233,26 +262,34 @@ static void close_gap(unsigned from, unsigned to)
 }
 
 /* Nobody may wait for an end of file on something that only the keeper holds. */
-static void close_others(const struct process_fds *keep)
+static void close_others(const struct process_fds *own)
 {
 	unsigned i, from = 0;
 
-	for (i = 0; i < keep->n; i++) {
-		if ((unsigned)keep->v[i] > from)
-			close_gap(from, (unsigned)keep->v[i] - 1);
-		from = (unsigned)keep->v[i] + 1;
+	sort(own->v, own->n);
+	for (i = 0; i < own->n; i++) {
+		if ((unsigned)own->v[i] > from)
+			close_gap(from, (unsigned)own->v[i] - 1);
+		from = (unsigned)own->v[i] + 1;
 	}
 	close_gap(from, ~0u);
 }
 
-static void become_keeper(const struct process_fds *keep)
+static void become_keeper(const struct process_fds *own)
 {
+	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	sigset_t set;
+
 	signal_self.held = 1;
+	REAL(sigaction)(SIGALRM, &dfl, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	setsid();
 	if (chdir("/") < 0)
 		errno = 0;
 	prctl(PR_SET_NAME, "xtcp-keeper");
-	close_others(keep);
+	close_others(own);
 }
 
 /* True in the keeper; *made tells the parent whether there is one. */
@@ -311,7 +348,6 @@ void process_end(void)
 	list_engines(e, &fds);
 	if (engine_end(e)) {
 		if (spawn_keeper(&made)) {
-			qsort(fds.v, fds.n, sizeof(*fds.v), compare);
 			become_keeper(&fds);
 			engine_carry_on(e);
 			leave();
@@ -321,6 +357,41 @@ void process_end(void)
 	}
 	signal_release();
 	errno = err;
+}
+
+static _Noreturn void keep(struct engine *e)
+{
+	engine_fork_done(e);
+	if (engine_end(e)) {
+		alarm(KEEPER_SECONDS);
+		engine_carry_on(e);
+	}
+	leave();
+}
+
+void process_die(void)
+{
+	struct engine *e;
+	struct process_fds fds;
+	bool made;
+
+	if (process_is_vfork_child())
+		return;
+	e = eng_end();
+	if (!e)
+		return;
+	signal_hold();
+	if (wants_stats)
+		report(e);
+	list_engines(e, &fds);
+	engine_fork_prepare(e);
+	if (!spawn_keeper(&made)) {
+		signal_release();
+		return;
+	}
+	become_keeper(&fds);
+	alarm(HANG_SECONDS);
+	keep(e);
 }
 
 /* exit() and the end of main(); after the program's own atexit() handlers. */
@@ -351,14 +422,12 @@ static _Noreturn void keep_after_exec(struct engine *e, int outcome, struct proc
 	ssize_t r;
 
 	fds->v[fds->n++] = outcome;
-	qsort(fds->v, fds->n, sizeof(*fds->v), compare);
 	become_keeper(fds);
-	engine_fork_done(e);
 	do {
 		r = syscall(SYS_read, outcome, &byte, 1);
 	} while (r < 0 && errno == EINTR);
-	if (r == 0 && engine_end(e))
-		engine_carry_on(e);
+	if (r == 0)
+		keep(e);
 	leave();
 }
 

@@ -32,6 +32,10 @@ void process_free_own_fds(struct process_fds *f);
  * calls do nothing. */
 void process_end(void);
 
+/* The same from a signal handler: without malloc(), which the thread may be in the middle of.
+ * The process then ends by the signal. */
+void process_die(void);
+
 /* Around exec: before it a keeper is made that waits for its outcome; after a failure it is
  * sent away.  errno stays. */
 struct process_exec {

@@ -249,6 +249,13 @@ static void unregister(struct sock *s)
 	}
 }
 
+static int put_under(int fd, int number)
+{
+	int cloexec = REAL(fcntl)(number, F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0;
+
+	return REAL(dup3)(fd, number, cloexec) < 0 ? -errno : 0;
+}
+
 /* Puts `fd` under every number of s, and closes it. */
 static int swap(struct sock *s, int fd)
 {
@@ -256,14 +263,13 @@ static int swap(struct sock *s, int fd)
 
 	copy_flags(s->fd, fd);
 	unregister(s);
-	for (n = fdtab_next(0); n >= 0 && !r; n = fdtab_next(n + 1)) {
-		int cloexec;
-
-		if (fdtab_slot(n) != (uintptr_t)s)
-			continue;
-		cloexec = REAL(fcntl)(n, F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0;
-		if (REAL(dup3)(fd, n, cloexec) < 0)
-			r = -errno;
+	if (atomic_load(&s->numbers) == 1) {
+		r = put_under(fd, s->fd);
+	} else {
+		for (n = fdtab_next(0); n >= 0 && !r; n = fdtab_next(n + 1)) {
+			if (fdtab_slot(n) == (uintptr_t)s)
+				r = put_under(fd, n);
+		}
 	}
 	register_again(s);
 	REAL(close)(fd);
@@ -417,7 +423,8 @@ void ready_drop_number(struct sock *s, int fd)
 		sock_reg_free(r);
 	}
 	if (s->fd == fd) {
-		for (n = fdtab_next(0); n >= 0 && fdtab_slot(n) != (uintptr_t)s;)
+		for (n = atomic_load(&s->numbers) ? fdtab_next(0) : -1;
+		     n >= 0 && fdtab_slot(n) != (uintptr_t)s;)
 			n = fdtab_next(n + 1);
 		s->fd = n;
 	}

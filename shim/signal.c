@@ -121,7 +121,7 @@ static void die(int sig, bool fault)
 	sigset_t set;
 
 	if (!signal_self.held)
-		process_end();
+		process_die();
 	REAL(sigaction)(sig, &dfl, NULL);
 	if (fault)
 		return;

@@ -115,6 +115,7 @@ static struct engine *alloc_engine(const struct engine_config *cfg)
 	e->claim_batch = 1;
 	e->pid = getpid();
 	list_init(&e->threads);
+	list_init(&e->spare);
 	engine_drop_held(e);
 	e->tx = malloc(ENGINE_TX_BATCH * sizeof(*e->tx));
 	if (e->tx)
@@ -174,7 +175,7 @@ static int start(struct engine *e)
 		engine_settle(e);
 		engine_cover(e);
 	}
-	pthread_mutex_unlock(&e->lock);
+	engine_unlock(e);
 	return r;
 }
 

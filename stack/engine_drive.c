@@ -63,7 +63,7 @@ void engine_exit(struct engine *e)
 {
 	int err = e->saved_errno, cancel = e->saved_cancel;
 
-	pthread_mutex_unlock(&e->lock);
+	engine_unlock(e);
 	pthread_setcancelstate(cancel, NULL);
 	errno = err;
 }

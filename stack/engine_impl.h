@@ -39,6 +39,7 @@ struct host;
 #define ENGINE_RX_BATCH 16      /* frames taken from the interface at once */
 #define ENGINE_TX_BATCH 16      /* frames handed to the interface at once */
 #define ENGINE_RX_ROUNDS 2      /* batches before others get the lock */
+#define ENGINE_WAKE_MAX 16
 #define ENGINE_LOOK_EVERY (50 * XTIME_USEC)   /* how often a busy caller looks for frames */
 #define ENGINE_LOOK_AGAIN (5 * XTIME_USEC)    /* and one that just had -EAGAIN */
 
@@ -111,6 +112,9 @@ struct engine {
 	/* driving */
 	struct thread *driver;       /* NULL: no program thread drives */
 	struct list threads;         /* struct thread.link: whose home this is */
+	struct list spare;           /* of threads that have ended */
+	int wake[ENGINE_WAKE_MAX];   /* eventfds to write when the lock is given back */
+	unsigned nwake;
 	xtime driver_until;          /* how long it sleeps */
 	unsigned nwait;              /* threads asleep in engine_wait(), the driver included */
 	unsigned nmirror;            /* mirrored sockets */
@@ -180,6 +184,8 @@ void engine_log(struct engine *e, int level, const char *fmt, ...)
  * whoever calls the engine isn't asleep. */
 void engine_rouse(void);
 void engine_wake(struct thread *t);
+/* The only way to give the lock back. */
+void engine_unlock(struct engine *e);
 /* What a struct engine_watch's revents would be. */
 uint32_t engine_ready(struct tcp_conn *c, uint32_t wanted, unsigned at_least);
 void engine_stop_driving(struct engine *e);

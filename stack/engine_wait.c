@@ -59,72 +59,123 @@ static void unregister(struct engine *e, struct thread *t)
 	t->nnodes = 0;
 }
 
-static void thread_free(void *arg)
+static void thread_free(struct thread *t)
+{
+	raw_close(t->efd);
+	if (t->nodes != t->few)
+		free(t->nodes);
+	free(t);
+}
+
+/* The record stays for another thread: whoever has just given the lock back may be about to
+ * write to its eventfd, which must not be another file by then. */
+static void thread_end(void *arg)
 {
 	struct thread *t = arg;
 
 	self = t;
 	engine_rouse();
 	self = NULL;
-	if (t->home) {
-		pthread_mutex_lock(&t->home->lock);
-		list_remove(&t->link);
-		pthread_mutex_unlock(&t->home->lock);
+	if (!t->home) {
+		thread_free(t);
+		return;
 	}
-	if (t->nodes != t->few)
-		free(t->nodes);
-	raw_close(t->efd);
-	free(t);
+	pthread_mutex_lock(&t->home->lock);
+	list_remove(&t->link);
+	list_append(&t->home->spare, &t->link);
+	pthread_mutex_unlock(&t->home->lock);
 }
 
 static void make_key(void)
 {
-	pthread_key_create(&self_key, thread_free);
+	pthread_key_create(&self_key, thread_end);
 }
 
-static struct thread *thread_self(void)
+static struct thread *thread_new(void)
 {
-	struct thread *t = self;
+	struct thread *t = calloc(1, sizeof(*t));
 
-	if (t)
-		return t;
-	t = calloc(1, sizeof(*t));
 	if (!t)
 		return NULL;
+	list_init(&t->link);
 	t->nodes = t->few;
 	t->cap = ARRAY_LEN(t->few);
 	t->efd = sys_eventfd();
-	if (t->efd < 0) {
-		free(t);
-		return NULL;
+	if (t->efd >= 0)
+		return t;
+	free(t);
+	return NULL;
+}
+
+/* This thread's record, at home in e if it has no home yet. */
+static struct thread *thread_self(struct engine *e)
+{
+	struct thread *t = self;
+
+	if (!t) {
+		t = list_is_empty(&e->spare) ? thread_new()
+					     : container_of(e->spare.next, struct thread, link);
+		if (!t)
+			return NULL;
+		list_remove(&t->link);
+		t->home = NULL;
+		pthread_once(&self_once, make_key);
+		pthread_setspecific(self_key, t);
+		self = t;
 	}
-	pthread_once(&self_once, make_key);
-	pthread_setspecific(self_key, t);
-	self = t;
+	if (!t->home) {
+		t->home = e;
+		list_append(&e->threads, &t->link);
+	}
 	return t;
+}
+
+/* ---- waking ---- */
+
+static void wake_fd(int efd)
+{
+	uint64_t one = 1;
+
+	sys_write(efd, &one, sizeof(one));
 }
 
 void engine_wake(struct thread *t)
 {
-	uint64_t one = 1;
+	struct engine *e = t->asleep_in;
 
 	t->is_hit = true;
-	if (!t->asleep_in || t->is_signalled)
+	if (!e || t->is_signalled)
 		return;
 	t->is_signalled = true;
-	sys_write(t->efd, &one, sizeof(one));
+	if (e->nwake < ENGINE_WAKE_MAX)
+		e->wake[e->nwake++] = t->efd;
+	else
+		wake_fd(t->efd);
 }
 
-/* After a sleep, with the lock. */
-static void awake(struct thread *t)
+/* Those who are woken want the lock first of all: they are woken when it is free. */
+void engine_unlock(struct engine *e)
+{
+	int wake[ENGINE_WAKE_MAX];
+	unsigned i, n = e->nwake;
+
+	for (i = 0; i < n; i++)
+		wake[i] = e->wake[i];
+	e->nwake = 0;
+	pthread_mutex_unlock(&e->lock);
+	for (i = 0; i < n; i++)
+		wake_fd(wake[i]);
+}
+
+/* After a sleep, with the lock.  A wake-up may come late, for the sleep before this one. */
+static void awake(struct thread *t, bool is_written)
 {
 	uint64_t n;
 
-	t->asleep_in = NULL;
-	if (t->is_signalled) {
-		t->is_signalled = false;
+	if (is_written)
 		sys_read(t->efd, &n, sizeof(n));
-	}
+	t->asleep_in = NULL;
+	t->is_signalled = false;
 }
 
 void engine_rouse(void)
@@ -136,12 +187,23 @@ void engine_rouse(void)
 		return;
 	pthread_mutex_lock(&e->lock);
 	e->now = engine_now();
-	awake(t);
+	awake(t, true);
 	unregister(e, t);
 	if (e->driver == t)
 		engine_stop_driving(e);
 	engine_cover(e);
-	pthread_mutex_unlock(&e->lock);
+	engine_unlock(e);
+}
+
+static void free_spare(struct engine *e)
+{
+	struct thread *t;
+
+	while (!list_is_empty(&e->spare)) {
+		t = container_of(e->spare.next, struct thread, link);
+		list_remove(&t->link);
+		thread_free(t);
+	}
 }
 
 /* With the engine's end its threads have no home; the next engine may be one. */
@@ -154,6 +216,7 @@ void engine_threads_leave(struct engine *e)
 		list_remove(&t->link);
 		t->home = NULL;
 	}
+	free_spare(e);
 }
 
 /* The eventfds are the parent's objects, and all threads but this one are gone. */
@@ -164,28 +227,34 @@ void engine_threads_forget(struct engine *e)
 	while (!list_is_empty(&e->threads)) {
 		t = container_of(e->threads.next, struct thread, link);
 		list_remove(&t->link);
-		raw_close(t->efd);
 		if (t != me) {
-			if (t->nodes != t->few)
-				free(t->nodes);
-			free(t);
+			thread_free(t);
 			continue;
 		}
+		raw_close(me->efd);
 		me->home = me->asleep_in = NULL;
 		me->is_signalled = me->is_waiting = false;
 		me->nnodes = 0;
 		me->efd = sys_eventfd();
 	}
+	free_spare(e);
+}
+
+static unsigned list_fds(const struct list *head, int *fds, unsigned n)
+{
+	const struct list *l;
+	unsigned i = 0;
+
+	for (l = head->next; l != head && i < n; l = l->next)
+		fds[i++] = container_of(l, struct thread, link)->efd;
+	return i;
 }
 
 unsigned engine_thread_fds(struct engine *e, int *fds, unsigned n)
 {
-	struct list *l;
-	unsigned i = 0;
+	unsigned i = list_fds(&e->threads, fds, n);
 
-	for (l = e->threads.next; l != &e->threads && i < n; l = l->next)
-		fds[i++] = container_of(l, struct thread, link)->efd;
-	return i;
+	return i + list_fds(&e->spare, fds + i, n - i);
 }
 
 /* ---- driving ---- */
@@ -257,14 +326,14 @@ static int sleep_once(struct wait *x)
 	}
 	t->is_hit = false;
 	t->asleep_in = e;
-	pthread_mutex_unlock(&e->lock);
+	engine_unlock(e);
 	r = e->cfg.spin_us && drives ? spin(x, n, until, now)
 				     : poll_until(x->fds, n, until, now, x->mask);
 	pthread_mutex_lock(&e->lock);
 	e->now = engine_now();
 	if (t->asleep_in != e)
 		return -EINTR;
-	awake(t);
+	awake(t, t->is_signalled || (r > 0 && own[0].revents));
 	if (r > 0 && (own[0].revents | (drives ? own[1].revents : 0)) & POLLNVAL)
 		lost_fds(e, t, own, drives);
 	if (e->driver == t) {
@@ -397,9 +466,10 @@ static int wait_with(struct wait *x)
 	int n, r = 0;
 
 	engine_enter(e);
-	if (!x->t->home) {
-		x->t->home = e;
-		list_append(&e->threads, &x->t->link);
+	x->t = thread_self(e);
+	if (!x->t) {
+		engine_exit(e);
+		return -ENOMEM;
 	}
 	n = (int)look_first(x);
 	if (!n && x->deadline > e->now) {
@@ -416,12 +486,10 @@ int engine_wait(struct engine *e, struct engine_watch *w, unsigned nw, struct po
 		unsigned nextra, xtime deadline, const sigset_t *mask)
 {
 	struct pollfd few[FEW_FDS + OWN_FDS];
-	struct wait x = { e, thread_self(), w, nw, few, nextra, deadline, mask };
+	struct wait x = { e, NULL, w, nw, few, nextra, deadline, mask };
 	unsigned i;
 	int r;
 
-	if (!x.t)
-		return -ENOMEM;
 	if (nextra > FEW_FDS)
 		x.fds = malloc((nextra + OWN_FDS) * sizeof(*x.fds));
 	if (!x.fds)

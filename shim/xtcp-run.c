@@ -12,6 +12,7 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <limits.h>
 #include <netinet/in.h>
@@ -117,16 +118,29 @@ static const char *long_name(int key)
 	return o->name;
 }
 
+/* The program may change its directory before the library opens the file. */
+static const char *absolute(const char *path, char *buf)
+{
+	char cwd[PATH_MAX];
+
+	if (path[0] == '/' || !path[0] || !getcwd(cwd, sizeof(cwd)) ||
+	    snprintf(buf, PATH_MAX, "%s/%s", cwd, path) >= PATH_MAX)
+		return path;
+	return buf;
+}
+
 static void take_option(struct command_line *cl, unsigned v, const char *value)
 {
 	const char *name = variables[v].variable;
-	char *joined, err[512];
+	char *joined, err[PATH_MAX + 512], path[PATH_MAX];
 	struct conf scratch = { .log_level = 0 };
 
 	/* Here the sentence names the option, later it would be the variable. */
 	if (variables[v].key != 'c' &&
 	    conf_set(&scratch, long_name(variables[v].key), value, err, sizeof(err)))
 		die(TARGET_ERR, "%s", err);
+	if (variables[v].key == 'c' || variables[v].key == 'w')
+		value = absolute(value, path);
 	if (cl->seen[v] && variables[v].join) {
 		if (asprintf(&joined, "%s%s%s", getenv(name), variables[v].join, value) < 0)
 			die(TARGET_ERR, "out of memory");
@@ -351,6 +365,24 @@ static void check_sysctls(const struct engine_config *cfg)
 	}
 }
 
+/* The file needn't be there; then its directory must take it. */
+static void check_writable(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[PATH_MAX];
+	struct stat st;
+	int ret;
+
+	if (!stat(path, &st) && S_ISDIR(st.st_mode))
+		die(TARGET_ERR, "the capture can't be written to %s: it is a directory", path);
+	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+	ret = faccessat(AT_FDCWD, path, W_OK, AT_EACCESS);
+	if (ret && errno == ENOENT)
+		ret = faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS);
+	if (ret)
+		die(TARGET_ERR, "the capture can't be written to %s: %s", path, strerror(errno));
+}
+
 static void check_settings(void)
 {
 	struct conf conf;
@@ -363,6 +395,8 @@ static void check_settings(void)
 		die(TARGET_ERR, "there is no congestion control called %s; there are %s",
 		    conf.engine.congestion, names);
 	check_sysctls(&conf.engine);
+	if (conf.engine.pcap_path)
+		check_writable(conf.engine.pcap_path);
 	check_interface(&conf.engine);
 	check_capabilities(&conf.engine);
 	conf_free(&conf);

@@ -81,6 +81,11 @@ refused "--spin" 2 'spin' "$run" --spin "${start[@]}"
 refused "--spin with a value" 2 'spin' "$run" --spin=20 "${start[@]}"
 refused "--policy" 2 'policy' "$run" --policy kernel "${start[@]}"
 
+# ---- the capture ----
+refused "a capture in a directory that isn't there" 2 'none/x.pcap.*No such' \
+	"$run" -w "$T/none/x.pcap" "${start[@]}"
+refused "a capture that is a directory's name" 2 'directory' "$run" -w "$T/" "${start[@]}"
+
 # ---- the network ----
 refused "an interface that isn't there names those that are" 2 'nosuch0.*lo' \
 	"$run" -i nosuch0 "${start[@]}"

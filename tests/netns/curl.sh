@@ -50,6 +50,8 @@ if command -v tcpdump >/dev/null; then
 	check_eq "capture: the SYN with its options" 1 \
 		"$(grep -c 'Flags \[S\],.*mss 1460,sackOK,TS val .*wscale' <<<"$dump")"
 	check_eq "capture: the answer" 1 "$(grep -c 'Flags \[S\.\]' <<<"$dump")"
+	(cd "$T" && xt shared -w relative.pcap sh -c "cd / && curl -sS -o /dev/null http://$S_ADDR/small.txt")
+	check "capture: its name is relative to where xtcp-run was started" test -s "$T/relative.pcap"
 	check "capture: a FIN from each side" test "$(grep -c 'Flags \[F' <<<"$dump")" -ge 2
 fi
 finish

@@ -57,6 +57,7 @@ enum {
 	SEG_LOST = 2,          /* given up, to be sent again */
 	SEG_RETRANS = 4,       /* sent again and in flight */
 	SEG_EVER_RETRANS = 8,  /* sent again at some time: no RTT sample (Karn) */
+	SEG_PSH = 16,          /* its last segment carries PSH */
 };
 struct tx_seg {
 	seq32 seq, end;        /* SYN and FIN count as one each */
@@ -68,6 +69,19 @@ struct tx_seg {
 struct tx_queue {
 	struct tx_seg *v;      /* v[first .. first+n), ascending, contiguous; owned */
 	uint32_t first, n, cap;
+};
+
+/* Where the skbs end that Linux would have unsent: a segment never crosses such an end, and
+ * PSH goes there.  The newest is the one that the next write may add to. */
+#define TCP_MARKS 32
+struct tx_mark {
+	seq32 end;
+	bool psh;
+	bool eor;              /* MSG_EOR: nothing is added to it */
+};
+struct tx_marks {
+	struct tx_mark v[TCP_MARKS];   /* v[first ..] as a ring, ascending, beyond snd.nxt */
+	uint8_t first, n;
 };
 
 /* Which event snd.rexmit_at stands for (Linux icsk_pending). */
@@ -160,7 +174,8 @@ struct tcp_conn {
 		seq32 iss, una, nxt;
 		seq32 wl1;            /* segment of the last window update */
 		seq32 sml;            /* end of the last small segment (Minshall) */
-		seq32 pushed;         /* end of the last write without MSG_MORE: PSH goes there */
+		seq32 pushed;         /* where PSH was last put (pushed_seq) */
+		struct tx_marks marks;
 		uint32_t wnd, max_wnd;
 		uint32_t mss_cache;   /* payload bytes without any option counted out */
 		bool fin;             /* a FIN follows the queue */
@@ -336,6 +351,7 @@ void tcp_init_metrics(struct tcp_conn *c, xtime now);
 uint32_t tcp_select_window(struct tcp_conn *c);
 uint32_t tcp_window_free(const struct tcp_conn *c);       /* __tcp_select_window() */
 uint32_t tcp_win_from_space(uint32_t space);
+uint64_t tcp_pacing_rate(const struct tcp_conn *c);        /* bytes/s */
 void tcp_sndbuf_expand(struct tcp_conn *c);
 void tcp_rcv_space_adjust(struct tcp_conn *c, xtime now);
 uint32_t tcp_receive_window(const struct tcp_conn *c);    /* advertised and still open */

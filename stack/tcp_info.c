@@ -87,7 +87,7 @@ void tcp_get_info(const struct tcp_conn *c, struct tcp_info_abi *i, xtime now)
 {
 	memset(i, 0, sizeof(*i));
 	i->state = c->state;
-	i->pacing_rate = c->cc.pacing_rate ? c->cc.pacing_rate : UINT64_MAX;
+	i->pacing_rate = tcp_pacing_rate(c);
 	i->max_pacing_rate = c->opt.max_pacing_rate;
 	i->reordering = c->loss.reordering;
 	i->snd_cwnd = c->cc.cwnd;

@@ -166,8 +166,8 @@ static void count_segment(struct tcp_conn *c, size_t len, uint32_t mss)
 }
 
 /* One segment of an open connection: header, [seq, end) and its bookkeeping. */
-static int send_segment(struct tcp_conn *c, struct frame_out *f, seq32 seq, seq32 end, uint32_t mss,
-                        struct neigh **n, xtime now)
+static int send_segment(struct tcp_conn *c, struct frame_out *f, seq32 seq, seq32 end, bool psh,
+                        uint32_t mss, struct neigh **n, xtime now)
 {
 	seq32 data_end = c->snd.q_seq + c->snd.q.len;
 	bool has_fin = end != seq && c->snd.fin && seq_gt(end, data_end);
@@ -178,7 +178,9 @@ static int send_segment(struct tcp_conn *c, struct frame_out *f, seq32 seq, seq3
 	hdr_set_options(c, &th, now);
 	if (has_fin)
 		th.flags |= TCPF_FIN;
-	if (seq_gt(c->snd.pushed, seq) && seq_le(c->snd.pushed, seq + (seq32)len))
+	/* On every super-frame, so that the receiver doesn't hold it to merge more: Linux sets it
+	 * on the copy that leaves only (__tcp_transmit_skb). */
+	if (psh || len > mss)
 		th.flags |= TCPF_PSH;
 	if (c->snd.urg_mode && seq_gt(c->snd.urg_up, seq) && seq_le(c->snd.urg_up, seq + 0xffff)) {
 		th.flags |= TCPF_URG;
@@ -272,6 +274,18 @@ static uint32_t max_segs(const struct tcp_conn *c, uint32_t mss)
 	return segs ? segs : 1;
 }
 
+/* tcp_tso_autosize(): the segments of one new frame, a millisecond of the rate at which we
+ * send, and more the nearer the peer is. */
+static uint32_t autosize_segs(const struct tcp_conn *c, uint32_t mss)
+{
+	uint32_t most = max_segs(c, mss), far = c->rtt.min_us >> 9;
+	uint64_t bytes = tcp_pacing_rate(c) >> 10;
+
+	if (far < 32)
+		bytes += c->s->ifaces[c->rt.iface].gso_max >> far;
+	return (uint32_t)MIN(MAX(bytes / mss, (uint64_t)c->s->set.tcp_min_tso_segs), (uint64_t)most);
+}
+
 /* Makes segment idx no larger than `limit` bytes and, when it is the first, than a
  * window that has shrunk: 0 or -ENOMEM. */
 static int fit_segment(struct tcp_conn *c, uint32_t idx, uint32_t limit, uint32_t mss)
@@ -305,7 +319,8 @@ static void mark_resent(struct tcp_conn *c, struct tx_seg *seg, size_t len, bool
 	c->snd.total_retrans += segs;
 	c->snd.bytes_retrans += len;
 	c->s->counters[CTR_TcpRetransSegs] += segs;
-	if (c->snd.rexmit_kind != REXMIT_RTO)
+	/* The time-out runs from the latest transmission of what is oldest. */
+	if (c->snd.rexmit_kind != REXMIT_RTO || (!is_probe && seg->seq == c->snd.una))
 		tcp_rexmit_set(c, REXMIT_RTO, now + c->rtt.rto_ns);
 }
 
@@ -329,7 +344,7 @@ static bool retransmit(struct tcp_conn *c, struct frame_out *f, uint32_t idx, ui
 		if (fit_segment(c, idx, MIN(n_segs, max_segs(c, mss)) * mss, mss) < 0)
 			return false;
 		seg = txq_at(&c->snd.txq, idx);
-		ret = send_segment(c, f, seg->seq, seg->end, mss, &n, now);
+		ret = send_segment(c, f, seg->seq, seg->end, seg->flags & SEG_PSH, mss, &n, now);
 		if (ret < 0)
 			return output_blocked(c, ret, n, now);
 	}
@@ -386,19 +401,69 @@ static bool nagle_holds(const struct tcp_conn *c)
 }
 
 /* tcp_tso_should_defer(): wait for more window rather than send a sliver of a burst,
- * as long as ACKs are on their way. */
-static bool should_defer(const struct tcp_conn *c, uint32_t len, uint32_t room, uint32_t mss,
-                         uint32_t avail)
+ * as long as ACKs are on their way.  `avail` is what the skb holds, is_tail whether it is
+ * the last one. */
+static bool should_defer(const struct tcp_conn *c, uint32_t room, uint32_t mss,
+                         uint32_t avail, bool is_tail, xtime now)
 {
 	uint32_t win_divisor = (uint32_t)c->s->set.tcp_tso_win_divisor;
 	uint64_t chunk;
 
-	if (avail <= len || c->loss.ca_state >= CA_RECOVERY || !c->loss.packets_out || !win_divisor)
+	if (avail <= mss || c->loss.ca_state >= CA_RECOVERY || !c->loss.packets_out || !win_divisor)
 		return false;
-	if (len >= max_segs(c, mss) * mss)
+	/* Bursts are no longer news when the last one is a millisecond ago. */
+	if (now - c->snd.lsndtime > XTIME_MSEC)
+		return false;
+	if (room >= max_segs(c, mss) * mss || (!is_tail && room >= avail) || c->snd.fin)
 		return false;
 	chunk = MIN((uint64_t)c->snd.wnd, (uint64_t)c->cc.cwnd * mss) / win_divisor;
-	return room < chunk && max_segs(c, mss) > 1;
+	if (room >= chunk || max_segs(c, mss) == 1)
+		return false;
+	/* The next ACK comes too late: what is oldest was sent less than half an RTT ago. */
+	return now - txq_at((struct tx_queue *)&c->snd.txq, 0)->sent >= (xtime)(c->rtt.srtt8_us >> 4) * XTIME_USEC;
+}
+
+/* ---- skbs ---- */
+
+static const struct tx_mark *mark_first(const struct tcp_conn *c)
+{
+	return c->snd.marks.n ? &c->snd.marks.v[c->snd.marks.first] : NULL;
+}
+
+/* tcp_grow_skb(): the first skb is filled from the next one. */
+static void mark_grow(struct tcp_conn *c, uint32_t want)
+{
+	struct tx_marks *m = &c->snd.marks;
+	struct tx_mark *first = &m->v[m->first], *next = &m->v[(m->first + 1u) % TCP_MARKS];
+
+	if (m->n < 2 || first->eor || first->end - c->snd.nxt >= want)
+		return;
+	if (seq_gt(next->end, c->snd.nxt + want)) {
+		first->end = c->snd.nxt + want;
+		return;
+	}
+	next->psh |= first->psh;
+	m->first = (uint8_t)((m->first + 1u) % TCP_MARKS);
+	m->n--;
+}
+
+/* The ends that have been sent need not be known any more. */
+static void marks_pass(struct tcp_conn *c)
+{
+	struct tx_marks *m = &c->snd.marks;
+
+	while (m->n && seq_le(m->v[m->first].end, c->snd.nxt)) {
+		m->first = (uint8_t)((m->first + 1) % TCP_MARKS);
+		m->n--;
+	}
+}
+
+/* PSH goes to the end of what a write has pushed. */
+static bool new_has_psh(const struct tcp_conn *c, seq32 end)
+{
+	const struct tx_mark *m = mark_first(c);
+
+	return m && m->psh && seq_ge(end, m->end);
 }
 
 /* Bytes (FIN included as one) of the next new segment, 0 when none may leave.  A tail loss
@@ -409,11 +474,19 @@ static uint32_t new_data_len(struct tcp_conn *c, uint32_t mss, xtime now)
 	uint32_t avail = data_end - c->snd.nxt;
 	uint32_t flight = tcp_in_flight(c), cwnd = c->cc.cwnd;
 	uint32_t wnd, room, len;
-	bool is_probe = c->snd.out & OUT_TLP;
+	bool is_probe = c->snd.out & OUT_TLP, is_tail = true;
 	bool has_fin = c->snd.fin && seq_le(c->snd.nxt, data_end);
+	const struct tx_mark *mark;
 
+	if (flight < cwnd)
+		mark_grow(c, MIN(cwnd - flight, autosize_segs(c, mss)) * mss);
+	mark = mark_first(c);
 	if (seq_gt(c->snd.nxt, data_end))
 		avail = 0;
+	if (avail && mark && seq_lt(mark->end, data_end)) {
+		avail = mark->end - c->snd.nxt;
+		is_tail = has_fin = false;
+	}
 	if (!avail && !has_fin)
 		return 0;
 	if (is_probe)
@@ -432,14 +505,14 @@ static uint32_t new_data_len(struct tcp_conn *c, uint32_t mss, xtime now)
 	if (!avail)
 		return wnd ? 1 : 0;
 	room = (uint32_t)MIN((uint64_t)(cwnd - flight) * mss, (uint64_t)wnd);
-	len = MIN(MIN(avail, room), max_segs(c, mss) * mss);
-	if (len % mss && (len == avail || len == wnd) && !is_probe && nagle_holds(c))
+	len = MIN(MIN(avail, room), autosize_segs(c, mss) * mss);
+	if (len % mss && (len == avail || len == wnd) && !is_probe && (is_tail || len > mss) && nagle_holds(c))
 		len -= len % mss;
 	else if (len % mss && len != avail && len != wnd)
 		len -= len % mss;
 	if (!len)
 		return 0;
-	if (!is_probe && should_defer(c, len, room, mss, avail)) {
+	if (!is_probe && should_defer(c, room, mss, avail, is_tail, now)) {
 		tcp_cwnd_validate(c, room < wnd, now);
 		return 0;
 	}
@@ -472,10 +545,12 @@ static bool output_new(struct tcp_conn *c, struct frame_out *f, xtime now)
 		return false;
 	seg = (struct tx_seg){ .seq = c->snd.nxt, .end = c->snd.nxt + len, .mss = (uint16_t)mss,
 	                        .sent = now, .first_sent = now };
+	if (new_has_psh(c, seg.end))
+		seg.flags |= SEG_PSH;
 	if (txq_push(&c->snd.txq, &seg) < 0)
 		return false;
 	event_data_sent(c, now);
-	ret = send_segment(c, f, seg.seq, seg.end, mss, &n, now);
+	ret = send_segment(c, f, seg.seq, seg.end, seg.flags & SEG_PSH, mss, &n, now);
 	if (ret < 0) {
 		c->snd.txq.n--;
 		return output_blocked(c, ret, n, now);
@@ -483,6 +558,7 @@ static bool output_new(struct tcp_conn *c, struct frame_out *f, xtime now)
 	if (f->payload_len % mss)
 		c->snd.sml = seg.end;
 	c->snd.nxt = seg.end;
+	marks_pass(c);
 	if (seg.end == tcp_snd_end(c))
 		c->snd.push_now = false;
 	c->loss.packets_out += tcp_seg_count(c, &seg);
@@ -502,7 +578,7 @@ static bool output_bare(struct tcp_conn *c, struct frame_out *f, seq32 seq, uint
 {
 	struct neigh *n = NULL;
 	uint32_t mss = tcp_current_mss(c, now);
-	int ret = send_segment(c, f, seq, seq, mss, &n, now);
+	int ret = send_segment(c, f, seq, seq, false, mss, &n, now);
 
 	if (ret < 0)
 		return output_blocked(c, ret, n, now);
@@ -524,15 +600,17 @@ static bool output_probe(struct tcp_conn *c, struct frame_out *f, xtime now)
 
 	if (!len)
 		return output_bare(c, f, c->snd.una - 1, OUT_PROBE | OUT_KEEPALIVE, now);
+	seg.flags = SEG_PSH;   /* tcp_write_wakeup() */
 	if (txq_push(&c->snd.txq, &seg) < 0)
 		return false;
-	ret = send_segment(c, f, seg.seq, seg.end, mss, &n, now);
+	ret = send_segment(c, f, seg.seq, seg.end, true, mss, &n, now);
 	if (ret < 0) {
 		c->snd.txq.n--;
 		return output_blocked(c, ret, n, now);
 	}
 	c->snd.out &= (uint8_t)~OUT_PROBE;
 	c->snd.nxt = seg.end;
+	marks_pass(c);
 	c->snd.lsndtime = now;
 	c->loss.packets_out += tcp_seg_count(c, &seg);
 	c->s->counters[CTR_bytes_out] += len;

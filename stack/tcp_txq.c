@@ -117,6 +117,7 @@ int txq_split(struct tcp_conn *c, uint32_t i, seq32 seq)
 	tail = seg + 1;
 	*tail = *seg;
 	seg->end = seq;
+	seg->flags &= (uint8_t)~SEG_PSH;   /* it stays at the end (tcp_fragment) */
 	tail->seq = seq;
 	seg_account(c, seg, 1);
 	seg_account(c, tail, 1);

@@ -257,7 +257,7 @@ static void window_of_the_peer_is_respected(void **state)
 	establish_wide(t, 3000);
 	put(t, 10000);
 	expect(t, ". 1:1461 ack 1");
-	expect(t, ". 1461:2921 ack 1");
+	expect(t, "P. 1461:2921 ack 1");   /* more than half of the window since the last PSH */
 	expect_nothing(t);
 	inject(t, ". 1 ack 1461 win 3000");
 	expect(t, ". 2921:4381 ack 1");
@@ -316,7 +316,7 @@ static void window_closed_is_probed(void **state)
 	establish(t, "S. 0 ack 1 win 1000 mss 1460");
 	put(t, 3000);
 	expect(t, ". 1:501 ack 1");
-	expect(t, ". 501:1001 ack 1");
+	expect(t, "P. 501:1001 ack 1");
 	inject(t, ". 1 ack 1001 win 0");
 	rto = MAX(t->c->rtt.rto_ns, 200 * XTIME_MSEC);
 	expect_after(t, rto, ". 1000 ack 1");
@@ -326,7 +326,7 @@ static void window_closed_is_probed(void **state)
 	inject(t, ". 1 ack 1001 win 500");
 	expect(t, ". 1001:1501 ack 1");
 	inject(t, ". 1 ack 1501 win 3000");
-	expect(t, ". 1501:2961 ack 1");
+	expect(t, "P. 1501:2501 ack 1");   /* written in pieces of half the window of then */
 }
 
 static void window_closed_and_answering_is_never_given_up(void **state)
@@ -379,7 +379,7 @@ static void window_that_opens_a_little_is_probed_with_data(void **state)
 	assert_int_equal(forget(t), 2);
 	inject(t, ". 1 ack 2921 win 90");
 	expect_nothing(t);   /* RFC 9293 3.8.6.2.1: no silly window */
-	expect_after(t, t->c->rtt.rto_ns, ". 2921:3011 ack 1");
+	expect_after(t, t->c->rtt.rto_ns, "P. 2921:3011 ack 1");
 }
 
 static void window_that_shrinks_below_flight_sends_the_first_again(void **state)
@@ -485,8 +485,8 @@ static void super_frame_has_a_limit(void **state)
 	t->c->cc.cwnd = 100;
 	inject(t, ". 1 ack 1 win 10000");
 	put(t, 146000);
-	expect(t, ". 1:64241 ack 1 gso 1460");   /* 44 segments: 65,535 bytes with headers */
-	expect(t, ". 64241:128481 ack 1 gso 1460");
+	expect(t, "P. 1:64241 ack 1 gso 1460");   /* 44 segments: 65,535 bytes with headers */
+	expect(t, "P. 64241:128481 ack 1 gso 1460");
 	expect(t, "P. 128481:146001 ack 1 gso 1460");
 }
 

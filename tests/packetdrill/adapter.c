@@ -3,7 +3,8 @@
  * adapter.c - lets packetdrill test xtcp: the module that its --so_filename loads.
  *
  *   packetdrill --calls--> adapter --> libxtcp.so (preloaded) --> tun0
- *        <--frames--       adapter <-- packet socket on the far end of tun0's veth
+ *        <--frames--       adapter <-- packet socket on tun0
+ *        ---frames-->      adapter --> the tun device of tun0
  *
  * It is loaded with RTLD_DEEPBIND, so that its own calls are libc's and its packet socket
  * is the kernel's, whatever is preloaded; the program's calls are looked up in the global
@@ -14,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_packet.h>
+#include <linux/if_tun.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <poll.h>
@@ -28,8 +30,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define FAR_END "far0"        /* the veth's other end; tests/packetdrill/run makes it */
+#define INTERFACE "tun0"      /* tests/packetdrill/run makes it */
 #define RCVBUF (4 << 20)
+#define GRACE_USEC 300
 
 /* What packetdrill has a module fill in; the order is its own. */
 struct calls {
@@ -68,8 +71,7 @@ struct calls {
 	ssize_t (*splice)(void *, int, loff_t *, int, loff_t *, size_t, unsigned);
 };
 
-static int wire = -1;
-static struct ether_header to_near;
+static int tun = -1, tap = -1;
 
 static _Noreturn void die(const char *what)
 {
@@ -165,52 +167,39 @@ static int x_ioctl(void *user, int fd, unsigned long request, ...)
 
 /* ---- frames ---- */
 
-static void mac_of(const char *name, uint8_t mac[ETH_ALEN])
+static void open_tun(void)
 {
 	struct ifreq ifr;
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	memset(&ifr, 0, sizeof(ifr));
-	strncpy(ifr.ifr_name, name, sizeof(ifr.ifr_name) - 1);
-	if (fd < 0 || ioctl(fd, SIOCGIFHWADDR, &ifr))
-		die(name);
-	close(fd);
-	memcpy(mac, ifr.ifr_hwaddr.sa_data, ETH_ALEN);
+	ifr.ifr_flags = IFF_TUN | IFF_NO_PI;
+	strcpy(ifr.ifr_name, INTERFACE);
+	tun = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	if (tun < 0 || ioctl(tun, TUNSETIFF, &ifr))
+		die("/dev/net/tun");
 }
 
-/* xtcp's own address has the MAC that the runner chose. */
-static void near_mac(void)
+static void open_tap(void)
 {
-	const char *text = getenv("XTCP_MAC");
-	uint8_t *m = to_near.ether_dhost;
-
-	if (!text || sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", m, m + 1, m + 2, m + 3, m + 4, m + 5) != 6)
-		die("XTCP_MAC");
-}
-
-static void open_wire(void)
-{
-	struct sockaddr_ll ll = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP) };
+	struct sockaddr_ll ll = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
 	int on = 1, bytes = RCVBUF;
 
-	wire = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_IP));
-	ll.sll_ifindex = (int)if_nametoindex(FAR_END);
-	if (wire < 0 || !ll.sll_ifindex || bind(wire, (struct sockaddr *)&ll, sizeof(ll)))
-		die("the packet socket on " FAR_END);
-	setsockopt(wire, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on));
-	setsockopt(wire, SOL_SOCKET, SO_TIMESTAMP, &on, sizeof(on));
-	setsockopt(wire, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
-	mac_of(FAR_END, to_near.ether_shost);
-	to_near.ether_type = htons(ETHERTYPE_IP);
-	near_mac();
+	tap = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	ll.sll_ifindex = (int)if_nametoindex(INTERFACE);
+	if (tap < 0 || !ll.sll_ifindex || bind(tap, (struct sockaddr *)&ll, sizeof(ll)))
+		die("the packet socket on " INTERFACE);
+	setsockopt(tap, SOL_SOCKET, SO_TIMESTAMP, &on, sizeof(on));
+	setsockopt(tap, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
 }
 
+/* The kernel has dealt with a packet when the write returns; xtcp's thread must first wake up. */
 static int x_frame_send(void *user, const void *packet, size_t len)
 {
-	struct iovec v[2] = { { &to_near, sizeof(to_near) }, { (void *)packet, len } };
-
 	(void)user;
-	return writev(wire, v, 2) < 0 ? -1 : 0;
+	if (write(tun, packet, len) < 0)
+		return -1;
+	usleep(GRACE_USEC);
+	return 0;
 }
 
 static long long stamp_of(struct msghdr *m)
@@ -227,18 +216,18 @@ static long long stamp_of(struct msghdr *m)
 
 static int x_frame_receive(void *user, void *packet, size_t *len, long long *usec)
 {
-	struct ether_header eth;
-	struct iovec v[2] = { { &eth, sizeof(eth) }, { packet, *len } };
+	struct sockaddr_ll from;
+	struct iovec v = { packet, *len };
 	char control[CMSG_SPACE(sizeof(struct timeval))];
-	struct msghdr m = { .msg_iov = v, .msg_iovlen = 2, .msg_control = control,
-			    .msg_controllen = sizeof(control) };
-	ssize_t n = recvmsg(wire, &m, 0);
+	struct msghdr m = { .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &v, .msg_iovlen = 1,
+			    .msg_control = control, .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(tap, &m, 0);
 
 	(void)user;
 	*len = 0;
-	if (n <= (ssize_t)sizeof(eth))
+	if (n <= 0 || from.sll_pkttype != PACKET_OUTGOING)
 		return -1;
-	*len = (size_t)n - sizeof(eth);
+	*len = (size_t)n;
 	*usec = stamp_of(&m);
 	return 0;
 }
@@ -260,7 +249,8 @@ static int x_gettimeofday(void *user, struct timeval *tv, struct timezone *tz)
 static void x_free(void *user)
 {
 	(void)user;
-	close(wire);
+	close(tap);
+	close(tun);
 }
 
 __attribute__((visibility("default"))) void packetdrill_interface_init(const char *flags, struct calls *c);
@@ -270,7 +260,8 @@ void packetdrill_interface_init(const char *flags, struct calls *c)
 	(void)flags;
 	/* What the script runs are the kernel's programs. */
 	unsetenv("LD_PRELOAD");
-	open_wire();
+	open_tun();
+	open_tap();
 	*c = (struct calls){
 		NULL, x_free, x_socket, x_bind, x_listen, x_accept, x_connect, x_read, x_readv, x_recv,
 		x_recvfrom, x_recvmsg, x_write, x_writev, x_send, x_sendto, x_sendmsg, x_fcntl, x_ioctl,

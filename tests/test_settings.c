@@ -147,6 +147,17 @@ static void names_outside_net_ipv4_are_linux_ones(void **state)
 	assert_int_equal(s.min_pmtu, 600);
 }
 
+static void largest_unsigned_number_is_all_there_is(void **state)
+{
+	struct settings s = fresh();
+
+	(void)state;
+	assert_int_equal(settings_set(&s, "tcp_notsent_lowat", "4000"), 0);
+	assert_int_equal(settings_set(&s, "tcp_notsent_lowat", "4294967295"), 0);
+	assert_int_equal(s.tcp_notsent_lowat, -1);
+	assert_int_equal(settings_set(&s, "tcp_sack", "4294967295"), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +171,7 @@ int main(void)
 		cmocka_unit_test(too_few_or_many_numbers_change_nothing),
 		cmocka_unit_test(port_range_reversed_or_privileged_is_einval),
 		cmocka_unit_test(names_outside_net_ipv4_are_linux_ones),
+		cmocka_unit_test(largest_unsigned_number_is_all_there_is),
 	};
 
 	return cmocka_run_group_tests_name("settings", tests, NULL, NULL);

@@ -4,6 +4,8 @@
 # tests of the shim link it too.
 noinst_LTLIBRARIES += libshim.la
 libshim_la_SOURCES = \
+	shim/alloc.c \
+	shim/alloc.h \
 	shim/call.h \
 	shim/call_data.c \
 	shim/call_fd.c \
@@ -50,9 +52,10 @@ libinterpose_la_SOURCES = shim/interpose.c shim/interpose.h shim/interpose_fd.c 
 
 # The preloaded library.
 lib_LTLIBRARIES += libxtcp.la
-libxtcp_la_SOURCES =
+libxtcp_la_SOURCES = shim/wrap.c
 libxtcp_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -Wl,-z,text \
-	-Wl,--exclude-libs,libengine.a
+	-Wl,--exclude-libs,libengine.a \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 libxtcp_la_LIBADD = libinterpose.la libshim.la libengine.la libstack.la libnetif.la $(MNL_LIBS) $(INIH_LIBS) $(CAP_LIBS)
 
 # It is preloaded, never linked against.

@@ -9,8 +9,8 @@
  *   grandchild with a session of its own and no fd but the engine's, so
  *   nobody waits for it; the child between has no exit signal, so nobody hears of
  *   it either.
- * - A signal: the same, but all that may allocate is done by the keeper: the thread may have
- *   been interrupted in malloc().  Then the keeper may hang, and an alarm ends it.
+ * - A signal: the same, but nothing of libc's that may hang is called: the thread may have
+ *   been interrupted in malloc() (ours is alloc.c).  An alarm ends a keeper that hangs nevertheless.
  * - exec: the same, but the keeper first waits for exec's outcome at a pipe that is
  *   closed on exec.  Until then the engine stands still.
  */
@@ -30,6 +30,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "alloc.h"
 #include "eng.h"
 #include "fdtab.h"
 #include "init.h"
@@ -198,10 +199,12 @@ static void before_fork(void)
 	ready_lock();
 	sock_fork_prepare();
 	signal_fork_prepare();
+	alloc_fork_prepare();
 }
 
 static void after_fork_in_parent(void)
 {
+	alloc_fork_done();
 	signal_fork_done();
 	sock_fork_done();
 	ready_unlock();
@@ -243,6 +246,7 @@ static void after_fork_in_child(void)
 	atomic_store(mark, 1);
 	atomic_store(&eng_current, NULL);
 	attached_pid = getpid();
+	alloc_fork_done();
 	signal_fork_done();
 	sock_fork_done();
 	lose_sockets();
@@ -385,10 +389,13 @@ void process_die(void)
 		report(e);
 	list_engines(e, &fds);
 	engine_fork_prepare(e);
+	alloc_fork_prepare();
 	if (!spawn_keeper(&made)) {
+		alloc_fork_done();
 		signal_release();
 		return;
 	}
+	alloc_fork_done();
 	become_keeper(&fds);
 	alarm(HANG_SECONDS);
 	keep(e);
@@ -436,7 +443,7 @@ void process_exec_begin(struct process_exec *x, int dirfd, const char *path)
 	struct engine *e = atomic_load(&eng_current);
 	int ends[2], err = errno;
 	struct process_fds fds;
-	bool made;
+	bool made, is_keeper;
 
 	x->pipe = -1;
 	if (!e || process_is_vfork_child() || (path && *path && faccessat(dirfd, path, X_OK, AT_EACCESS)))
@@ -447,7 +454,10 @@ void process_exec_begin(struct process_exec *x, int dirfd, const char *path)
 	signal_hold();
 	list_engines(e, &fds);
 	engine_fork_prepare(e);
-	if (spawn_keeper(&made))
+	alloc_fork_prepare();
+	is_keeper = spawn_keeper(&made);
+	alloc_fork_done();
+	if (is_keeper)
 		keep_after_exec(e, ends[0], &fds);
 	process_free_own_fds(&fds);
 	syscall(SYS_close, ends[0]);

@@ -115,7 +115,7 @@ tests_test_cc_SOURCES = tests/test_cc.c $(HARNESS)
 # The shim over a fake engine: with the wrappers, so that they are what the tests call.
 SHIM_TEST_SOURCES = tests/fake_engine.c tests/fake_engine.h tests/shim_peer.c tests/shim_peer.h
 SHIM_TEST_LDADD = libinterpose.la libshim.la $(INIH_LIBS) $(CMOCKA_LIBS)
-check_PROGRAMS += tests/test_shim tests/test_shim_ready tests/test_shim_life tests/test_conf
+check_PROGRAMS += tests/test_shim tests/test_shim_ready tests/test_shim_life tests/test_conf tests/test_alloc
 tests_test_shim_SOURCES = tests/test_shim.c $(SHIM_TEST_SOURCES)
 tests_test_shim_LDADD = $(SHIM_TEST_LDADD)
 tests_test_shim_ready_SOURCES = tests/test_shim_ready.c $(SHIM_TEST_SOURCES)
@@ -129,6 +129,8 @@ tests_netns_shim_LDADD = libinterpose.la libshim.la libengine.la libstack.la lib
 	$(INIH_LIBS) $(CMOCKA_LIBS)
 tests_netns_shim_ready_SOURCES = tests/test_shim_ready.c tests/shim_peer.c tests/shim_peer.h tests/shim_wire.c
 tests_netns_shim_ready_LDADD = $(tests_netns_shim_LDADD)
+tests_test_alloc_LDADD = $(SHIM_TEST_LDADD)
+tests_test_alloc_SOURCES = tests/test_alloc.c tests/fake_engine.c tests/fake_engine.h tests/shim_peer.h
 tests_test_conf_LDADD = libconf.la $(INIH_LIBS) $(CMOCKA_LIBS)
 
 # What lets packetdrill test xtcp; see tests/packetdrill/run.

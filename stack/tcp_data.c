@@ -211,7 +211,6 @@ static void check_fin(struct tcp_conn *c, xtime now)
 {
 	if (!c->rcv.has_fin || c->rcv.fin_seq != c->rcv.nxt)
 		return;
-	c->rcv.has_fin = false;
 	c->rcv.nxt++;
 	tcp_fin(c, now);
 }

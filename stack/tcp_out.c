@@ -319,8 +319,7 @@ static void mark_resent(struct tcp_conn *c, struct tx_seg *seg, size_t len, bool
 	c->snd.total_retrans += segs;
 	c->snd.bytes_retrans += len;
 	c->s->counters[CTR_TcpRetransSegs] += segs;
-	/* The time-out runs from the latest transmission of what is oldest. */
-	if (c->snd.rexmit_kind != REXMIT_RTO || (!is_probe && seg->seq == c->snd.una))
+	if (c->snd.rexmit_kind != REXMIT_RTO)
 		tcp_rexmit_set(c, REXMIT_RTO, now + c->rtt.rto_ns);
 }
 
@@ -367,7 +366,12 @@ static bool output_lost(struct tcp_conn *c, struct frame_out *f, xtime now)
 			continue;
 		if (c->loss.ca_state != CA_LOSS)
 			count(c->s, CTR_TcpExtTCPFastRetrans);
-		return retransmit(c, f, i, c->cc.cwnd - flight, false, now);
+		if (!retransmit(c, f, i, c->cc.cwnd - flight, false, now))
+			return false;
+		/* The time-out runs from the latest transmission of what is oldest. */
+		if (!i)
+			tcp_rexmit_set(c, REXMIT_RTO, now + c->rtt.rto_ns);
+		return true;
 	}
 	return false;
 }
@@ -549,7 +553,8 @@ static bool output_new(struct tcp_conn *c, struct frame_out *f, xtime now)
 		seg.flags |= SEG_PSH;
 	if (txq_push(&c->snd.txq, &seg) < 0)
 		return false;
-	event_data_sent(c, now);
+	if (seg.seq != c->snd.q_seq + c->snd.q.len)   /* a FIN alone is no data */
+		event_data_sent(c, now);
 	ret = send_segment(c, f, seg.seq, seg.end, seg.flags & SEG_PSH, mss, &n, now);
 	if (ret < 0) {
 		c->snd.txq.n--;

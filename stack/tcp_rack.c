@@ -107,11 +107,9 @@ void tcp_rack_reorder_fire(struct tcp_conn *c, xtime now)
 		}
 		tcp_want_output(c);
 	}
-	if (c->snd.rexmit_kind != REXMIT_RTO) {
-		/* From the head's own transmission. */
-		c->snd.rexmit_kind = REXMIT_REORDER;
-		tcp_rearm_rto(c, now);
-	}
+	/* From the head's own transmission; if that is what is sent again, it says so itself. */
+	c->snd.rexmit_kind = REXMIT_REORDER;
+	tcp_rearm_rto(c, now);
 }
 
 /* tcp_rack_update_reo_wnd(): DSACKs say that the window was too small. */

@@ -170,6 +170,9 @@ ssize_t tcp_send(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t
 /* What tcp_recvmsg_locked() answers when nothing is readable. */
 static int recv_nothing(struct tcp_conn *c)
 {
+	/* The peer's FIN is the end, whatever came after it (SOCK_DONE). */
+	if (c->rcv.has_fin && seq_lt(c->rcv.fin_seq, c->rcv.nxt))
+		return 0;
 	if (c->err)
 		return take_negative_error(c);
 	if (c->shut & SHUT_RCV_BIT)

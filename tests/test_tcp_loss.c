@@ -191,6 +191,7 @@ static void sack_inside_a_segment_splits_it(void **state)
 	struct rig *t = *state;
 
 	establish_10ms(t, SYN_ACK);
+	t->c->s->set.tcp_min_tso_segs = 64;
 	put(t, 14480);
 	expect(t, "P. 1:14481 ack 1 gso 1448");
 	advance(t, 20 * XTIME_MSEC);
@@ -206,12 +207,13 @@ static void sack_super_frame_lost_whole_is_sent_as_one(void **state)
 	struct rig *t = *state;
 
 	establish_10ms(t, SYN_ACK);
+	t->c->s->set.tcp_min_tso_segs = 64;
 	put(t, 4 * 1448);
 	put(t, 4 * 1448);
 	assert_int_equal(forget(t), 2);
 	advance(t, 20 * XTIME_MSEC);
 	inject(t, ". 1 ack 1 sack 5793:11585");
-	expect(t, ". 1:5793 ack 1 gso 1448");
+	expect(t, "P. 1:5793 ack 1 gso 1448");
 	expect_nothing(t);
 }
 
@@ -260,6 +262,16 @@ static void rack_waits_a_quarter_of_the_rtt_for_stragglers(void **state)
 	expect_nothing(t);
 	expect_cc(t, CA_RECOVERY, 1, 7);
 	assert_int_equal(t->c->loss.lost_out, 8);
+}
+
+static void rack_retransmission_starts_the_timeout_anew(void **state)
+{
+	struct rig *t = *state;
+
+	flight(t, 10);
+	inject(t, ". 1 ack 1 sack 1449:2897");
+	expect_after(t, 4500 * XTIME_USEC, ". 1:1449 ack 1");
+	expect_after(t, t->c->rtt.rto_ns, ". 1:1449 ack 1");
 }
 
 static void rack_straggler_in_time_costs_nothing(void **state)
@@ -682,6 +694,7 @@ int main(void)
 		own(sack_nonsense_is_ignored),
 		own(sack_reneged_is_sent_again),
 		own(rack_waits_a_quarter_of_the_rtt_for_stragglers),
+		own(rack_retransmission_starts_the_timeout_anew),
 		own(rack_straggler_in_time_costs_nothing),
 		own(rack_reordering_seen_needs_time),
 		own(rack_finds_a_lost_retransmission),

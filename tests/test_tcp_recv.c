@@ -275,6 +275,19 @@ static void fin_alone_out_of_order_waits(void **state)
 	assert_int_equal(try_take(t, 10, 0), 0);
 }
 
+/* Linux looks at SOCK_DONE before it looks at sk_err. */
+static void fin_is_the_end_even_after_a_reset(void **state)
+{
+	struct rig *t = *state;
+
+	establish(t, NULL);
+	inject(t, "FP. 1:11 ack 1");
+	take(t, 10);
+	inject(t, "R 12");
+	assert_int_equal(try_take(t, 10, 0), 0);
+	assert_int_equal(tcp_take_error(t->c), EPIPE);
+}
+
 static void data_behind_the_fin_is_ignored(void **state)
 {
 	struct rig *t = *state;
@@ -360,6 +373,20 @@ static void ack_rides_on_the_answer(void **state)
 	put(t, 10);
 	expect(t, "P. 11:21 ack 201");
 	expect_quiet(t, 10 * XTIME_MSEC);
+}
+
+static void ack_after_our_fin_is_quick(void **state)
+{
+	struct rig *t = *state;
+
+	establish(t, NULL);
+	inject(t, "P. 1:101 ack 1");
+	expect(t, ". 1 ack 101");
+	assert_int_equal(tcp_shutdown(t->c, SHUT_WR, t->now), 0);
+	settle(t);
+	expect(t, "F. 1 ack 101");
+	inject(t, "P. 101:201 ack 2");
+	expect(t, ". 2 ack 201");   /* a FIN is no answer: the session is not interactive */
 }
 
 static void ack_of_an_interactive_session_is_delayed(void **state)
@@ -543,11 +570,13 @@ int main(void)
 		own(fin_answered_at_once_is_one_segment),
 		own(fin_out_of_order_waits),
 		own(fin_alone_out_of_order_waits),
+		own(fin_is_the_end_even_after_a_reset),
 		own(data_behind_the_fin_is_ignored),
 		own(data_after_shutdown_read_is_still_taken),
 		own(ack_is_quick_at_first_and_delayed_later),
 		own(ack_of_every_second_full_segment),
 		own(ack_rides_on_the_answer),
+		own(ack_after_our_fin_is_quick),
 		own(ack_of_an_interactive_session_is_delayed),
 		own(window_of_a_small_buffer_closes_and_opens),
 		own(window_does_not_shrink),

@@ -23,6 +23,22 @@ enum cc_event {
 
 enum ca_state { CA_OPEN, CA_DISORDER, CA_CWR, CA_RECOVERY, CA_LOSS };
 
+/* What one ACK tells of the delivery rate (Linux's struct rate_sample). */
+struct rate_sample {
+	xtime prior_time;          /* when what follows was true, 0: nothing is known */
+	uint32_t prior_delivered;  /* segments delivered when the segment left that tells */
+	int32_t delivered;         /* segments since then, -1: no sample */
+	int64_t interval_us;       /* the longer of the two below, -1: no sample */
+	int64_t snd_interval_us, rcv_interval_us;
+	int64_t rtt_us;            /* -1: none */
+	uint32_t losses;           /* segments marked lost by this ACK */
+	uint32_t acked_sacked;     /* segments delivered by it */
+	uint32_t prior_in_flight;  /* before it */
+	uint32_t last_end_seq;
+	bool is_app_limited, is_retrans;
+	bool is_ack_delayed;       /* a lone small segment: the peer may have sat on its ACK */
+};
+
 struct cc_ops {
 	const char *name;
 	void (*init)(struct tcp_conn *c, xtime now);                 /* may be NULL */

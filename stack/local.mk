@@ -69,6 +69,7 @@ libstack_la_SOURCES = \
 	stack/tcp_opt_tcp.c \
 	stack/tcp_out.c \
 	stack/tcp_rack.c \
+	stack/tcp_rate.c \
 	stack/tcp_rtt.c \
 	stack/tcp_timer.c \
 	stack/tcp_tw.c \

@@ -37,6 +37,7 @@ static void conn_init_protocol(struct tcp_conn *c, xtime now)
 	memset(&c->rcv, 0, sizeof(c->rcv));
 	memset(&c->rtt, 0, sizeof(c->rtt));
 	memset(&c->loss, 0, sizeof(c->loss));
+	memset(&c->rate, 0, sizeof(c->rate));
 	ring_init(&c->snd.q);
 	ring_init(&c->rcv.q);
 	ranges_init(&c->rcv.ofo);

@@ -64,7 +64,7 @@ struct clean_state {
 
 /* One segment, or its first part, is acknowledged. */
 static void clean_segment(struct tcp_conn *c, struct ack_info *a, struct clean_state *st,
-                          const struct tx_seg *seg, uint32_t n, bool is_syn, xtime now)
+                          struct tx_seg *seg, uint32_t n, bool is_syn, xtime now)
 {
 	if (seg->flags & SEG_EVER_RETRANS) {
 		a->flag |= FLAG_RETRANS_DATA_ACKED;
@@ -84,6 +84,7 @@ static void clean_segment(struct tcp_conn *c, struct ack_info *a, struct clean_s
 		tcp_rack_advance(c, seg, now);
 	}
 	st->acked += n;
+	tcp_rate_delivered(c, seg, &a->rs);
 	if (is_syn) {
 		a->flag |= FLAG_SYN_ACKED;
 		c->snd.retrans_stamp = 0;
@@ -149,7 +150,7 @@ static void clean_queue(struct tcp_conn *c, struct ack_info *a, seq32 ack, xtime
 	struct tx_queue *q = &c->snd.txq;
 	struct clean_state st = { .first_ackt = XTIME_NEVER, .last_ackt = XTIME_NEVER, .is_whole = true };
 	int64_t seq_rtt = -1, ca_rtt = -1, sack_rtt = -1;
-	bool has_rtt;
+	bool has_rtt, was_sacked = c->loss.sacked_out;
 
 	while (q->n && seq_lt(txq_at(q, 0)->seq, ack)) {
 		struct tx_seg seg = *txq_at(q, 0);
@@ -167,6 +168,9 @@ static void clean_queue(struct tcp_conn *c, struct ack_info *a, seq32 ack, xtime
 	if (st.first_ackt != XTIME_NEVER && !(a->flag & FLAG_RETRANS_DATA_ACKED)) {
 		seq_rtt = us_since(st.first_ackt, now);
 		ca_rtt = us_since(st.last_ackt, now);
+		a->rs.is_ack_delayed = st.acked == 1 && !was_sacked && st.is_whole &&
+			c->snd.una - a->prior_una < c->snd.mss_cache && !(a->flag & (FLAG_CA_ALERT | FLAG_SYN_ACKED)) &&
+			a->rs.prior_delivered + 1 == c->loss.delivered;
 	}
 	if (a->first_sackt != XTIME_NEVER) {
 		sack_rtt = us_since(a->first_sackt, now);
@@ -248,6 +252,8 @@ static void sack_segment(struct tcp_conn *c, struct ack_info *a, uint32_t i, boo
 			a->first_sackt = seg->sent;
 		a->last_sackt = seg->sent;
 	}
+	tcp_rate_delivered(c, seg, &a->rs);
+	seg->delivered_at = 0;
 	tcp_mark_sacked(c, seg);
 	a->flag |= FLAG_DATA_SACKED;
 	c->loss.delivered += tcp_seg_count(c, seg);
@@ -368,6 +374,7 @@ static void ack_flight(struct tcp_conn *c, struct ack_info *a, const struct tcp_
 		neigh_confirm(c->s, c->rt.iface, c->rt.next_hop, now);
 	a->acked_sacked = c->loss.delivered - a->prior_delivered;
 	a->lost = c->loss.lost - a->prior_lost;
+	tcp_rate_gen(c, a, now);
 	tcp_cong_control(c, a, now);
 }
 

@@ -63,8 +63,12 @@ struct tx_seg {
 	seq32 seq, end;        /* SYN and FIN count as one each */
 	uint16_t mss;          /* payload per segment when it was sent: its unit of count */
 	uint8_t flags;         /* SEG_* */
+	bool is_app_limited;   /* it left when the program had not given enough (tcp_rate.c) */
+	uint32_t delivered;    /* loss.delivered when it left */
 	xtime sent;            /* last transmission */
 	xtime first_sent;      /* first transmission */
+	xtime delivered_at;    /* rate.delivered_at when it left; 0: it tells no rate */
+	xtime flight_start;    /* rate.first_tx when it left */
 };
 struct tx_queue {
 	struct tx_seg *v;      /* v[first .. first+n), ascending, contiguous; owned */
@@ -276,6 +280,16 @@ struct tcp_conn {
 		uint32_t lost;        /* segments ever marked lost (Linux tp->lost) */
 	} loss;
 
+	/* Delivery rate (tcp_rate.c). */
+	struct {
+		xtime delivered_at;   /* when loss.delivered grew last (Linux delivered_mstamp) */
+		xtime first_tx;       /* start of the send phase that is measured (first_tx_mstamp) */
+		uint32_t app_limited; /* loss.delivered up to which samples are too low, 0: none is */
+		uint32_t delivered;   /* the latest sample: segments ... */
+		uint32_t interval_us; /* ... in this time, 0: no sample yet */
+		bool is_app_limited;
+	} rate;
+
 	/* Congestion control. */
 	struct {
 		const struct cc_ops *ops;
@@ -419,6 +433,7 @@ struct ack_info {
 	seq32 reord;             /* lowest segment that was delivered out of order */
 	bool has_reord;
 	uint32_t lost;
+	struct rate_sample rs;   /* of the delivery rate */
 };
 
 /* tcp_ack(): 1 good, 0 old, -1 drop and say nothing, else a counter to drop under. */
@@ -463,6 +478,18 @@ void tcp_remove_reno_sacks(struct tcp_conn *c, uint32_t acked);
 void tcp_cwnd_restart_check(struct tcp_conn *c, xtime now);
 void tcp_cwnd_validate(struct tcp_conn *c, bool is_limited, xtime now);
 void tcp_set_ca_state(struct tcp_conn *c, enum ca_state st, xtime now);
+
+/* ---- tcp_rate.c ---- */
+/* A segment leaves, before it is counted as in flight. */
+void tcp_rate_sent(struct tcp_conn *c, struct tx_seg *seg, xtime now);
+/* It has been delivered, seen for the first time now. */
+void tcp_rate_delivered(struct tcp_conn *c, struct tx_seg *seg, struct rate_sample *rs);
+/* The sample of one ACK is complete. */
+void tcp_rate_gen(struct tcp_conn *c, struct ack_info *a, xtime now);
+/* The program writes: was the path idle for want of data? */
+void tcp_rate_check_app_limited(struct tcp_conn *c);
+/* bytes/s of the latest sample (tcp_compute_delivery_rate()). */
+uint64_t tcp_delivery_rate(const struct tcp_conn *c);
 
 void tcp_rtt_init(struct tcp_conn *c);
 /* An RTT sample in microseconds (RFC 6298, tcp_rtt_estimator). */

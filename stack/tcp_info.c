@@ -2,8 +2,8 @@
 /*
  * tcp_info.c - TCP_INFO: each field means what it means in Linux's tcp_get_info().
  *
- * Not counted here, and 0: the times spent busy or limited, the delivery rate,
- * received duplicates and ECN marks.
+ * Not counted here, and 0: the times spent busy or limited, received duplicates and
+ * ECN marks.
  */
 #include "tcp_info.h"
 
@@ -100,4 +100,6 @@ void tcp_get_info(const struct tcp_conn *c, struct tcp_info_abi *i, xtime now)
 	info_times(c, i, now);
 	info_sizes(c, i);
 	info_counts(c, i);
+	i->delivery_rate = tcp_delivery_rate(c);
+	i->rate_flags = c->rate.is_app_limited;
 }

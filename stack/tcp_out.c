@@ -229,8 +229,12 @@ void tcp_syn_sent_now(struct tcp_conn *c, xtime now)
 
 		first->sent = now;
 		first->flags |= SEG_EVER_RETRANS;
+		if (c->state == TCP_SYN_SENT)
+			tcp_rate_sent(c, first, now);
 		return;
 	}
+	if (c->state == TCP_SYN_SENT)   /* a SYN-ACK is a request's in Linux */
+		tcp_rate_sent(c, &seg, now);
 	if (txq_push(&c->snd.txq, &seg) < 0)
 		return;
 	c->loss.packets_out = 1;
@@ -307,6 +311,7 @@ static void mark_resent(struct tcp_conn *c, struct tx_seg *seg, size_t len, bool
 
 	seg->flags |= SEG_EVER_RETRANS;
 	seg->sent = now;
+	tcp_rate_sent(c, seg, now);
 	if (!is_probe) {
 		if (!(seg->flags & SEG_RETRANS))
 			c->loss.retrans_out += segs;
@@ -551,6 +556,7 @@ static bool output_new(struct tcp_conn *c, struct frame_out *f, xtime now)
 	                        .sent = now, .first_sent = now };
 	if (new_has_psh(c, seg.end))
 		seg.flags |= SEG_PSH;
+	tcp_rate_sent(c, &seg, now);
 	if (txq_push(&c->snd.txq, &seg) < 0)
 		return false;
 	if (seg.seq != c->snd.q_seq + c->snd.q.len)   /* a FIN alone is no data */
@@ -606,6 +612,7 @@ static bool output_probe(struct tcp_conn *c, struct frame_out *f, xtime now)
 	if (!len)
 		return output_bare(c, f, c->snd.una - 1, OUT_PROBE | OUT_KEEPALIVE, now);
 	seg.flags = SEG_PSH;   /* tcp_write_wakeup() */
+	tcp_rate_sent(c, &seg, now);
 	if (txq_push(&c->snd.txq, &seg) < 0)
 		return false;
 	ret = send_segment(c, f, seg.seq, seg.end, true, mss, &n, now);

@@ -154,6 +154,7 @@ ssize_t tcp_send(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t
 	if (!room)
 		return -EAGAIN;
 	tcp_cwnd_restart_check(c, now);
+	tcp_rate_check_app_limited(c);
 	n = ring_append_iov(&c->snd.q, iov, iovcnt, skip, room);
 	if (n < 0)
 		return n;

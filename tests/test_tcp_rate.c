@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_tcp_rate.c - the delivery rate of TCP_INFO, and what is sent at a rate: two stacks over
+ * links whose rate is known.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "sim.h"
+#include "stack/tcp_info.h"
+
+#define MBIT UINT64_C(1000000)
+
+struct path {
+	struct sim m;
+	struct sim_flow f;
+};
+
+static void path_open(struct path *p, uint64_t bits, xtime delay, uint64_t bytes)
+{
+	sim_init(&p->m, 1, true, NULL);
+	for (int i = 0; i < 2; i++)
+		p->m.link[i] = (struct sim_link){ .rate = bits, .delay = delay };
+	sim_flow_open(&p->m, &p->f, 80, bytes, 0);
+}
+
+/* Until the peer has got so much. */
+static void run_until(struct path *p, uint64_t got)
+{
+	while (p->f.got[1] < got)
+		assert_false(sim_run(&p->m, &p->f, 1, 100 * XTIME_USEC));
+}
+
+static struct tcp_info_abi info(const struct path *p)
+{
+	struct tcp_info_abi i;
+
+	tcp_get_info(p->f.c[0], &i, p->m.now);
+	return i;
+}
+
+/* Payload bytes/s of a link of so many bit/s. */
+static double payload_rate(uint64_t bits)
+{
+	return (double)bits / 8 * 1448 / 1514;
+}
+
+static void bulk_rate_is_that_of_the_link(void **state)
+{
+	static const uint64_t rates[] = { MBIT, 10 * MBIT, 100 * MBIT };
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_LEN(rates); k++) {
+		struct path p;
+		struct tcp_info_abi i;
+		double want = payload_rate(rates[k]);
+
+		path_open(&p, rates[k], XTIME_MSEC, 64000000);
+		run_until(&p, 1000000);
+		i = info(&p);
+		assert_false(i.rate_flags & 1);
+		if ((double)i.delivery_rate < 0.97 * want || (double)i.delivery_rate > 1.01 * want)
+			fail_msg("%llu bytes/s, the link has %.0f", (unsigned long long)i.delivery_rate, want);
+		sim_fini(&p.m);
+	}
+}
+
+/* Whatever bursts ACKs come in: a sample of the path is never more than the path has. */
+static void rate_never_exceeds_the_link(void **state)
+{
+	struct path p;
+
+	(void)state;
+	path_open(&p, 50 * MBIT, 5 * XTIME_MSEC, 64000000);
+	p.m.link[0].loss = 0.01;
+	p.m.link[1].reorder = 0.5;
+	p.m.link[1].reorder_by = 5 * XTIME_MSEC;
+	for (uint64_t got = 10000; got < 2000000; got += 10000) {
+		run_until(&p, got);
+		assert_true((double)info(&p).delivery_rate <= 1.01 * payload_rate(50 * MBIT));
+	}
+	sim_fini(&p.m);
+}
+
+static void little_to_send_is_app_limited(void **state)
+{
+	struct path p;
+	struct tcp_info_abi i;
+
+	(void)state;
+	path_open(&p, 100 * MBIT, 5 * XTIME_MSEC, 2000);
+	run_until(&p, 2000);
+	p.f.total[0] = 1;   /* the flow writes no more */
+	sim_run(&p.m, &p.f, 1, 100 * XTIME_MSEC);
+	i = info(&p);
+	assert_true(i.rate_flags & 1);
+	assert_true(i.delivery_rate > 0 && (double)i.delivery_rate < 0.1 * payload_rate(100 * MBIT));
+	sim_fini(&p.m);
+}
+
+/* Two segments after a bulk transfer are no news of the path. */
+static void app_limited_sample_does_not_lower_the_rate(void **state)
+{
+	struct path p;
+	uint64_t rate;
+	char buf[2000] = { 0 };
+	struct iovec iov = { buf, sizeof(buf) };
+
+	(void)state;
+	path_open(&p, 100 * MBIT, 5 * XTIME_MSEC, UINT64_MAX);
+	run_until(&p, 4000000);
+	p.f.total[0] = p.f.sent[0];
+	p.f.is_shut[0] = true;
+	sim_run(&p.m, &p.f, 1, XTIME_SEC);
+	rate = info(&p).delivery_rate;
+	assert_true((double)rate > 0.9 * payload_rate(100 * MBIT));
+	for (int k = 0; k < 5; k++) {
+		assert_int_equal(tcp_send(p.f.c[0], &iov, 1, 0, 0, p.m.now), sizeof(buf));
+		sim_step(&p.m, p.m.now + XTIME_MSEC);
+		for (int n = 0; n < 100; n++)
+			sim_step(&p.m, p.m.now + 10 * XTIME_MSEC);
+	}
+	assert_int_equal(info(&p).delivery_rate, rate);
+	assert_false(info(&p).rate_flags & 1);
+	sim_fini(&p.m);
+}
+
+static void closed_socket_has_no_rate(void **state)
+{
+	struct sim m;
+	struct tcp_conn *c;
+	struct tcp_info_abi i;
+
+	(void)state;
+	sim_init(&m, 1, true, NULL);
+	c = tcp_open(m.s[0], m.now);
+	tcp_get_info(c, &i, m.now);
+	assert_int_equal(i.delivery_rate, 0);
+	assert_int_equal(i.rate_flags, 0);
+	sim_fini(&m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bulk_rate_is_that_of_the_link),
+		cmocka_unit_test(rate_never_exceeds_the_link),
+		cmocka_unit_test(little_to_send_is_app_limited),
+		cmocka_unit_test(app_limited_sample_does_not_lower_the_rate),
+		cmocka_unit_test(closed_socket_has_no_rate),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

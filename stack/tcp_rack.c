@@ -151,14 +151,19 @@ bool tcp_schedule_tlp(struct tcp_conn *c, xtime now)
 	return true;
 }
 
+/* One probe at a time: while another one is out, the time-out of what is oldest is next. */
 void tcp_tlp_fire(struct tcp_conn *c, xtime now)
 {
-	if (!c->loss.tlp_out && c->loss.packets_out) {
-		c->snd.out |= OUT_TLP;
-		tcp_want_output(c);
+	if (!c->loss.packets_out)
+		return;
+	if (c->loss.tlp_out) {
+		c->snd.rexmit_kind = REXMIT_TLP;
+		tcp_rearm_rto(c, now);
+		return;
 	}
-	if (c->loss.packets_out)
-		tcp_rexmit_set(c, REXMIT_RTO, now + c->rtt.rto_ns);
+	c->snd.out |= OUT_TLP;
+	tcp_want_output(c);
+	tcp_rexmit_set(c, REXMIT_RTO, now + c->rtt.rto_ns);
 }
 
 /* tcp_process_tlp_ack(): did the probe repair a loss? */

@@ -424,6 +424,24 @@ static void tlp_of_one_segment_waits_for_a_delayed_ack(void **state)
 	expect_after(t, 191250 * XTIME_USEC, "P. 2897:4345 ack 1");
 }
 
+static void tlp_is_alone(void **state)
+{
+	struct rig *t = *state;
+	xtime sent;
+
+	establish_10ms(t, SYN_ACK);
+	put(t, 5792);
+	forget(t);
+	expect_after(t, 22 * XTIME_MSEC, "P. 4345:5793 ack 1");
+	sent = t->now;
+	advance(t, 20 * XTIME_MSEC);
+	inject(t, ". 1 ack 4345");
+	expect_nothing(t);
+	/* No second probe: its time finds the time-out of the segment due, a moment later. */
+	expect_after(t, t->c->rtt.rto_ns - (t->now - sent) + XTIME_USEC, "P. 4345:5793 ack 1");
+	assert_int_equal(t->c->loss.ca_state, CA_LOSS);
+}
+
 static void tlp_that_repaired_a_loss_halves_cwnd(void **state)
 {
 	struct rig *t = *state;
@@ -704,6 +722,7 @@ int main(void)
 		own(reno_data_is_no_duplicate),
 		own(tlp_sends_the_last_segment_again),
 		own(tlp_of_one_segment_waits_for_a_delayed_ack),
+		own(tlp_is_alone),
 		own(tlp_that_repaired_a_loss_halves_cwnd),
 		own(tlp_that_was_not_needed_costs_nothing),
 		own(tlp_prefers_new_data),

@@ -53,6 +53,7 @@ static int lowest_own;            /* of the engine's fds */
 
 bool process_is_vfork_child(void)
 {
+	process_was_cloned();
 	return attached_pid && getpid() != attached_pid;
 }
 

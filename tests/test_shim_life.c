@@ -408,6 +408,12 @@ static void fork_leaves_sockets_to_the_parent(void **state)
 	assert_int_equal(wait_for(pid), 0);
 	assert_int_equal(send(fd, "abc", 3, 0), 3);
 	assert_int_equal(recv(peer, buf, 10, 0), 3);
+	pid = _Fork();
+	if (pid == 0)
+		_exit(close(fd) == 0 && open("/dev/zero", O_RDONLY) == fd && read(fd, buf, 10) == 10 ? 0 : 1);
+	assert_int_equal(wait_for(pid), 0);
+	assert_int_equal(send(fd, "abc", 3, 0), 3);
+	assert_int_equal(recv(peer, buf, 10, 0), 3);
 	close(fd);
 	close(peer);
 	side_close(&s);

@@ -478,19 +478,50 @@ static void file_calls_are_linux_s(void **state)
 	compare_sides(file_steps);
 }
 
+struct receiver {
+	int fd;
+	_Atomic pid_t tid;       /* 0 until it runs */
+};
+
 static void *recv_in_thread(void *arg)
 {
-	return (void *)recv(*(int *)arg, buf, 10, 0);
+	struct receiver *r = arg;
+
+	r->tid = gettid();
+	return (void *)recv(r->fd, buf, 10, 0);
+}
+
+/* The state letter of /proc/self/task/TID/stat: 'S' once the thread sleeps. */
+static char thread_state(pid_t tid)
+{
+	char path[64], line[256] = "", *p;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)tid);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	p = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
+	fclose(f);
+	return p ? p[2] : '?';
+}
+
+/* On a busy machine it takes a thread more than a moment to get as far as its sleep. */
+static void wait_until_it_sleeps(struct receiver *r)
+{
+	for (int i = 0; i < 100 && (!r->tid || thread_state(r->tid) != 'S'); i++)
+		side_settle();
+	side_settle();
 }
 
 static void closing_steps(struct side *s)
 {
 	int peer, fd = side_connected(s, 0, &peer);
+	struct receiver rcv = { .fd = fd };
 	pthread_t t;
 	void *r;
 
-	pthread_create(&t, NULL, recv_in_thread, &fd);
-	side_settle();
+	pthread_create(&t, NULL, recv_in_thread, &rcv);
+	wait_until_it_sleeps(&rcv);
 	NOTE(close(fd));
 	side_settle();
 	note_result(s, "peer hears nothing yet", recv(peer, buf, 1, MSG_DONTWAIT));

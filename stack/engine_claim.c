@@ -20,7 +20,8 @@
 #include "guard.h"
 #include "sys.h"
 
-#define CLAIM_BATCH_MAX 64
+#define CLAIM_BATCH_MAX 64u
+#define CLAIM_SHARE 128u        /* no more than one in so many of the range at once */
 #define CLAIM_FAST XTIME_SEC    /* claims closer together than this grow the batch */
 #define RETRY_EVERY XTIME_SEC   /* how often refused ports are worth asking for again */
 
@@ -71,11 +72,15 @@ static unsigned choose(struct engine *e, ip4 addr, uint16_t port, uint16_t ports
 	return n;
 }
 
+/* A scarce range isn't claimed ahead: the kernel's programs need ports of it too. */
 static void grow_batch(struct engine *e)
 {
+	const struct settings *set = stack_settings(e->stack);
+	unsigned range = (unsigned)(set->ip_local_port_max - set->ip_local_port_min);
+	unsigned most = MIN(MAX(range / CLAIM_SHARE, 1u), CLAIM_BATCH_MAX);
 	bool is_fast = e->claimed_at && e->now - e->claimed_at < CLAIM_FAST;
 
-	e->claim_batch = is_fast ? MIN(2 * e->claim_batch, CLAIM_BATCH_MAX) : 1;
+	e->claim_batch = is_fast ? MIN(2 * e->claim_batch, most) : 1;
 	e->claimed_at = e->now;
 }
 

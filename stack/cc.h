@@ -50,6 +50,14 @@ struct cc_ops {
 	/* acked segments with an RTT sample in us (-1: none); may be NULL. */
 	void (*pkts_acked)(struct tcp_conn *c, uint32_t acked, int64_t rtt_us, xtime now);
 	uint32_t (*undo_cwnd)(struct tcp_conn *c);                   /* cwnd when a loss was spurious */
+	/* Instead of cong_avoid and of the window's reduction in recovery: after every ACK the
+	 * algorithm sets cwnd, and cc.pacing_rate, from a sample.  May be NULL. */
+	void (*cong_control)(struct tcp_conn *c, const struct rate_sample *rs, xtime now);
+	uint32_t (*min_tso_segs)(const struct tcp_conn *c);          /* least burst; may be NULL */
+	bool needs_pacing;                                           /* data leaves at cc.pacing_rate */
+	uint8_t sndbuf_windows;                                      /* the send buffer's, 0: two */
+	/* TCP_CC_INFO: at most 20 bytes, how many; may be NULL. */
+	size_t (*get_info)(const struct tcp_conn *c, void *buf);
 };
 
 extern const struct cc_ops cc_reno, cc_cubic;

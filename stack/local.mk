@@ -68,6 +68,7 @@ libstack_la_SOURCES = \
 	stack/tcp_opt_sock.c \
 	stack/tcp_opt_tcp.c \
 	stack/tcp_out.c \
+	stack/tcp_pace.c \
 	stack/tcp_rack.c \
 	stack/tcp_rate.c \
 	stack/tcp_rtt.c \

@@ -196,7 +196,8 @@ struct tcp_conn {
 		uint32_t total_rto;
 		xtime retrans_stamp;  /* first retransmission of the current trouble, 0: none */
 		xtime probes_tstamp;
-		xtime pace_at;        /* next transmission allowed */
+		xtime pace_at;        /* before it no data leaves, where it is paced */
+		bool is_pace_held;    /* something waits for that */
 		uint64_t bytes_sent, bytes_retrans, bytes_acked;
 		uint32_t segs_out, data_segs_out, total_retrans;
 		seq32 urg_up;         /* urgent pointer */
@@ -365,7 +366,6 @@ void tcp_init_metrics(struct tcp_conn *c, xtime now);
 uint32_t tcp_select_window(struct tcp_conn *c);
 uint32_t tcp_window_free(const struct tcp_conn *c);       /* __tcp_select_window() */
 uint32_t tcp_win_from_space(uint32_t space);
-uint64_t tcp_pacing_rate(const struct tcp_conn *c);        /* bytes/s */
 void tcp_sndbuf_expand(struct tcp_conn *c);
 void tcp_rcv_space_adjust(struct tcp_conn *c, xtime now);
 uint32_t tcp_receive_window(const struct tcp_conn *c);    /* advertised and still open */
@@ -478,6 +478,17 @@ void tcp_remove_reno_sacks(struct tcp_conn *c, uint32_t acked);
 void tcp_cwnd_restart_check(struct tcp_conn *c, xtime now);
 void tcp_cwnd_validate(struct tcp_conn *c, bool is_limited, xtime now);
 void tcp_set_ca_state(struct tcp_conn *c, enum ca_state st, xtime now);
+
+/* ---- tcp_pace.c ---- */
+uint64_t tcp_pacing_rate(const struct tcp_conn *c);        /* bytes/s, ~0: none */
+bool tcp_is_paced(const struct tcp_conn *c);
+xtime tcp_pacing_delay(const struct tcp_conn *c, xtime now);   /* until data may leave */
+/* Must data wait?  If so, the timer will ask for output. */
+bool tcp_pacing_holds(struct tcp_conn *c, xtime now);
+void tcp_pacing_sent(struct tcp_conn *c, size_t len, xtime now);
+void tcp_pacing_fire(struct tcp_conn *c);
+/* Segments of one frame of new data, at most `most`. */
+uint32_t tcp_burst_segs(const struct tcp_conn *c, uint32_t mss, uint32_t most);
 
 /* ---- tcp_rate.c ---- */
 /* A segment leaves, before it is counted as in flight. */

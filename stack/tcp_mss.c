@@ -273,20 +273,3 @@ void tcp_rcv_space_adjust(struct tcp_conn *c, xtime now)
 	c->rcv.space_seq = c->rcv.copied;
 	c->rcv.space_time = now;
 }
-
-/* tcp_update_pacing_rate(): what would send the window in an RTT, with room to grow; nobody
- * waits for it unless the algorithm asks for pacing. */
-uint64_t tcp_pacing_rate(const struct tcp_conn *c)
-{
-	uint64_t rate = (uint64_t)c->snd.mss_cache * (XTIME_SEC / XTIME_USEC);
-
-	if (c->cc.pacing_rate)
-		return c->cc.pacing_rate;
-	if (!conn_in(c, ~(ST(CLOSE) | ST(LISTEN) | ST(SYN_SENT))))
-		return UINT64_MAX;
-	rate = rate * (c->cc.cwnd < c->cc.ssthresh / 2 ? 200 : 120) / 100;
-	rate *= MAX(c->cc.cwnd, c->loss.packets_out);
-	if (c->rtt.srtt8_us)
-		rate = rate * 8 / c->rtt.srtt8_us;
-	return MIN(rate, c->opt.max_pacing_rate);
-}

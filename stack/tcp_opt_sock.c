@@ -261,7 +261,6 @@ SET(set_busy_poll_budget)
 	return in->val < 0 || in->val > UINT16_MAX ? -EINVAL : 0;
 }
 
-/* Segments are not paced at a rate that the program sets: only "no limit" can be kept. */
 SET(set_max_pacing_rate)
 {
 	uint64_t rate = in->val == -1 ? UINT64_MAX : (uint32_t)in->val;
@@ -269,9 +268,8 @@ SET(set_max_pacing_rate)
 	(void)o;
 	if (in->len == sizeof(rate))
 		memcpy(&rate, in->p, sizeof(rate));
-	if (rate != UINT64_MAX)
-		return -ENOPROTOOPT;
 	c->opt.max_pacing_rate = rate;
+	tcp_want_output(c);   /* what waited may go by now */
 	return 0;
 }
 

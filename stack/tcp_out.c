@@ -193,6 +193,8 @@ static int send_segment(struct tcp_conn *c, struct frame_out *f, seq32 seq, seq3
 	event_ack_sent(c);
 	count_segment(c, len, mss);
 	c->snd.bytes_sent += len;
+	if (len)
+		tcp_pacing_sent(c, len, now);
 	return 0;
 }
 
@@ -278,18 +280,6 @@ static uint32_t max_segs(const struct tcp_conn *c, uint32_t mss)
 	return segs ? segs : 1;
 }
 
-/* tcp_tso_autosize(): the segments of one new frame, a millisecond of the rate at which we
- * send, and more the nearer the peer is. */
-static uint32_t autosize_segs(const struct tcp_conn *c, uint32_t mss)
-{
-	uint32_t most = max_segs(c, mss), far = c->rtt.min_us >> 9;
-	uint64_t bytes = tcp_pacing_rate(c) >> 10;
-
-	if (far < 32)
-		bytes += c->s->ifaces[c->rt.iface].gso_max >> far;
-	return (uint32_t)MIN(MAX(bytes / mss, (uint64_t)c->s->set.tcp_min_tso_segs), (uint64_t)most);
-}
-
 /* Makes segment idx no larger than `limit` bytes and, when it is the first, than a
  * window that has shrunk: 0 or -ENOMEM. */
 static int fit_segment(struct tcp_conn *c, uint32_t idx, uint32_t limit, uint32_t mss)
@@ -362,7 +352,8 @@ static bool output_lost(struct tcp_conn *c, struct frame_out *f, xtime now)
 	struct tx_queue *q = &c->snd.txq;
 	uint32_t flight = tcp_in_flight(c);
 
-	if (c->loss.hold_lost || c->loss.lost_out <= c->loss.retrans_out || flight >= c->cc.cwnd)
+	if (c->loss.hold_lost || c->loss.lost_out <= c->loss.retrans_out || flight >= c->cc.cwnd ||
+	    tcp_pacing_holds(c, now))
 		return false;
 	for (uint32_t i = 0; i < q->n; i++) {
 		struct tx_seg *seg = txq_at(q, i);
@@ -488,7 +479,7 @@ static uint32_t new_data_len(struct tcp_conn *c, uint32_t mss, xtime now)
 	const struct tx_mark *mark;
 
 	if (flight < cwnd)
-		mark_grow(c, MIN(cwnd - flight, autosize_segs(c, mss)) * mss);
+		mark_grow(c, MIN(cwnd - flight, tcp_burst_segs(c, mss, max_segs(c, mss))) * mss);
 	mark = mark_first(c);
 	if (seq_gt(c->snd.nxt, data_end))
 		avail = 0;
@@ -514,12 +505,12 @@ static uint32_t new_data_len(struct tcp_conn *c, uint32_t mss, xtime now)
 	if (!avail)
 		return wnd ? 1 : 0;
 	room = (uint32_t)MIN((uint64_t)(cwnd - flight) * mss, (uint64_t)wnd);
-	len = MIN(MIN(avail, room), autosize_segs(c, mss) * mss);
+	len = MIN(MIN(avail, room), tcp_burst_segs(c, mss, max_segs(c, mss)) * mss);
 	if (len % mss && (len == avail || len == wnd) && !is_probe && (is_tail || len > mss) && nagle_holds(c))
 		len -= len % mss;
 	else if (len % mss && len != avail && len != wnd)
 		len -= len % mss;
-	if (!len)
+	if (!len || (!is_probe && tcp_pacing_holds(c, now)))
 		return 0;
 	if (!is_probe && should_defer(c, room, mss, avail, is_tail, now)) {
 		tcp_cwnd_validate(c, room < wnd, now);
@@ -712,7 +703,7 @@ bool tcp_output(struct tcp_conn *c, struct frame_out *f, xtime now)
 	if (!has_frame) {
 		list_remove(&c->out_link);
 		/* Data that can't leave and nothing in flight that would bring an ACK. */
-		if (!list_is_linked(&c->neigh_wait))
+		if (!list_is_linked(&c->neigh_wait) && !c->snd.is_pace_held)
 			tcp_check_probe(c, now);
 	}
 	tcp_timer_update(c);

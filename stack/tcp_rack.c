@@ -144,6 +144,7 @@ bool tcp_schedule_tlp(struct tcp_conn *c, xtime now)
 	} else {
 		wait = TCP_RTO_INITIAL;
 	}
+	wait += tcp_pacing_delay(c, now);
 	rto_at = txq_at(&c->snd.txq, 0)->sent + c->rtt.rto_ns;
 	if (rto_at > now)
 		wait = xtime_min(wait, rto_at - now);

@@ -28,6 +28,8 @@ void tcp_timer_update(struct tcp_conn *c)
 	if (c->state != TCP_CLOSE) {
 		at = xtime_min(c->snd.rexmit_at, c->rcv.delack_at);
 		at = xtime_min(at, c->keep_at);
+		if (c->snd.is_pace_held)
+			at = xtime_min(at, c->snd.pace_at);
 	}
 	timer_set(&c->s->timers, &c->timer, at);
 }
@@ -418,6 +420,8 @@ void tcp_timer(struct tcp_conn *c, xtime now)
 	}
 	if (c->snd.rexmit_at <= now)
 		rexmit_fire(c, now);
+	if (c->snd.is_pace_held && c->snd.pace_at <= now)
+		tcp_pacing_fire(c);
 	if (c->keep_at <= now) {
 		c->keep_at = XTIME_NEVER;
 		keep_fire(c, now);

@@ -128,6 +128,69 @@ static void app_limited_sample_does_not_lower_the_rate(void **state)
 	sim_fini(&p.m);
 }
 
+/* ---- pacing ---- */
+
+/* SO_MAX_PACING_RATE: the program's bytes leave at that rate. */
+static void program_sets_the_rate(void **state)
+{
+	static const uint64_t rates[] = { 50000, 1000000, 20000000 };   /* bytes/s */
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_LEN(rates); k++) {
+		struct path p;
+		xtime start;
+		uint64_t got;
+		double rate;
+
+		path_open(&p, 1000 * MBIT, 5 * XTIME_MSEC, UINT64_MAX);
+		assert_int_equal(tcp_setopt(p.f.c[0], SOL_SOCKET, SO_MAX_PACING_RATE, &rates[k], sizeof(rates[k]),
+		                            false, p.m.now), 0);
+		run_until(&p, 30000);
+		start = p.m.now;
+		got = p.f.got[1];
+		sim_run(&p.m, &p.f, 1, 2 * XTIME_SEC);
+		rate = (double)(p.f.got[1] - got) * 1e9 / (double)(p.m.now - start);
+		if (rate < 0.97 * (double)rates[k] || rate > 1.03 * (double)rates[k])
+			fail_msg("%.0f bytes/s, set to %llu", rate, (unsigned long long)rates[k]);
+		assert_int_equal(info(&p).max_pacing_rate, rates[k]);
+		assert_int_equal(info(&p).pacing_rate, rates[k]);
+		assert_int_equal(stack_counters(p.m.s[0])[CTR_TcpRetransSegs], 0);
+		sim_fini(&p.m);
+	}
+}
+
+/* A paced sender never needs more than a small queue. */
+static void paced_bursts_fit_a_small_queue(void **state)
+{
+	uint64_t rate = 1150000;   /* the link has room for 1,195,508 */
+	struct path p;
+
+	(void)state;
+	path_open(&p, 10 * MBIT, 20 * XTIME_MSEC, UINT64_MAX);
+	p.m.link[0].queue = 16 * 1514;
+	tcp_setopt(p.f.c[0], SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof(rate), false, p.m.now);
+	sim_run(&p.m, &p.f, 1, 5 * XTIME_SEC);
+	assert_int_equal(p.m.link[0].dropped, 0);
+	assert_true(p.f.got[1] > 5 * 1000000);
+	sim_fini(&p.m);
+}
+
+static void lifted_limit_is_not_waited_for(void **state)
+{
+	uint64_t rate = 2000, none = UINT64_MAX;
+	struct path p;
+
+	(void)state;
+	path_open(&p, 100 * MBIT, XTIME_MSEC, 1000000);
+	tcp_setopt(p.f.c[0], SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof(rate), false, p.m.now);
+	assert_false(sim_run(&p.m, &p.f, 1, XTIME_SEC));
+	assert_true(p.f.got[1] < 25000);
+	tcp_setopt(p.f.c[0], SOL_SOCKET, SO_MAX_PACING_RATE, &none, sizeof(none), false, p.m.now);
+	assert_true(sim_run(&p.m, &p.f, 1, 5 * XTIME_SEC));
+	assert_int_equal(p.f.got[1], 1000000);
+	sim_fini(&p.m);
+}
+
 static void closed_socket_has_no_rate(void **state)
 {
 	struct sim m;
@@ -150,6 +213,9 @@ int main(void)
 		cmocka_unit_test(rate_never_exceeds_the_link),
 		cmocka_unit_test(little_to_send_is_app_limited),
 		cmocka_unit_test(app_limited_sample_does_not_lower_the_rate),
+		cmocka_unit_test(program_sets_the_rate),
+		cmocka_unit_test(paced_bursts_fit_a_small_queue),
+		cmocka_unit_test(lifted_limit_is_not_waited_for),
 		cmocka_unit_test(closed_socket_has_no_rate),
 	};
 

@@ -314,7 +314,8 @@ static void mark_resent(struct tcp_conn *c, struct tx_seg *seg, size_t len, bool
 	c->snd.total_retrans += segs;
 	c->snd.bytes_retrans += len;
 	c->s->counters[CTR_TcpRetransSegs] += segs;
-	if (c->snd.rexmit_kind != REXMIT_RTO)
+	/* What RACK wants to look at soon comes first; it leads to a time-out again. */
+	if (c->snd.rexmit_kind != REXMIT_RTO && c->snd.rexmit_kind != REXMIT_REORDER)
 		tcp_rexmit_set(c, REXMIT_RTO, now + c->rtt.rto_ns);
 }
 
@@ -365,7 +366,7 @@ static bool output_lost(struct tcp_conn *c, struct frame_out *f, xtime now)
 		if (!retransmit(c, f, i, c->cc.cwnd - flight, false, now))
 			return false;
 		/* The time-out runs from the latest transmission of what is oldest. */
-		if (!i)
+		if (!i && c->snd.rexmit_kind != REXMIT_REORDER)
 			tcp_rexmit_set(c, REXMIT_RTO, now + c->rtt.rto_ns);
 		return true;
 	}

@@ -274,6 +274,27 @@ static void rack_retransmission_starts_the_timeout_anew(void **state)
 	expect_after(t, t->c->rtt.rto_ns, ". 1:1449 ack 1");
 }
 
+/* What goes out at once must not put off the look at what may be late. */
+static void rack_timer_survives_a_retransmission(void **state)
+{
+	struct rig *t = *state;
+
+	establish_10ms(t, "S. 0 ack 1 win 65535 mss 1460 sackOK wscale 7");
+	put(t, 14600);
+	advance(t, 240 * XTIME_MSEC);
+	forget(t);
+	inject(t, ". 1 ack 1461");
+	assert_int_equal(forget(t), 2);
+	advance(t, 10 * XTIME_MSEC);
+	inject(t, ". 1 ack 4381");
+	assert_int_equal(forget(t), 4);
+	advance(t, 10 * XTIME_MSEC);
+	t->c->loss.reord_seen = true;
+	inject(t, ". 1 ack 4381 sack 7301:8761");
+	expect(t, ". 10221:11681 ack 1");
+	expect_after(t, 4500 * XTIME_USEC, ". 4381:5841 ack 1");
+}
+
 static void rack_straggler_in_time_costs_nothing(void **state)
 {
 	struct rig *t = *state;
@@ -713,6 +734,7 @@ int main(void)
 		own(sack_reneged_is_sent_again),
 		own(rack_waits_a_quarter_of_the_rtt_for_stragglers),
 		own(rack_retransmission_starts_the_timeout_anew),
+		own(rack_timer_survives_a_retransmission),
 		own(rack_straggler_in_time_costs_nothing),
 		own(rack_reordering_seen_needs_time),
 		own(rack_finds_a_lost_retransmission),

@@ -11,7 +11,7 @@
 
 struct tcp_conn;
 
-#define CC_PRIV_SIZE 104   /* bytes, as in Linux */
+#define CC_PRIV_SIZE 128   /* bytes: Linux has 104, its times are narrower */
 #define CC_NAME_MAX 16
 
 enum cc_event {
@@ -60,7 +60,7 @@ struct cc_ops {
 	size_t (*get_info)(const struct tcp_conn *c, void *buf);
 };
 
-extern const struct cc_ops cc_reno, cc_cubic;
+extern const struct cc_ops cc_reno, cc_cubic, cc_bbr;
 
 /* By name, NULL when there is none. */
 const struct cc_ops *cc_find(const char *name);

@@ -7,7 +7,7 @@
 
 #include "tcp_impl.h"
 
-static const struct cc_ops *const cc_all[] = { &cc_cubic, &cc_reno };
+static const struct cc_ops *const cc_all[] = { &cc_cubic, &cc_reno, &cc_bbr };
 
 const struct cc_ops *cc_find(const char *name)
 {

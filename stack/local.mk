@@ -5,6 +5,7 @@ noinst_LTLIBRARIES += libstack.la
 libstack_la_SOURCES = \
 	stack/base.h \
 	stack/cc.h \
+	stack/cc_bbr.c \
 	stack/cc_cubic.c \
 	stack/cc_reno.c \
 	stack/conntab.c \

@@ -60,6 +60,7 @@ static void conn_init_protocol(struct tcp_conn *c, xtime now)
 	c->cc.is_cwnd_limited = false;
 	c->cc.cwnd_stamp = now;
 	memset(c->cc.priv, 0, sizeof(c->cc.priv));
+	c->cc.pacing_rate = 0;
 	c->has_route = false;
 	tcp_rtt_init(c);
 }

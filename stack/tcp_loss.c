@@ -258,6 +258,8 @@ void tcp_cwnd_reduction(struct tcp_conn *c, uint32_t newly, uint32_t lost, unsig
 
 void tcp_end_cwnd_reduction(struct tcp_conn *c, xtime now)
 {
+	if (c->cc.ops->cong_control)
+		return;
 	if (c->cc.ssthresh < TCP_CWND_INFINITE && (c->loss.ca_state == CA_CWR || c->loss.undo_on)) {
 		c->cc.cwnd = c->cc.ssthresh;
 		c->cc.cwnd_stamp = now;
@@ -497,7 +499,9 @@ void tcp_cong_control(struct tcp_conn *c, struct ack_info *a, xtime now)
 	unsigned raise = c->loss.reordering > (uint32_t)c->s->set.tcp_reordering ? FLAG_FORWARD_PROGRESS
 	                                                                         : FLAG_DATA_ACKED;
 
-	if (in_cwnd_reduction(c)) {
+	if (c->cc.ops->cong_control) {
+		c->cc.ops->cong_control(c, &a->rs, now);
+	} else if (in_cwnd_reduction(c)) {
 		tcp_cwnd_reduction(c, a->acked_sacked, a->lost, a->flag);
 	} else if (a->flag & raise) {
 		c->cc.ops->cong_avoid(c, c->snd.una, a->acked_sacked, now);
@@ -515,7 +519,7 @@ void tcp_cwnd_restart_check(struct tcp_conn *c, xtime now)
 	uint32_t cwnd = c->cc.cwnd;
 
 	if (!c->s->set.tcp_slow_start_after_idle || c->loss.packets_out || !c->snd.lsndtime ||
-	    idle <= c->rtt.rto_ns)
+	    c->cc.ops->cong_control || idle <= c->rtt.rto_ns)
 		return;
 	if (c->cc.ops->event)
 		c->cc.ops->event(c, CC_EV_CWND_RESTART, now);
@@ -558,6 +562,7 @@ void tcp_cwnd_validate(struct tcp_conn *c, bool is_limited, xtime now)
 		return;
 	}
 	c->cc.cwnd_used = MAX(c->cc.cwnd_used, c->loss.packets_out);
-	if (c->s->set.tcp_slow_start_after_idle && now - c->cc.cwnd_stamp >= c->rtt.rto_ns)
+	if (c->s->set.tcp_slow_start_after_idle && now - c->cc.cwnd_stamp >= c->rtt.rto_ns &&
+	    !c->cc.ops->cong_control)
 		cwnd_application_limited(c, now);
 }

@@ -297,6 +297,7 @@ SET(set_congestion)
 		return 0;
 	c->cc.ops = ops;
 	memset(c->cc.priv, 0, sizeof(c->cc.priv));
+	c->cc.pacing_rate = 0;
 	if (!conn_in(c, ST(CLOSE) | ST(LISTEN)) && ops->init)
 		ops->init(c, in->now);
 	return 0;
@@ -357,12 +358,11 @@ GET(get_info)
 	return sizeof(v->info);
 }
 
-/* Neither reno nor cubic have anything to tell. */
+/* What the algorithm tells: reno and cubic nothing. */
 GET(get_cc_info)
 {
 	UNUSED_GET();
-	(void)v;
-	return 0;
+	return c->cc.ops->get_info ? (int)c->cc.ops->get_info(c, v->bytes) : 0;
 }
 
 static const struct sockopt rows[] = {

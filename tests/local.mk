@@ -55,6 +55,8 @@ check_PROGRAMS += tests/test_tcp_opt
 tests_test_tcp_opt_SOURCES = tests/test_tcp_opt.c tests/tcp_opt_linux.def tests/sim.c tests/sim.h
 check_PROGRAMS += tests/test_tcp_rate
 tests_test_tcp_rate_SOURCES = tests/test_tcp_rate.c tests/sim.c tests/sim.h
+check_PROGRAMS += tests/test_cc_bbr
+tests_test_cc_bbr_SOURCES = tests/test_cc_bbr.c tests/sim.c tests/sim.h
 check_PROGRAMS += tests/test_sim
 tests_test_sim_SOURCES = tests/test_sim.c tests/sim.c tests/sim.h
 

@@ -132,10 +132,10 @@ void tcp_mark_lost(struct tcp_conn *c, struct tx_seg *seg)
 	seg_account(c, seg, -1);
 	if (!(seg->flags & SEG_LOST) || seg->flags & SEG_RETRANS)
 		c->loss.lost += tcp_seg_count(c, seg);
-	if (seg->flags & SEG_LOST)
-		seg->flags &= (uint8_t)~SEG_RETRANS;   /* the retransmission is lost, too */
-	else
-		seg->flags |= SEG_LOST;
+	/* With a retransmission in flight, that is what is lost.  (Linux keeps the mark when an
+	 * undo has taken the other away, and counts the next retransmission twice.) */
+	seg->flags |= SEG_LOST;
+	seg->flags &= (uint8_t)~SEG_RETRANS;
 	seg_account(c, seg, 1);
 }
 

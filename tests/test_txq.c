@@ -150,6 +150,12 @@ static void txq_lost_twice_is_one_loss_of_the_retransmission(void **state)
 	assert_int_equal(c->loss.lost, 4);
 	assert_int_equal(c->loss.lost_out, 2);
 	assert_int_equal(c->loss.retrans_out, 0);
+	seg->flags = SEG_RETRANS;   /* an undo took the mark away */
+	c->loss.lost_out = 0;
+	c->loss.retrans_out = 2;
+	tcp_mark_lost(c, seg);
+	assert_int_equal(c->loss.lost_out, 2);
+	assert_int_equal(c->loss.retrans_out, 0);
 	tcp_mark_sacked(c, seg);
 	assert_int_equal(c->loss.lost_out, 0);
 	assert_int_equal(c->loss.sacked_out, 2);

@@ -339,6 +339,11 @@ void tcp_data_queue(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t 
 		out_of_window(c, CTR_tcp_out_of_window);
 		return;
 	}
+	if (c->rcv.has_fin && seq_lt(c->rcv.fin_seq, c->rcv.nxt)) {
+		/* It begins with what is known and goes on behind the FIN, where nothing is. */
+		out_of_window(c, CTR_tcp_out_of_window);
+		return;
+	}
 	if (len && !seq_lt(seq, limit)) {
 		out_of_window(c, CTR_tcp_rcv_full);
 		return;

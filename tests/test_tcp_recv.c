@@ -301,6 +301,21 @@ static void data_behind_the_fin_is_ignored(void **state)
 	assert_int_equal(tcp_inq(t->c), 100);
 }
 
+static void data_across_the_fin_adds_nothing(void **state)
+{
+	struct rig *t = *state;
+
+	establish(t, NULL);
+	inject(t, "FP. 1:101 ack 1");
+	advance(t, XTIME_SEC);
+	forget(t);
+	inject(t, "P. 51:112 ack 1");
+	expect(t, ". 1 ack 102");
+	assert_int_equal(tcp_inq(t->c), 100);
+	take(t, 100);
+	assert_int_equal(try_take(t, 1, 0), 0);
+}
+
 static void data_after_shutdown_read_is_still_taken(void **state)
 {
 	struct rig *t = *state;
@@ -572,6 +587,7 @@ int main(void)
 		own(fin_alone_out_of_order_waits),
 		own(fin_is_the_end_even_after_a_reset),
 		own(data_behind_the_fin_is_ignored),
+		own(data_across_the_fin_adds_nothing),
 		own(data_after_shutdown_read_is_still_taken),
 		own(ack_is_quick_at_first_and_delayed_later),
 		own(ack_of_every_second_full_segment),

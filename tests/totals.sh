@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# totals.sh DIRECTORY: sums up the logs that `make check` left below it: cmocka's tests, the
+# totals.sh DIRECTORY: sums up the logs that `make check` left in that build directory: cmocka's tests, the
 # checks of scripts (ok, not ok), automake's results; the last line is the sum of all.  A test
 # program that skips or dies without a count of its own counts as one.
 set -u
 cd "$1" || exit 1
 shopt -s nullglob globstar
-for trs in **/*.trs; do
+for trs in tests/**/*.trs; do
 	log=${trs%.trs}.log
 	result=$(sed -n 's/^:global-test-result: //p' "$trs")
 	echo "@ $result $(grep -q '^\[==========\]' "$log" && echo cmocka || echo script)"

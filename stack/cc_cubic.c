@@ -167,6 +167,17 @@ static void cubic_event(struct tcp_conn *c, enum cc_event ev, xtime now)
 	ca->epoch_start = MIN(ca->epoch_start + idle, now);
 }
 
+/* hystart_ack_delay(): what the peer's merging of segments and our own super-frames may add to
+ * the length of a train of ACKs: four super-frames at the rate at which we send, 1 ms at most.
+ * Without it slow start would end at once where the round trip is tens of microseconds. */
+static uint32_t hystart_ack_delay_us(const struct tcp_conn *c)
+{
+	uint64_t rate = tcp_pacing_rate(c);
+	uint64_t burst = (uint64_t)c->s->ifaces[c->rt.iface].gso_max * 4 * (XTIME_SEC / XTIME_USEC);
+
+	return rate ? (uint32_t)MIN(burst / rate, UINT64_C(1000)) : 0;
+}
+
 /* HyStart: leave slow start when ACK trains or delays say that the pipe is full. */
 static void hystart_update(struct tcp_conn *c, uint32_t delay_us, xtime now)
 {
@@ -175,9 +186,15 @@ static void hystart_update(struct tcp_conn *c, uint32_t delay_us, xtime now)
 
 	if (seq_gt(c->snd.una, ca->end_seq))
 		hystart_reset(c, now);
+	if (c->cc.cwnd < HYSTART_LOW_WINDOW)
+		return;
 	if ((now - ca->last_ack) / XTIME_USEC <= HYSTART_ACK_DELTA_US) {
 		ca->last_ack = now;
-		if ((now - ca->round_start) / XTIME_USEC > ca->delay_min_us >> 1) {
+		thresh = ca->delay_min_us + hystart_ack_delay_us(c);
+		/* Pacing alone spreads a window over half a round trip. */
+		if (!tcp_is_paced(c))
+			thresh >>= 1;
+		if ((now - ca->round_start) / XTIME_USEC > thresh) {
 			ca->has_found = true;
 			c->cc.ssthresh = c->cc.cwnd;
 			return;
@@ -209,7 +226,7 @@ static void cubic_pkts_acked(struct tcp_conn *c, uint32_t acked, int64_t rtt_us,
 	delay = (uint32_t)MAX(rtt_us, 1);
 	if (!ca->delay_min_us || ca->delay_min_us > delay)
 		ca->delay_min_us = delay;
-	if (!ca->has_found && c->cc.cwnd < c->cc.ssthresh && c->cc.cwnd >= HYSTART_LOW_WINDOW)
+	if (!ca->has_found && c->cc.cwnd < c->cc.ssthresh)
 		hystart_update(c, delay, now);
 }
 

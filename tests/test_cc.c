@@ -307,6 +307,35 @@ static void hystart_leaves_slow_start_when_the_delay_rises(void **state)
 	assert_true(t->c->cc.cwnd < 200);
 }
 
+/* Four super-frames' time is no sign of a full pipe: 226 us at this rate. */
+static void hystart_short_path_stays_in_slow_start(void **state)
+{
+	struct rig *t = *state;
+
+	conn(t, &cc_cubic, 20, TCP_CWND_INFINITE);
+	t->s->ifaces[t->c->rt.iface].gso_max = 65535;
+	t->c->rtt.srtt8_us = 50 * 8;
+	t->c->state = TCP_ESTABLISHED;   /* it has a pacing rate */
+	round_trip(t, 50 * XTIME_USEC);
+	round_trip(t, 50 * XTIME_USEC);
+	t->c->state = TCP_CLOSE;
+	assert_int_equal(t->c->cc.ssthresh, TCP_CWND_INFINITE);
+	assert_int_equal(t->c->cc.cwnd, 80);
+}
+
+/* Of a round trip of 20 ms it takes away a tenth of a millisecond. */
+static void hystart_train_of_half_a_round_trip_ends_slow_start(void **state)
+{
+	struct rig *t = *state;
+
+	conn(t, &cc_cubic, 64, TCP_CWND_INFINITE);
+	t->c->rtt.srtt8_us = 20000 * 8;
+	t->c->state = TCP_ESTABLISHED;
+	round_trip(t, 20 * XTIME_MSEC);
+	t->c->state = TCP_CLOSE;
+	assert_in_range(t->c->cc.ssthresh, 64 + 32, 64 + 36);
+}
+
 static void hystart_steady_delay_stays_in_slow_start(void **state)
 {
 	struct rig *t = *state;
@@ -349,6 +378,8 @@ int main(void)
 		own(cubic_epoch_moves_with_an_idle_time),
 		own(cubic_timeout_forgets_the_epoch),
 		own(hystart_leaves_slow_start_when_the_delay_rises),
+		own(hystart_short_path_stays_in_slow_start),
+		own(hystart_train_of_half_a_round_trip_ends_slow_start),
 		own(hystart_steady_delay_stays_in_slow_start),
 		own(hystart_small_windows_are_left_alone),
 	};

@@ -36,6 +36,13 @@ int call_dup2(int from, int to, int flags, bool is_dup3);
 /* ---- data (call_data.c) ---- */
 
 ssize_t call_send(struct sock *s, const struct iovec *iov, int cnt, int flags);
+/* The address counts with MSG_FASTOPEN only. */
+ssize_t call_sendto(struct sock *s, const struct iovec *iov, int cnt, int flags, const struct sockaddr *addr,
+		    socklen_t len);
+/* connect() with bytes for the SYN: how many went into *copied, then as connect().  addr NULL: of a
+ * connect() that was put off. */
+int call_fastopen(struct sock *s, const struct sockaddr *addr, socklen_t len, const struct iovec *iov, int cnt,
+		  int flags, size_t *copied);
 /* *rflags, when not NULL, gets MSG_OOB and the like. */
 ssize_t call_recv(struct sock *s, const struct iovec *iov, int cnt, int flags, int *rflags);
 ssize_t call_sendmsg(struct sock *s, const struct msghdr *msg, int flags);

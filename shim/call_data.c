@@ -141,14 +141,13 @@ static void raise_sigpipe(void)
 }
 
 /* What is done when nothing more can be; an error counts only if nothing was sent. */
-static ssize_t send_loop(struct sock *s, const struct iovec *iov, int cnt, size_t len, int flags)
+static ssize_t send_loop(struct sock *s, const struct iovec *iov, int cnt, size_t len, int flags, size_t done)
 {
 	xtime deadline = 0;
 	bool waits = call_may_block(s, flags);
 	int down = (flags & SEND_FLAGS) | (waits ? 0 : MSG_DONTWAIT);
 	struct engine_watch w = { .s = s->es, .events = POLLOUT };
 	uint32_t revents = 0;
-	size_t done = 0;
 	ssize_t r;
 
 	for (;;) {
@@ -170,20 +169,36 @@ static ssize_t send_loop(struct sock *s, const struct iovec *iov, int cnt, size_
 	}
 }
 
-ssize_t call_send(struct sock *s, const struct iovec *iov, int cnt, int flags)
+/* Whether this call has to make the connection. */
+static bool is_opening(struct sock *s, int flags)
 {
-	ssize_t len = total(iov, cnt, false), r;
+	return atomic_load(&s->is_deferred) ||
+	       (flags & MSG_FASTOPEN && atomic_load(&s->state) != SOCK_CONNECTED);
+}
+
+ssize_t call_sendto(struct sock *s, const struct iovec *iov, int cnt, int flags, const struct sockaddr *addr,
+		    socklen_t addr_len)
+{
+	ssize_t len = total(iov, cnt, false), r = 0;
+	size_t done = 0;
 
 	if (len < 0)
 		return len;
-	if (flags & MSG_FASTOPEN) {
-		log_once(LOG_WARNING, "MSG_FASTOPEN is not supported yet; it fails with EOPNOTSUPP");
-		return -EOPNOTSUPP;
+	if (is_opening(s, flags)) {
+		r = call_fastopen(s, addr, addr_len, iov, cnt, flags, &done);
+		if (r == -EINPROGRESS && done)
+			return (ssize_t)done;
 	}
-	r = send_loop(s, iov, cnt, (size_t)len, flags);
+	if (!r || r == -EISCONN)
+		r = done && done == (size_t)len ? len : send_loop(s, iov, cnt, (size_t)len, flags, done);
 	if (r == -EPIPE && !(flags & MSG_NOSIGNAL))
 		raise_sigpipe();
 	return r;
+}
+
+ssize_t call_send(struct sock *s, const struct iovec *iov, int cnt, int flags)
+{
+	return call_sendto(s, iov, cnt, flags, NULL, 0);
 }
 
 /* The address is ignored on a connected socket, control messages for AF_UNIX are too. */
@@ -191,7 +206,7 @@ ssize_t call_sendmsg(struct sock *s, const struct msghdr *msg, int flags)
 {
 	int r = msg ? check_vector(msg->msg_iov, msg->msg_iovlen, -EMSGSIZE) : -EFAULT;
 
-	return r ? r : call_send(s, msg->msg_iov, (int)msg->msg_iovlen, flags);
+	return r ? r : call_sendto(s, msg->msg_iov, (int)msg->msg_iovlen, flags, msg->msg_name, msg->msg_namelen);
 }
 
 int call_sendmmsg(struct sock *s, struct mmsghdr *v, unsigned n, int flags)

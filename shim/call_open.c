@@ -151,10 +151,13 @@ static int start_connect(struct sock *s, const struct sockaddr_in *a, socklen_t 
 		return -EAFNOSUPPORT;
 	ready_reset(s);
 	r = eng_connect(s, a);
-	if (r)
+	if (r < 0)
 		return r;
+	atomic_store(&s->is_deferred, r > 0);
 	atomic_store(&s->state, SOCK_CONNECTING);
 	ready_opened(s);
+	if (r > 0)
+		return 0;
 	/* As in Linux, which holds the socket's lock until here: an answer that is quicker than
 	 * the call is not its result. */
 	if (!call_may_block(s, 0))
@@ -178,10 +181,44 @@ int call_connect(struct sock *s, const struct sockaddr *addr, socklen_t len)
 	case SOCK_LISTENING:
 		return -EISCONN;
 	case SOCK_CONNECTING:
-		return finish_connect(s, -EALREADY);
+		return atomic_load(&s->is_deferred) ? -EISCONN : finish_connect(s, -EALREADY);
 	default:
 		return start_connect(s, &a, len);
 	}
+}
+
+/* tcp_sendmsg_fastopen(). */
+int call_fastopen(struct sock *s, const struct sockaddr *addr, socklen_t len, const struct iovec *iov, int cnt,
+		  int flags, size_t *copied)
+{
+	bool is_deferred = atomic_load(&s->is_deferred);
+	struct sockaddr_in a;
+	int r = check_addr(addr, len, &a);
+
+	*copied = 0;
+	if (r)
+		return r;
+	if (len >= sizeof(a.sin_family) && a.sin_family == AF_UNSPEC)
+		return -EOPNOTSUPP;
+	if (!is_deferred && atomic_load(&s->state) == SOCK_CONNECTING) {
+		r = eng_connect_result(s);
+		if (!r)
+			atomic_store(&s->state, SOCK_CONNECTED);
+		return r ? r : -EISCONN;
+	}
+	if (!is_deferred && len < sizeof(a))
+		return -EINVAL;
+	if (!is_deferred && a.sin_family != AF_INET)
+		return -EAFNOSUPPORT;
+	if (!is_deferred)
+		ready_reset(s);
+	r = eng_fastopen(s, is_deferred ? NULL : &a, iov, cnt, call_may_block(s, flags), copied);
+	if (r < 0)
+		return r;
+	atomic_store(&s->is_deferred, false);
+	atomic_store(&s->state, SOCK_CONNECTING);
+	ready_opened(s);
+	return call_may_block(s, flags) ? finish_connect(s, -EINPROGRESS) : -EINPROGRESS;
 }
 
 /* ---- listen and accept ---- */
@@ -218,7 +255,7 @@ static int wait_for_conn(struct sock *s, engine_sock *conn)
 
 int call_accept(struct sock *s, struct sockaddr *addr, socklen_t *len, int flags)
 {
-	struct sockaddr_in peer;
+	struct sockaddr_in peer = { .sin_port = 0 };
 	engine_sock es;
 	struct sock *conn;
 	int fd, r;
@@ -238,6 +275,9 @@ int call_accept(struct sock *s, struct sockaddr *addr, socklen_t *len, int flags
 	}
 	atomic_store(&conn->state, SOCK_CONNECTED);
 	r = addr ? eng_peername(conn, &peer) : 0;
+	/* accept() tells the address of a connection that has ended, too (inet_getname()). */
+	if (r == -ENOTCONN && peer.sin_port)
+		r = 0;
 	if (!r && addr)
 		r = give_addr(&peer, addr, len);
 	if (r) {

@@ -87,6 +87,12 @@ int eng_connect(struct sock *s, const struct sockaddr_in *a)
 	DOWN(s, int, engine_connect(e, s->es, a));
 }
 
+int eng_fastopen(struct sock *s, const struct sockaddr_in *a, const struct iovec *iov, int cnt, bool waits,
+		 size_t *copied)
+{
+	DOWN(s, int, engine_fastopen(e, s->es, a, iov, cnt, waits, copied));
+}
+
 int eng_connect_result(struct sock *s)
 {
 	DOWN(s, int, engine_connect_result(e, s->es));

@@ -19,6 +19,8 @@ bool eng_has_ended(void);
 int eng_socket(engine_sock *es);
 int eng_bind(struct sock *s, const struct sockaddr_in *a);
 int eng_connect(struct sock *s, const struct sockaddr_in *a);
+int eng_fastopen(struct sock *s, const struct sockaddr_in *a, const struct iovec *iov, int cnt, bool waits,
+		 size_t *copied);
 int eng_connect_result(struct sock *s);
 int eng_disconnect(struct sock *s);
 int eng_listen(struct sock *s, int backlog);

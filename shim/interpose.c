@@ -136,7 +136,7 @@ EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, __CONST_SO
 	struct iovec iov = { (void *)(uintptr_t)buf, len };
 	struct sock *s = fdtab_get(fd);
 
-	return s ? interpose_done(s, call_send(s, &iov, 1, flags))
+	return s ? interpose_done(s, call_sendto(s, &iov, 1, flags, addr.__sockaddr__, alen))
 		 : REAL(sendto)(fd, buf, len, flags, addr, alen);
 }
 

@@ -44,6 +44,7 @@ struct sock {
 	_Atomic int rcvlowat;
 	_Atomic uint8_t state;   /* enum sock_state */
 	_Atomic bool is_nonblock;   /* the file's O_NONBLOCK as we saw it set last */
+	_Atomic bool is_deferred;   /* connect() waits for data (TCP_FASTOPEN_CONNECT) */
 	bool is_bound;           /* by bind() */
 	bool is_reaped;          /* engine_shut() was called */
 

@@ -81,6 +81,11 @@ int engine_socket(struct engine *e, engine_sock *s);
 int engine_bind(struct engine *e, engine_sock s, const struct sockaddr_in *a, bool may_low);
 /* 0: under way, wait for TCP_EV_CONNECTED (or report EINPROGRESS). */
 int engine_connect(struct engine *e, engine_sock s, const struct sockaddr_in *a);
+/* 1: put off until there is data for the SYN (TCP_FASTOPEN_CONNECT).  engine_fastopen() is the same
+ * with bytes for the SYN, of which *copied were taken; a NULL: of a connect() that was put off;
+ * waits: the caller will wait to send the rest. */
+int engine_fastopen(struct engine *e, engine_sock s, const struct sockaddr_in *a, const struct iovec *iov,
+                    int iovcnt, bool waits, size_t *copied);
 int engine_connect_result(struct engine *e, engine_sock s);
 int engine_disconnect(struct engine *e, engine_sock s);
 int engine_listen(struct engine *e, engine_sock s, int backlog);

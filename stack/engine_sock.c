@@ -240,6 +240,25 @@ int engine_connect(struct engine *e, engine_sock s, const struct sockaddr_in *a)
 	return done(e, slot, r);
 }
 
+/* With a NULL: the connect() that was put off (TCP_FASTOPEN_CONNECT). */
+int engine_fastopen(struct engine *e, engine_sock s, const struct sockaddr_in *a, const struct iovec *iov,
+		    int iovcnt, bool waits, size_t *copied)
+{
+	struct slot *slot = enter(e, s);
+	int r = -EBADF;
+
+	if (slot && a)
+		r = tcp_fastopen_ask(slot->conn, iov, iovcnt, waits);
+	else if (slot)
+		r = tcp_fastopen_start(slot->conn, iov, iovcnt, waits, e->now);
+	done(e, slot, 0);
+	if (!r && a)
+		r = engine_connect(e, s, a);
+	slot = enter(e, s);
+	*copied = slot ? tcp_fastopen_copied(slot->conn) : 0;
+	return seen(e, slot, r);
+}
+
 int engine_connect_result(struct engine *e, engine_sock s)
 {
 	struct slot *slot = enter(e, s);
@@ -382,8 +401,7 @@ int engine_peername(struct engine *e, engine_sock s, struct sockaddr_in *a)
 
 	if (slot) {
 		r = tcp_peername(slot->conn, &addr, &port);
-		if (!r)
-			fill_name(a, addr, port);
+		fill_name(a, addr, port);   /* also with -ENOTCONN: accept() wants it */
 	}
 	return seen(e, slot, r);
 }

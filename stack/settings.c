@@ -57,6 +57,8 @@ void settings_default(struct settings *s)
 {
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		store(s, &table[i], table[i].def);
+	s->has_fastopen_key = false;
+	memset(s->fastopen_key, 0, sizeof(s->fastopen_key));
 }
 
 static const struct setting *find(const char *name)
@@ -121,6 +123,40 @@ static bool parse_number(const char **pp, int64_t *v)
 	return !*p || *pp != p;
 }
 
+static int hex_digit(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *p = c ? strchr(digits, c | 0x20) : NULL;
+
+	return p ? (int)(p - digits) : -1;
+}
+
+/* proc_tcp_fastopen_key(): x-x-x-x, each of at most eight digits. */
+static int set_fastopen_key(struct settings *s, const char *value)
+{
+	uint32_t key[4] = { 0 };
+	int word = 0, n = 0;
+
+	for (; *value; value++) {
+		int d = hex_digit(*value);
+
+		if (*value == '-' && n && word < 3) {
+			word++;
+			n = 0;
+		} else if (d >= 0 && n < 8) {
+			key[word] = key[word] << 4 | (uint32_t)d;
+			n++;
+		} else {
+			return -EINVAL;
+		}
+	}
+	if (word != 3 || !n)
+		return -EINVAL;
+	memcpy(s->fastopen_key, key, sizeof(key));
+	s->has_fastopen_key = true;
+	return 0;
+}
+
 /* The rules between settings. */
 static bool is_consistent(const struct settings *s)
 {
@@ -132,8 +168,11 @@ int settings_set(struct settings *s, const char *name, const char *value)
 {
 	const struct setting *t[VALUES_MAX];
 	struct settings changed = *s;
-	int n = resolve(name, t);
+	int n;
 
+	if (!strcmp(without(name, "ipv4."), "tcp_fastopen_key"))
+		return set_fastopen_key(s, value);
+	n = resolve(name, t);
 	if (!n)
 		return -ENOENT;
 	for (int i = 0; i < n; i++) {

@@ -12,6 +12,9 @@ struct settings {
 #define SETTING(name, def, lo, hi) int32_t name;
 #include "settings.def"
 #undef SETTING
+	/* tcp_fastopen_key: four words in hexadecimal, parted by hyphens. */
+	uint32_t fastopen_key[4];
+	bool has_fastopen_key;   /* false: a random one */
 };
 
 void settings_default(struct settings *s);

@@ -39,6 +39,8 @@ static struct siphash_key derive_key(const uint8_t secret[32], uint64_t purpose)
 
 static void init_fields(struct stack *s, const struct stack_config *cfg, xtime now)
 {
+	struct siphash_key key_tfo;
+
 	s->set = cfg->settings;
 	s->now = now;
 	s->key_isn = derive_key(cfg->secret, 1);
@@ -52,6 +54,8 @@ static void init_fields(struct stack *s, const struct stack_config *cfg, xtime n
 	list_init(&s->neigh_changed);
 	list_init(&s->conns);
 	list_init(&s->tws);
+	key_tfo = derive_key(cfg->secret, 6);
+	tcp_fastopen_init(s, &key_tfo);
 }
 
 struct stack *stack_new(const struct stack_config *cfg, xtime now)
@@ -91,6 +95,7 @@ void stack_free(struct stack *s)
 	if (!s)
 		return;
 	tcp_free_all(s);
+	tcp_fastopen_fini(s);
 	conntab_fini(&s->tab);
 	frags_free(s);
 	pmtus_free(s->pmtus);

@@ -69,6 +69,10 @@ struct stack {
 	struct list conns;                /* struct tcp_conn.all_link: every socket */
 	struct list tws;                  /* struct tcp_tw.link: TIME-WAIT, oldest first */
 
+	struct list tfo_peers;            /* servers' Fast Open cookies (tcp_fastopen.c) */
+	uint32_t ntfo_peers;
+	struct siphash_key key_tfo;       /* of our own cookies */
+
 	uint32_t norphan, ntw, nconn;
 	uint32_t nfinwait2;               /* of ntw: still waiting for the peer's FIN */
 	uint32_t challenge_left;          /* tcp_challenge_ack_limit in this second */
@@ -102,6 +106,8 @@ void tcp_neigh_done(struct stack *s, struct neigh *n, int err, xtime now);
  * seq.  mtu: of a "fragmentation needed", else 0. */
 void tcp_icmp(struct stack *s, const struct tuple *t, seq32 seq, uint8_t type, uint8_t code,
               uint32_t mtu, xtime now);
+void tcp_fastopen_init(struct stack *s, const struct siphash_key *random);
+void tcp_fastopen_fini(struct stack *s);
 /* Frees every socket and TIME-WAIT remainder. */
 void tcp_free_all(struct stack *s);
 /* An address was removed or a route changed: connections look up their route again. */

@@ -500,7 +500,9 @@ uint32_t tcp_events(struct tcp_conn *c)
 		ev |= POLLHUP;
 	if (c->shut & SHUT_RCV_BIT)
 		ev |= POLLIN | POLLRDNORM | POLLRDHUP;
-	if (!conn_in(c, ST(SYN_SENT) | ST(SYN_RECV))) {
+	if (c->state == TCP_SYN_SENT && c->fo.is_deferred)
+		ev |= POLLOUT | POLLWRNORM;
+	if (!conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)) || c->fo.is_child) {
 		if (conn_is_readable(c))
 			ev |= POLLIN | POLLRDNORM;
 		if (c->shut & SHUT_SND_BIT || conn_is_writable(c))
@@ -524,9 +526,7 @@ void tcp_sockname(const struct tcp_conn *c, ip4 *addr, uint16_t *port)
 int tcp_peername(const struct tcp_conn *c, ip4 *addr, uint16_t *port)
 {
 	/* inet_getname(): a port is set and the state is not CLOSED, nor SYN-SENT. */
-	if (!c->ent.t.rport || conn_in(c, ST(CLOSE) | ST(SYN_SENT) | ST(LISTEN)))
-		return -ENOTCONN;
 	*addr = c->ent.t.raddr;
 	*port = c->ent.t.rport;
-	return 0;
+	return !*port || conn_in(c, ST(CLOSE) | ST(SYN_SENT) | ST(LISTEN)) ? -ENOTCONN : 0;
 }

@@ -84,6 +84,11 @@ uint32_t tcp_events(struct tcp_conn *c);
 uint32_t tcp_edges(const struct tcp_conn *c);
 
 /* SO_ERROR: takes the pending error, else the soft one; 0 or positive errno. */
+/* Fast Open: the bytes (borrowed until then) are for the SYN of the tcp_connect() that follows at
+ * once; -EOPNOTSUPP.  Or of one that returned 1: start it now.  How many of them went into it. */
+int tcp_fastopen_ask(struct tcp_conn *c, const struct iovec *iov, int iovcnt, bool waits);
+int tcp_fastopen_start(struct tcp_conn *c, const struct iovec *iov, int iovcnt, bool waits, xtime now);
+size_t tcp_fastopen_copied(struct tcp_conn *c);
 int tcp_take_error(struct tcp_conn *c);
 
 /* Local or peer name: addr and port (0 when unbound); peer: -ENOTCONN. */

@@ -255,6 +255,11 @@ int tcp_connect(struct tcp_conn *c, ip4 addr, uint16_t port, ip4 *claim_addr, ui
 	connect_init(c, now);
 	c->shut = 0;
 	c->was_connecting = true;
+	if (tcp_fastopen_defers(c)) {
+		tcp_report(c);
+		return 1;
+	}
+	tcp_fastopen_fill(c, now);
 	c->snd.out |= OUT_SYN;
 	tcp_want_output(c);
 	return 0;

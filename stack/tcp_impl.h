@@ -91,6 +91,20 @@ struct tx_marks {
 /* Which event snd.rexmit_at stands for (Linux icsk_pending). */
 enum rexmit_kind { REXMIT_NONE, REXMIT_RTO, REXMIT_PROBE0, REXMIT_TLP, REXMIT_REORDER };
 
+/* Bits of the setting tcp_fastopen (RFC 7413), as Linux has them. */
+enum {
+	TFO_CLIENT_ENABLE = 1,
+	TFO_SERVER_ENABLE = 2,
+	TFO_CLIENT_NO_COOKIE = 4,
+	TFO_SERVER_COOKIE_NOT_REQD = 0x200,
+	TFO_SERVER_WO_SOCKOPT1 = 0x400,
+};
+struct tcp_fo_option {
+	bool is_set, is_exp;
+	uint8_t len;               /* cookie bytes, 0: a request */
+	uint8_t val[TCP_FASTOPEN_MAX];
+};
+
 /* What tcp_output() has to do besides sending data. */
 enum {
 	OUT_ACK = 1,           /* an ACK must go now */
@@ -307,6 +321,26 @@ struct tcp_conn {
 	uint8_t keep_probes;
 	xtime opened_at;              /* when the attempt to connect began, or the last one ended */
 
+	/* Fast Open (tcp_fastopen.c). */
+	struct {
+		struct tcp_fo_option option;  /* in our SYN or SYN-ACK, the first time */
+		bool is_child;                /* given to accept() in SYN-RECEIVED (fastopen_rsk) */
+		bool is_pending;              /* counted in the listener's npending */
+		bool syn_data, syn_data_acked;
+		bool was_asked, was_exp;      /* our SYN had the option (syn_fastopen) */
+		bool by_connect;              /* TCP_FASTOPEN_CONNECT */
+		bool no_cookie;               /* TCP_FASTOPEN_NO_COOKIE */
+		bool is_asked;                /* MSG_FASTOPEN: this connect() brings bytes */
+		bool is_waiting;              /* and waits to send the rest (sk_write_pending) */
+		bool is_deferred;             /* connect() was called, the SYN waits for data */
+		uint32_t max_qlen;            /* TCP_FASTOPEN: of a listener */
+		struct siphash_key keys[2];   /* TCP_FASTOPEN_KEY */
+		uint8_t nkeys;
+		const struct iovec *iov;      /* for the SYN, borrowed while connect() runs */
+		int iovcnt;
+		size_t copied;                /* how much of it went there */
+	} fo;
+
 	/* Listener and its children (tcp_listen.c). */
 	struct listener *listener;    /* of a listening socket; owned */
 	struct tcp_conn *parent;      /* of a child that is not accepted yet */
@@ -355,6 +389,16 @@ int tcp_reroute(struct tcp_conn *c, xtime now);   /* after a change of routes */
 uint32_t tcp_ts_now(const struct tcp_conn *c, xtime now);
 seq32 tcp_isn(struct stack *s, const struct tuple *t, xtime now);
 uint32_t tcp_ts_offset(struct stack *s, const struct tuple *t);
+
+/* ---- tcp_fastopen.c ---- */
+void tcp_fastopen_listen(struct tcp_conn *l, uint32_t backlog);
+/* Whether the SYN makes a child at once, and the option for the SYN-ACK in *answer. */
+bool tcp_fastopen_accepts(struct tcp_conn *l, const struct ip_hdr *ip, const struct tcp_hdr *th, size_t len,
+                          uint32_t npending, struct tcp_fo_option *answer);
+bool tcp_fastopen_may_send(struct tcp_conn *c, ip4 addr, uint16_t *mss, struct tcp_fo_option *o);
+void tcp_fastopen_fill(struct tcp_conn *c, xtime now);
+bool tcp_fastopen_defers(struct tcp_conn *c);
+bool tcp_fastopen_synack(struct tcp_conn *c, const struct tcp_hdr *th, xtime now);
 
 /* ---- tcp_mss.c: sizes ---- */
 uint32_t tcp_sync_mss(struct tcp_conn *c, uint32_t pmtu);
@@ -548,10 +592,12 @@ void tcp_tw_free(struct tcp_tw *tw);
 
 /* ---- tcp_listen.c ---- */
 void tcp_listen_input(struct tcp_conn *l, int iface, const struct ip_hdr *ip, const struct tcp_hdr *th,
-                      xtime now);
+                      const uint8_t *data, size_t len, xtime now);
 void tcp_listen_stop(struct tcp_conn *l, xtime now);
 /* A child's handshake is complete: into the accept queue. */
 bool tcp_listen_ready(struct tcp_conn *child, xtime now);
+/* A child by Fast Open no longer counts as pending. */
+void tcp_listen_confirmed(struct tcp_conn *c);
 void tcp_listen_child_gone(struct tcp_conn *child);
 bool tcp_listen_has_child(const struct tcp_conn *l);
 /* Children that wait for accept(), and how many may. */

@@ -147,7 +147,16 @@ static void synsent_established(struct tcp_conn *c, const struct seg_in *seg)
 	c->rcv.wnd = wnd;
 	tcp_ack(c, seg->th, 0, false, seg->now);
 	finish_connect(c, seg->now);
-	if (c->snd.q.len || c->snd.fin || c->opt.defer_accept || c->rcv.pingpong >= TCP_PINGPONG_THRESH) {
+	if (tcp_fastopen_synack(c, seg->th, seg->now))
+		return;   /* what is sent again carries the ACK */
+	if (seg->len && c->fo.was_asked) {
+		struct tcp_hdr data = *seg->th;
+
+		data.seq++;
+		data.flags &= (uint16_t)~TCPF_SYN;
+		tcp_data_queue(c, &data, seg->data, seg->len, seg->gso_size, seg->now);
+	}
+	if (c->snd.q.len || c->snd.fin || c->fo.is_waiting || c->opt.defer_accept || c->rcv.pingpong >= TCP_PINGPONG_THRESH) {
 		/* Save one ACK: data will carry it. */
 		c->rcv.ack_scheduled = true;
 		tcp_enter_quickack(c, TCP_MAX_QUICKACKS);
@@ -304,7 +313,9 @@ static bool synrecv_established(struct tcp_conn *c, const struct seg_in *seg)
 	c->snd.wnd = (uint32_t)seg->th->wnd << c->snd_wscale;
 	c->snd.wl1 = seg->th->seq;
 	c->snd.max_wnd = MAX(c->snd.max_wnd, c->snd.wnd);
-	if (c->parent && !tcp_listen_ready(c, seg->now))
+	if (c->fo.is_child)
+		tcp_listen_confirmed(c);
+	else if (c->parent && !tcp_listen_ready(c, seg->now))
 		return false;
 	finish_connect(c, seg->now);
 	return true;
@@ -464,7 +475,8 @@ static void no_conn_input(struct stack *s, int iface, const struct seg_in *seg)
 	                                             s->ifaces[iface].oif);
 
 	if (o) {
-		tcp_listen_input(container_of(o, struct tcp_conn, bind), iface, seg->ip, seg->th, seg->now);
+		tcp_listen_input(container_of(o, struct tcp_conn, bind), iface, seg->ip, seg->th, seg->data, seg->len,
+		                 seg->now);
 		return;
 	}
 	count(s, CTR_tcp_no_socket);

@@ -11,6 +11,10 @@
 
 #include "tcp_impl.h"
 
+#ifndef TCPI_OPT_SYN_DATA
+#define TCPI_OPT_SYN_DATA 32
+#endif
+
 static uint32_t ms_since(xtime then, xtime now)
 {
 	return (uint32_t)((now - then) / XTIME_MSEC);
@@ -43,6 +47,12 @@ static void info_options(const struct tcp_conn *c, struct tcp_info_abi *i)
 		i->options |= TCPI_OPT_WSCALE;
 		i->wscales = (uint8_t)(c->snd_wscale | c->rcv_wscale << 4);
 	}
+}
+
+static void info_fastopen(const struct tcp_conn *c, struct tcp_info_abi *i)
+{
+	if (c->fo.syn_data_acked)
+		i->options |= TCPI_OPT_SYN_DATA;
 }
 
 static void info_times(const struct tcp_conn *c, struct tcp_info_abi *i, xtime now)
@@ -97,6 +107,7 @@ void tcp_get_info(const struct tcp_conn *c, struct tcp_info_abi *i, xtime now)
 	}
 	info_flight(c, i);
 	info_options(c, i);
+	info_fastopen(c, i);
 	info_times(c, i, now);
 	info_sizes(c, i);
 	info_counts(c, i);

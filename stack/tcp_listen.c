@@ -18,6 +18,7 @@ struct listener {
 	struct list ready;       /* struct tcp_conn.accept_link: established, oldest first */
 	struct list shaking;     /* struct tcp_conn.accept_link: in SYN-RECEIVED */
 	uint32_t nready, nshaking, backlog;
+	uint32_t npending;       /* of the ready ones: by Fast Open, not confirmed yet */
 };
 
 static struct tcp_conn *child_of(struct list *l)
@@ -51,6 +52,7 @@ int tcp_listen(struct tcp_conn *c, int backlog, ip4 *claim_addr, uint16_t *claim
 	list_init(&c->listener->ready);
 	list_init(&c->listener->shaking);
 	c->listener->backlog = max;
+	tcp_fastopen_listen(c, max);
 	c->bind.is_listening = true;
 	tcp_set_state(c, TCP_LISTEN, now);
 	return 0;
@@ -77,6 +79,7 @@ struct tcp_conn *tcp_accept(struct tcp_conn *l, int *err, xtime now)
 	c = child_of(l->listener->ready.next);
 	list_remove(&c->accept_link);
 	l->listener->nready--;
+	tcp_listen_confirmed(c);
 	c->parent = NULL;
 	c->is_connected = true;
 	c->is_released = false;
@@ -89,6 +92,7 @@ struct tcp_conn *tcp_accept(struct tcp_conn *l, int *err, xtime now)
 static void child_kill(struct tcp_conn *c, xtime now)
 {
 	list_remove(&c->accept_link);
+	tcp_listen_confirmed(c);
 	c->parent = NULL;
 	if (c->state != TCP_CLOSE) {
 		tcp_send_active_reset(c, now);
@@ -132,6 +136,13 @@ void tcp_listen_child_gone(struct tcp_conn *c)
 	ls->nshaking--;
 	c->parent = NULL;
 	c->is_released = true;
+}
+
+void tcp_listen_confirmed(struct tcp_conn *c)
+{
+	if (c->fo.is_pending && c->parent)
+		c->parent->listener->npending--;
+	c->fo.is_pending = false;
 }
 
 bool tcp_listen_ready(struct tcp_conn *c, xtime now)
@@ -194,13 +205,49 @@ static void child_take_syn(struct tcp_conn *c, const struct tcp_hdr *th, xtime n
 	c->rcv.rcv_mss = (uint16_t)MAX(MIN(MIN(c->advmss, c->snd.mss_cache), 536u), 88u);
 }
 
+/* tcp_fastopen_create_child(): the program may have it, and what came with the SYN, at once. */
+static void fast_child(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t *data, size_t len,
+                       xtime now)
+{
+	struct listener *ls = c->parent->listener;
+	struct tcp_hdr h = *th;
+
+	tcp_syn_sent_now(c, now);
+	tcp_init_metrics(c, now);
+	c->snd.sml = c->snd.una;   /* the SYN-ACK holds no data back (Nagle) */
+	c->fo.is_child = c->fo.is_pending = true;
+	c->is_connected = true;
+	ls->npending++;
+	list_remove(&c->accept_link);
+	ls->nshaking--;
+	ls->nready++;
+	list_append(&ls->ready, &c->accept_link);
+	if (len) {
+		h.seq++;
+		h.flags &= (uint16_t)~TCPF_SYN;
+		tcp_data_queue(c, &h, data, len, 0, now);
+		c->fo.syn_data_acked = true;
+		/* It came before the delayed-ACK engine started (tcp_fastopen_add_skb). */
+		c->rcv.ato = 0;
+		c->rcv.quick = 0;
+		c->rcv.wup = c->rcv.nxt;
+		c->rcv.ack_scheduled = false;
+		tcp_delack_clear(c);
+		c->snd.out &= (uint8_t)~OUT_ACK;
+	}
+	c->parent->edges++;
+	tcp_report(c->parent);
+}
+
 /* A SYN for a listener: a child that answers with SYN-ACK. */
 static void listen_syn(struct tcp_conn *l, int iface, const struct ip_hdr *ip, const struct tcp_hdr *th,
-                       xtime now)
+                       const uint8_t *data, size_t len, xtime now)
 {
 	struct stack *s = l->s;
 	struct listener *ls = l->listener;
+	struct tcp_fo_option answer;
 	struct tcp_conn *c;
+	bool is_fast;
 
 	(void)iface;
 	if (ls->nshaking > MAX(ls->backlog, 8u) || ls->nready > ls->backlog) {
@@ -231,13 +278,17 @@ static void listen_syn(struct tcp_conn *l, int iface, const struct ip_hdr *ip, c
 	tcp_set_state(c, TCP_SYN_RECV, now);
 	list_append(&ls->shaking, &c->accept_link);
 	ls->nshaking++;
+	is_fast = tcp_fastopen_accepts(l, ip, th, len, ls->npending, &answer);
+	c->fo.option = answer;
 	c->snd.out |= OUT_SYN;
+	if (is_fast)
+		fast_child(c, th, data, len, now);
 	tcp_want_output(c);
 }
 
 /* RFC 9293 3.10.7.2. */
 void tcp_listen_input(struct tcp_conn *l, int iface, const struct ip_hdr *ip, const struct tcp_hdr *th,
-                      xtime now)
+                      const uint8_t *data, size_t len, xtime now)
 {
 	if (th->flags & TCPF_RST) {
 		count(l->s, CTR_tcp_unexpected);
@@ -245,7 +296,7 @@ void tcp_listen_input(struct tcp_conn *l, int iface, const struct ip_hdr *ip, co
 		count(l->s, CTR_tcp_no_socket);
 		tcp_reply_reset(l->s, ip, th, 0, now);
 	} else if (th->flags & TCPF_SYN && !(th->flags & TCPF_FIN)) {
-		listen_syn(l, iface, ip, th, now);
+		listen_syn(l, iface, ip, th, data, len, now);
 	} else {
 		count(l->s, CTR_tcp_unexpected);
 	}

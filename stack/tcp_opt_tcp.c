@@ -365,7 +365,80 @@ GET(get_cc_info)
 	return c->cc.ops->get_info ? (int)c->cc.ops->get_info(c, v->bytes) : 0;
 }
 
+/* ---- Fast Open ---- */
+
+SET(set_fastopen)
+{
+	(void)o;
+	if (in->val < 0 || !conn_in(c, ST(CLOSE) | ST(LISTEN)))
+		return -EINVAL;
+	c->fo.max_qlen = (uint32_t)MIN(in->val, 4096);
+	return 0;
+}
+
+GET(get_fastopen)
+{
+	UNUSED_GET();
+	return opt_int(v, (int32_t)c->fo.max_qlen);
+}
+
+#define TFO_KEY_LEN 16
+
+SET(set_fastopen_key)
+{
+	(void)o;
+	if ((in->len != TFO_KEY_LEN && in->len != 2 * TFO_KEY_LEN) || !conn_in(c, ST(CLOSE) | ST(LISTEN)))
+		return -EINVAL;
+	c->fo.nkeys = (uint8_t)(in->len / TFO_KEY_LEN);
+	for (unsigned i = 0; i < c->fo.nkeys; i++) {
+		const uint8_t *p = (const uint8_t *)in->p + i * TFO_KEY_LEN;
+
+		c->fo.keys[i].k[0] = c->fo.keys[i].k[1] = 0;
+		for (unsigned b = 0; b < 8; b++) {
+			c->fo.keys[i].k[0] |= (uint64_t)p[b] << 8 * b;
+			c->fo.keys[i].k[1] |= (uint64_t)p[8 + b] << 8 * b;
+		}
+	}
+	return 0;
+}
+
+SET(set_fastopen_connect)
+{
+	if (!in_bounds(o, in))
+		return -EINVAL;
+	if (!(c->s->set.tcp_fastopen & TFO_CLIENT_ENABLE))
+		return -EOPNOTSUPP;
+	if (c->state != TCP_CLOSE)
+		return -EINVAL;
+	c->fo.by_connect = in->val != 0;
+	return 0;
+}
+
+GET(get_fastopen_connect)
+{
+	UNUSED_GET();
+	return opt_int(v, c->fo.by_connect);
+}
+
+SET(set_fastopen_no_cookie)
+{
+	if (!in_bounds(o, in) || !conn_in(c, ST(CLOSE) | ST(LISTEN)))
+		return -EINVAL;
+	c->fo.no_cookie = in->val != 0;
+	return 0;
+}
+
+GET(get_fastopen_no_cookie)
+{
+	UNUSED_GET();
+	return opt_int(v, c->fo.no_cookie);
+}
+
 static const struct sockopt rows[] = {
+	{ TCP_FASTOPEN, get_fastopen, set_fastopen, 0, 0, 0 },
+	{ TCP_FASTOPEN_KEY, NULL, set_fastopen_key, 0, 0, 0 },
+	{ TCP_FASTOPEN_CONNECT, get_fastopen_connect, set_fastopen_connect, 0, 0, 1 },
+	{ TCP_FASTOPEN_NO_COOKIE, get_fastopen_no_cookie, set_fastopen_no_cookie, 0, 0, 1 },
 	{ TCP_NODELAY, opt_get_flag, set_nodelay, offsetof(struct tcp_sockopts, nodelay), 0, 0 },
 	{ TCP_CORK, opt_get_flag, set_cork, offsetof(struct tcp_sockopts, cork), 0, 0 },
 	{ TCP_MAXSEG, get_maxseg, set_maxseg, 0, 0, 0 },

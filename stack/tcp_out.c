@@ -149,7 +149,8 @@ static int emit(struct tcp_conn *c, struct frame_out *f, struct tcp_hdr *th, siz
 	tcp_emit(f->hdr + off, th);
 	f->hdr_len = (size_t)off + tcp_len;
 	f->payload_len = len;
-	f->payload_cnt = len ? ring_peek(&c->snd.q, th->seq - c->snd.q_seq, len, f->payload) : 0;
+	f->payload_cnt = len ? ring_peek(&c->snd.q, th->flags & TCPF_SYN ? 0 : th->seq - c->snd.q_seq,
+	                                        len, f->payload) : 0;
 	/* With a source route tx.dst is only the first hop (RFC 1122 4.2.3.8). */
 	ip_finish_l4(c->s, f, (size_t)off, tcp_len, tx.src, c->ent.t.raddr, (uint16_t)mss);
 	return 0;
@@ -217,6 +218,17 @@ static void syn_options(struct tcp_conn *c, struct tcp_hdr *th, xtime now)
 		th->wscale = c->rcv_wscale;
 	}
 	th->sack_permitted = is_reply ? c->sack_ok : set->tcp_sack != 0;
+	if (c->fo.option.is_set && (!is_reply || c->parent) && !(c->snd.txq.n && txq_at(&c->snd.txq, 0)->flags & SEG_EVER_RETRANS)) {
+		th->has_fastopen = true;
+		th->fastopen_exp = c->fo.option.is_exp;
+		th->fastopen_len = c->fo.option.len;
+		memcpy(th->fastopen, c->fo.option.val, sizeof(th->fastopen));
+		/* The option gives way when there is no room for it. */
+		if (tcp_options_len(th) > TCP_LEN_MAX - TCP_LEN_MIN)
+			th->has_fastopen = false;
+		else if (!is_reply)
+			c->fo.was_asked = true, c->fo.was_exp = c->fo.option.is_exp;
+	}
 }
 
 /* The SYN (or SYN-ACK) counts as sent from the moment that it was asked for, also
@@ -244,8 +256,24 @@ void tcp_syn_sent_now(struct tcp_conn *c, xtime now)
 	tcp_rexmit_set(c, REXMIT_RTO, now + c->rtt.rto_ns);
 }
 
+/* The bytes that went with the SYN are a segment of their own from now on. */
+static void syn_data_sent(struct tcp_conn *c, size_t len, xtime now)
+{
+	struct tx_seg seg = { .seq = c->snd.nxt, .end = c->snd.nxt + (seq32)len, .flags = SEG_PSH,
+	                      .mss = (uint16_t)MAX(c->snd.mss_cache, (uint32_t)len), .sent = now,
+	                      .first_sent = now };
+
+	if (txq_push(&c->snd.txq, &seg) < 0)
+		return;
+	c->loss.packets_out++;
+	c->snd.nxt = seg.end;
+	c->snd.pushed = seg.end;
+	c->snd.bytes_sent += len;
+}
+
 static bool output_syn(struct tcp_conn *c, struct frame_out *f, xtime now)
 {
+	size_t len = 0;
 	struct tcp_hdr th = { .seq = c->snd.iss, .flags = TCPF_SYN };
 	struct neigh *n = NULL;
 	int ret;
@@ -258,9 +286,14 @@ static bool output_syn(struct tcp_conn *c, struct frame_out *f, xtime now)
 		th.ack = c->rcv.nxt;
 	}
 	th.wnd = (uint16_t)MIN(c->rcv.wnd, 65535u);
-	ret = emit(c, f, &th, 0, c->snd.mss_cache, &n, now);
+	if (th.has_fastopen || (c->fo.syn_data && !c->fo.option.is_set && c->snd.txq.n == 1))
+		len = c->state == TCP_SYN_SENT && !(txq_at(&c->snd.txq, 0)->flags & SEG_EVER_RETRANS) &&
+		      c->fo.syn_data ? c->snd.q.len : 0;
+	ret = emit(c, f, &th, len, MAX(c->snd.mss_cache, (uint32_t)len), &n, now);
 	if (ret < 0)
 		return output_blocked(c, ret, n, now);
+	if (len)
+		syn_data_sent(c, len, now);
 	c->snd.out &= (uint8_t)~(OUT_SYN | OUT_ACK);
 	c->rcv.wup = c->rcv.nxt;
 	count_segment(c, 0, c->snd.mss_cache);
@@ -656,7 +689,7 @@ static bool output_next(struct tcp_conn *c, struct frame_out *f, xtime now)
 		return false;
 	if (c->snd.out & OUT_RETRANS && output_forced(c, f, now))
 		return true;
-	if (c->state != TCP_SYN_RECV) {
+	if (c->state != TCP_SYN_RECV || c->fo.is_child) {
 		if (c->loss.try_new) {
 			/* F-RTO, RFC 5682 3.1 step 2.b: new data tells whether the time-out
 			 * was spurious; nothing lost goes before the next ACK. */

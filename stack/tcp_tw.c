@@ -228,7 +228,7 @@ void tcp_tw_input(struct tcp_tw *tw, const struct ip_hdr *ip, const struct tcp_h
 			struct tcp_conn *l = container_of(o, struct tcp_conn, bind);
 
 			tcp_tw_free(tw);
-			tcp_listen_input(l, iface, ip, th, now);
+			tcp_listen_input(l, iface, ip, th, NULL, 0, now);   /* data will come again */
 			return;
 		}
 		tcp_tw_ack(tw, now);

@@ -40,6 +40,8 @@ static int may_send(struct tcp_conn *c)
 {
 	if (c->err || c->shut & SHUT_SND_BIT)
 		return send_error(c);
+	if (c->state == TCP_SYN_RECV && c->fo.is_child)
+		return 0;
 	if (conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)))
 		return -EAGAIN;
 	if (!conn_in(c, ST(ESTABLISHED) | ST(CLOSE_WAIT)))

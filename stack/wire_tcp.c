@@ -24,6 +24,7 @@ enum tcp_opt_kind {
 	OPT_SACK = 5,
 	OPT_TS = 8,
 	OPT_FASTOPEN = 34,
+	OPT_EXP = 254,
 };
 
 enum {
@@ -34,8 +35,11 @@ enum {
 	OPT_SACK_BASE = 2,
 	OPT_SACK_BLOCK = 8,
 	OPT_FASTOPEN_BASE = 2,
+	OPT_EXP_FASTOPEN_BASE = 4,
 	FASTOPEN_MIN = 4,
 };
+
+#define EXP_FASTOPEN_MAGIC 0xf989
 
 static void parse_sack(struct tcp_hdr *h, const uint8_t *p, size_t len)
 {
@@ -51,15 +55,16 @@ static void parse_sack(struct tcp_hdr *h, const uint8_t *p, size_t len)
 }
 
 /* RFC 7413 4.1.1; an odd or impossible length is no cookie at all. */
-static void parse_fastopen(struct tcp_hdr *h, const uint8_t *p, size_t len)
+static void parse_fastopen(struct tcp_hdr *h, const uint8_t *p, size_t len, size_t base)
 {
-	size_t cookie = len - OPT_FASTOPEN_BASE;
+	size_t cookie = len - base;
 
 	if (cookie % 2 || (cookie > 0 && cookie < FASTOPEN_MIN) || cookie > TCP_FASTOPEN_MAX)
 		return;
 	h->has_fastopen = true;
 	h->fastopen_len = (uint8_t)cookie;
-	memcpy(h->fastopen, p + OPT_FASTOPEN_BASE, cookie);
+	h->fastopen_exp = base == OPT_EXP_FASTOPEN_BASE;
+	memcpy(h->fastopen, p + base, cookie);
 }
 
 static void parse_syn_option(struct tcp_hdr *h, const uint8_t *p, size_t len)
@@ -82,7 +87,11 @@ static void parse_syn_option(struct tcp_hdr *h, const uint8_t *p, size_t len)
 			h->sack_permitted = true;
 		break;
 	case OPT_FASTOPEN:
-		parse_fastopen(h, p, len);
+		parse_fastopen(h, p, len, OPT_FASTOPEN_BASE);
+		break;
+	case OPT_EXP:
+		if (len >= OPT_EXP_FASTOPEN_BASE && get_be16(p + 2) == EXP_FASTOPEN_MAGIC)
+			parse_fastopen(h, p, len, OPT_EXP_FASTOPEN_BASE);
 		break;
 	default:
 		break;
@@ -168,7 +177,7 @@ size_t tcp_options_len(const struct tcp_hdr *h)
 	if (h->nsack)
 		len += 2 + OPT_SACK_BASE + (size_t)h->nsack * OPT_SACK_BLOCK;
 	if (h->has_fastopen)
-		len += (OPT_FASTOPEN_BASE + h->fastopen_len + 3u) & ~3u;
+		len += ((h->fastopen_exp ? OPT_EXP_FASTOPEN_BASE : OPT_FASTOPEN_BASE) + h->fastopen_len + 3u) & ~3u;
 	return len;
 }
 
@@ -198,11 +207,14 @@ static uint8_t *emit_sack(uint8_t *p, const struct tcp_hdr *h)
 
 static uint8_t *emit_fastopen(uint8_t *p, const struct tcp_hdr *h)
 {
-	size_t len = OPT_FASTOPEN_BASE + h->fastopen_len;
+	size_t base = h->fastopen_exp ? OPT_EXP_FASTOPEN_BASE : OPT_FASTOPEN_BASE;
+	size_t len = base + h->fastopen_len;
 
-	p[0] = OPT_FASTOPEN;
+	p[0] = h->fastopen_exp ? OPT_EXP : OPT_FASTOPEN;
 	p[1] = (uint8_t)len;
-	memcpy(p + OPT_FASTOPEN_BASE, h->fastopen, h->fastopen_len);
+	if (h->fastopen_exp)
+		put_be16(p + 2, EXP_FASTOPEN_MAGIC);
+	memcpy(p + base, h->fastopen, h->fastopen_len);
 	for (p += len; len % 4; len++)
 		*p++ = OPT_NOP;
 	return p;

@@ -46,6 +46,7 @@ struct tcp_hdr {
 	uint8_t wscale;
 	uint16_t mss;
 	uint32_t tsval, tsecr;
+	bool fastopen_exp;          /* in the experimental option of before RFC 7413 (RFC 6994) */
 	uint8_t fastopen_len;       /* cookie bytes: 0 (a request), or 4 to 16 */
 	uint8_t nsack;              /* 0 to 4 */
 	uint8_t fastopen[TCP_FASTOPEN_MAX];

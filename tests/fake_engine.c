@@ -644,6 +644,15 @@ bool engine_is_own_thread(void)
 	return is_own_thread;
 }
 
+/* The kernel that the fake stands on has no SYN with data here. */
+int engine_fastopen(struct engine *e, engine_sock s, const struct sockaddr_in *a, const struct iovec *iov,
+		    int iovcnt, bool waits, size_t *copied)
+{
+	(void)e, (void)s, (void)a, (void)iov, (void)iovcnt, (void)waits;
+	*copied = 0;
+	return -EOPNOTSUPP;
+}
+
 int engine_stats(struct engine *e, char *buf, size_t len)
 {
 	(void)e;

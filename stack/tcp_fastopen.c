@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tcp_fastopen.c - TCP Fast Open, RFC 7413: data in the SYN.
+ *
+ * Server: a SYN with a valid cookie makes a child that is given to accept() while it
+ * is still in SYN-RECEIVED, and may send at once.  The cookie is SipHash of the two
+ * addresses with the listener's key, or the stack's, in the bytes that Linux gives
+ * it, so that hosts behind one address agree when they share the key.
+ *
+ * Client: the peer's cookie and MSS are remembered per address; a bounded list, the
+ * latest first.
+ *
+ * The bits of tcp_fastopen are Linux's (TFO_CLIENT_ENABLE and so on).
+ */
+#include "tcp_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TFO_PEERS_MAX 256
+
+/* What is known of a server (struct tcp_fastopen_metrics). */
+struct tfo_peer {
+	struct list link;        /* in stack.tfo_peers, latest first */
+	ip4 addr;
+	uint16_t mss;            /* 0: not known */
+	uint8_t try_exp;         /* 1: no cookie came, ask by the experimental option once */
+	struct tcp_fo_option cookie;
+};
+
+/* ---- server ---- */
+
+void tcp_fastopen_init(struct stack *s, const struct siphash_key *random)
+{
+	const uint32_t *k = s->set.fastopen_key;
+
+	list_init(&s->tfo_peers);
+	s->key_tfo = *random;
+	if (s->set.has_fastopen_key)
+		s->key_tfo = (struct siphash_key){ { (uint64_t)k[1] << 32 | k[0], (uint64_t)k[3] << 32 | k[2] } };
+}
+
+void tcp_fastopen_fini(struct stack *s)
+{
+	struct list *l;
+
+	while (!list_is_empty(&s->tfo_peers)) {
+		l = s->tfo_peers.next;
+		list_remove(l);
+		free(container_of(l, struct tfo_peer, link));
+	}
+	s->ntfo_peers = 0;
+}
+
+/* __tcp_fastopen_cookie_gen_cipher(). */
+static void cookie_of(const struct siphash_key *key, ip4 peer, ip4 local, uint8_t out[8])
+{
+	uint8_t path[8];
+	uint64_t h;
+
+	put_be32(path, peer);
+	put_be32(path + 4, local);
+	h = siphash(key, path, sizeof(path));
+	for (int i = 0; i < 8; i++)
+		out[i] = (uint8_t)(h >> 8 * i);
+}
+
+/* Does the cookie fit one of the listener's keys?  The valid one in *fresh.  0: no, 1: yes,
+ * 2: but by the backup key. */
+static int check_cookie(const struct tcp_conn *l, const struct ip_hdr *ip, const struct tcp_hdr *th,
+                        struct tcp_fo_option *fresh)
+{
+	const struct siphash_key *keys = l->fo.nkeys ? l->fo.keys : &l->s->key_tfo;
+	unsigned n = l->fo.nkeys ? l->fo.nkeys : 1;
+	uint8_t other[8];
+
+	fresh->is_set = true;
+	fresh->len = 8;
+	cookie_of(&keys[0], ip->src, ip->dst, fresh->val);
+	if (th->fastopen_len != 8)
+		return 0;
+	if (!memcmp(th->fastopen, fresh->val, 8))
+		return 1;
+	if (n < 2)
+		return 0;
+	cookie_of(&keys[1], ip->src, ip->dst, other);
+	return memcmp(th->fastopen, other, 8) ? 0 : 2;
+}
+
+void tcp_fastopen_listen(struct tcp_conn *l, uint32_t backlog)
+{
+	int32_t bits = l->s->set.tcp_fastopen;
+
+	if (bits & TFO_SERVER_WO_SOCKOPT1 && bits & TFO_SERVER_ENABLE && !l->fo.max_qlen)
+		l->fo.max_qlen = backlog;
+}
+
+/* tcp_try_fastopen(). */
+bool tcp_fastopen_accepts(struct tcp_conn *l, const struct ip_hdr *ip, const struct tcp_hdr *th, size_t len,
+                          uint32_t npending, struct tcp_fo_option *answer)
+{
+	int32_t bits = l->s->set.tcp_fastopen;
+	struct tcp_fo_option fresh = { 0 };
+	int ok;
+
+	answer->is_set = false;
+	if (!(bits & TFO_SERVER_ENABLE) || !(len || th->has_fastopen) || npending >= l->fo.max_qlen)
+		return false;
+	if (bits & TFO_SERVER_COOKIE_NOT_REQD || l->fo.no_cookie)
+		return true;
+	if (!th->has_fastopen)
+		return false;
+	ok = check_cookie(l, ip, th, &fresh);
+	fresh.is_exp = th->fastopen_exp;
+	if (ok != 1)
+		*answer = fresh;
+	if (th->fastopen_len)
+		count(l->s, ok ? CTR_TcpExtTCPFastOpenPassive : CTR_TcpExtTCPFastOpenPassiveFail);
+	else
+		count(l->s, CTR_TcpExtTCPFastOpenCookieReqd);
+	return ok != 0;
+}
+
+/* ---- client ---- */
+
+static struct tfo_peer *peer_find(struct stack *s, ip4 addr)
+{
+	struct list *l;
+
+	for (l = s->tfo_peers.next; l != &s->tfo_peers; l = l->next) {
+		struct tfo_peer *p = container_of(l, struct tfo_peer, link);
+
+		if (p->addr == addr)
+			return p;
+	}
+	return NULL;
+}
+
+static struct tfo_peer *peer_get(struct stack *s, ip4 addr)
+{
+	struct tfo_peer *p = peer_find(s, addr);
+
+	if (!p && s->ntfo_peers >= TFO_PEERS_MAX) {
+		p = container_of(s->tfo_peers.prev, struct tfo_peer, link);
+	} else if (!p) {
+		p = calloc(1, sizeof(*p));
+		if (!p)
+			return NULL;
+		list_init(&p->link);
+		s->ntfo_peers++;
+	}
+	list_remove(&p->link);
+	if (p->addr != addr)
+		*p = (struct tfo_peer){ .addr = addr };
+	list_insert(&s->tfo_peers, &p->link);
+	return p;
+}
+
+/* tcp_fastopen_cookie_check(): may data go in the SYN?  The option for it in *o. */
+bool tcp_fastopen_may_send(struct tcp_conn *c, ip4 addr, uint16_t *mss, struct tcp_fo_option *o)
+{
+	const struct tfo_peer *p = peer_find(c->s, addr);
+
+	*o = (struct tcp_fo_option){ .is_set = true };
+	if (p) {
+		if (p->mss)
+			*mss = p->mss;
+		*o = p->cookie;
+		o->is_set = true;
+		if (!o->len && p->try_exp == 1)
+			o->is_exp = true;
+	}
+	if (c->s->set.tcp_fastopen & TFO_CLIENT_NO_COOKIE || c->fo.no_cookie) {
+		o->is_set = false;
+		return true;
+	}
+	return o->len > 0;
+}
+
+int tcp_fastopen_ask(struct tcp_conn *c, const struct iovec *iov, int iovcnt, bool waits)
+{
+	c->fo.copied = 0;
+	c->fo.is_waiting = waits;
+	if (!(c->s->set.tcp_fastopen & TFO_CLIENT_ENABLE))
+		return -EOPNOTSUPP;
+	c->fo.iov = iov;
+	c->fo.iovcnt = iovcnt;
+	c->fo.is_asked = true;
+	return 0;
+}
+
+int tcp_fastopen_start(struct tcp_conn *c, const struct iovec *iov, int iovcnt, bool waits, xtime now)
+{
+	c->fo.copied = 0;
+	c->fo.is_waiting = waits;
+	if (!c->fo.is_deferred)
+		return -EISCONN;
+	c->fo.is_deferred = false;
+	c->fo.iov = iov;
+	c->fo.iovcnt = iovcnt;
+	c->fo.is_asked = true;
+	tcp_fastopen_fill(c, now);
+	c->snd.out |= OUT_SYN;
+	tcp_want_output(c);
+	tcp_report(c);
+	return 0;
+}
+
+size_t tcp_fastopen_copied(struct tcp_conn *c)
+{
+	c->fo.iov = NULL;
+	c->fo.is_asked = false;
+	return c->fo.copied;
+}
+
+static size_t data_len(const struct tcp_conn *c)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < c->fo.iovcnt; i++)
+		n += c->fo.iov[i].iov_len;
+	return n;
+}
+
+/* tcp_send_syn_data(): the size is bounded by the MSS of last time, less room for the options
+ * that middleboxes add. */
+void tcp_fastopen_fill(struct tcp_conn *c, xtime now)
+{
+	uint16_t mss = c->advmss;
+	size_t space;
+	ssize_t n;
+
+	(void)now;
+	c->fo.syn_data = c->fo.syn_data_acked = c->fo.was_asked = c->fo.was_exp = false;
+	c->fo.option.is_set = false;
+	if (!c->fo.is_asked)
+		c->fo.is_waiting = false;
+	if (!c->fo.is_asked && !c->fo.by_connect)
+		return;
+	c->fo.is_waiting = c->fo.is_waiting && data_len(c) > 0;
+	if (!tcp_fastopen_may_send(c, c->ent.t.raddr, &mss, &c->fo.option)) {
+		c->fo.option.len = 0;
+		return;
+	}
+	c->peer_mss = c->opt.user_mss ? MIN(mss, c->opt.user_mss) : mss;
+	tcp_sync_mss(c, c->pmtu);
+	space = MIN(c->pmtu - 40, (uint32_t)c->peer_mss);
+	space = space > 40 ? MIN(space - 40, c->fo.iov ? data_len(c) : 0) : 0;
+	n = space ? ring_append_iov(&c->snd.q, c->fo.iov, c->fo.iovcnt, 0, space) : 0;
+	c->fo.copied = n > 0 ? (size_t)n : 0;
+	c->fo.is_waiting = c->fo.is_waiting && data_len(c) > c->fo.copied;
+	c->fo.syn_data = c->fo.copied > 0;
+}
+
+/* tcp_fastopen_defer_connect(): with a cookie at hand the SYN waits for what to put in. */
+bool tcp_fastopen_defers(struct tcp_conn *c)
+{
+	struct tcp_fo_option o;
+	uint16_t mss = 0;
+
+	c->fo.is_deferred = c->fo.by_connect && !c->fo.is_asked &&
+	                    tcp_fastopen_may_send(c, c->ent.t.raddr, &mss, &o);
+	return c->fo.is_deferred;
+}
+
+/* tcp_fastopen_cache_set(). */
+static void remember(struct tcp_conn *c, uint16_t mss, const struct tcp_hdr *th, uint8_t try_exp)
+{
+	struct tfo_peer *p = peer_get(c->s, c->ent.t.raddr);
+
+	if (!p)
+		return;
+	if (mss)
+		p->mss = mss;
+	if (th->has_fastopen && th->fastopen_len && c->fo.was_asked) {
+		p->cookie = (struct tcp_fo_option){ .is_set = true, .is_exp = th->fastopen_exp,
+		                                    .len = th->fastopen_len };
+		memcpy(p->cookie.val, th->fastopen, th->fastopen_len);
+	} else if (try_exp > p->try_exp && !p->cookie.len && !p->cookie.is_exp) {
+		p->try_exp = try_exp;
+	}
+}
+
+/* tcp_rcv_fastopen_synack(): our SYN with data or a cookie request is answered.  True when
+ * data must be sent again. */
+bool tcp_fastopen_synack(struct tcp_conn *c, const struct tcp_hdr *th, xtime now)
+{
+	uint8_t try_exp = 0;
+	struct tx_queue *q = &c->snd.txq;
+
+	if (!c->fo.was_asked && !c->fo.syn_data)
+		return false;
+	if (!c->snd.total_retrans && !th->has_fastopen && !c->fo.syn_data)
+		try_exp = c->fo.was_exp ? 2 : 1;
+	remember(c, th->has_mss ? th->mss : TCP_MSS_DEFAULT, th, try_exp);
+	if (c->fo.syn_data && q->n) {
+		count(c->s, CTR_TcpExtTCPFastOpenActiveFail);
+		/* tcp_non_congestion_loss_retransmit(). */
+		c->loss.high_seq = c->snd.nxt;
+		c->loss.undo_on = false;
+		c->loss.ca_state = CA_LOSS;
+		for (uint32_t i = 0; i < q->n; i++)
+			tcp_mark_lost(c, txq_at(q, i));
+		tcp_want_output(c);
+		return true;
+	}
+	c->fo.syn_data_acked = c->fo.syn_data;
+	if (c->fo.syn_data_acked) {
+		count(c->s, CTR_TcpExtTCPFastOpenActive);
+		/* The SYN and its data count as one. */
+		if (c->loss.delivered > 1)
+			c->loss.delivered--;
+	}
+	(void)now;
+	return false;
+}

@@ -289,7 +289,9 @@ static void flow_write(struct sim *m, struct sim_flow *f, int i)
 	uint8_t buf[16384];
 
 	while (f->sent[i] < f->total[i]) {
-		size_t n = MIN(sizeof(buf), f->total[i] - f->sent[i]);
+		const struct tcp_conn *c = f->c[i];
+		size_t room = c->opt.sndbuf > c->snd.q.len ? c->opt.sndbuf - c->snd.q.len : 1;
+		size_t n = MIN(MIN(sizeof(buf), room), f->total[i] - f->sent[i]);
 		struct iovec iov = { buf, n };
 		ssize_t ret;
 

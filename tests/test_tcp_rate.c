@@ -59,7 +59,7 @@ static void bulk_rate_is_that_of_the_link(void **state)
 		double want = payload_rate(rates[k]);
 
 		path_open(&p, rates[k], XTIME_MSEC, 64000000);
-		run_until(&p, 1000000);
+		run_until(&p, rates[k] / 8 / 2 + 500000);   /* half a second */
 		i = info(&p);
 		assert_false(i.rate_flags & 1);
 		if ((double)i.delivery_rate < 0.97 * want || (double)i.delivery_rate > 1.01 * want)

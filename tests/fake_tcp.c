@@ -89,3 +89,13 @@ void tcp_free_all(struct stack *s)
 {
 	(void)s;
 }
+
+void tcp_fastopen_init(struct stack *s, const struct siphash_key *random)
+{
+	(void)s, (void)random;
+}
+
+void tcp_fastopen_fini(struct stack *s)
+{
+	(void)s;
+}

@@ -104,7 +104,11 @@ static void conn_icmp(struct tcp_conn *c, seq32 seq, uint8_t type, uint8_t code,
 	}
 	if (type == ICMP_UNREACH && code <= 1)
 		revert_rto(c, now);
-	if (conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)) && !c->parent)
+	if (c->state == TCP_SYN_RECV && c->parent && !c->fo.is_child) {
+		/* tcp_req_err(): the peer can't be reached, or so they say; it may try again. */
+		if (type != ICMP_UNREACH || code <= 1)
+			tcp_done(c, now);
+	} else if (conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)))
 		tcp_done_err(c, err, now);
 	else if (c->opt.recverr && type == ICMP_UNREACH && unreach_err[code].is_fatal) {
 		c->err = (uint16_t)err;
@@ -126,6 +130,7 @@ void tcp_icmp(struct stack *s, const struct tuple *t, seq32 seq, uint8_t type, u
 	}
 	conn_icmp(container_of(e, struct tcp_conn, ent), seq, type, code, mtu, now);
 	tcp_timer_update(container_of(e, struct tcp_conn, ent));
+	tcp_free_if_gone(container_of(e, struct tcp_conn, ent));
 }
 
 void tcp_neigh_done(struct stack *s, struct neigh *n, int err, xtime now)

@@ -38,12 +38,18 @@ static bool in_bounds(const struct sockopt *o, const struct optset *in)
 	return in->val >= o->lo && in->val <= o->hi;
 }
 
+/* What is queued goes now, what is written later by its own rules (MSG_MORE). */
+static void push_pending(struct tcp_conn *c)
+{
+	c->snd.push_now = c->snd.nxt != tcp_snd_end(c);
+}
+
 SET(set_nodelay)
 {
 	(void)o;
 	c->opt.nodelay = in->val != 0;
 	if (c->opt.nodelay) {
-		c->snd.push_now = true;
+		push_pending(c);
 		tcp_want_output(c);
 	}
 	return 0;
@@ -55,7 +61,7 @@ SET(set_cork)
 	c->opt.cork = in->val != 0;
 	if (!c->opt.cork) {
 		if (c->opt.nodelay)
-			c->snd.push_now = true;
+			push_pending(c);
 		tcp_want_output(c);
 	}
 	return 0;

@@ -579,7 +579,7 @@ static bool output_new(struct tcp_conn *c, struct frame_out *f, xtime now)
 		return false;
 	seg = (struct tx_seg){ .seq = c->snd.nxt, .end = c->snd.nxt + len, .mss = (uint16_t)mss,
 	                        .sent = now, .first_sent = now };
-	if (new_has_psh(c, seg.end))
+	if (new_has_psh(c, seg.end) || c->snd.out & OUT_PROBE)   /* tcp_write_wakeup() */
 		seg.flags |= SEG_PSH;
 	tcp_rate_sent(c, &seg, now);
 	if (txq_push(&c->snd.txq, &seg) < 0)

@@ -118,6 +118,35 @@ static void child_reset_before_accept_keeps_its_data(void **state)
 	assert_int_equal(tcp_recv(t->c, &iov, 1, 0, 0, 0, &rflags, t->now), -ECONNRESET);
 }
 
+static void child_unreachable_before_accept_keeps_its_data(void **state)
+{
+	struct rig *t = *state;
+	struct tcp_conn *l = fast_listener(t);
+	char buf[8];
+	struct iovec iov = { buf, sizeof(buf) };
+	int err, rflags = 0;
+
+	inject_fast(t, TCPF_SYN, 0, cookie, 8, false, "abc");
+	expect(t, "S. 0 ack 4");
+	inject_icmp(t, 3, 1, 0, 0);
+	t->c = tcp_accept(l, &err, t->now);
+	assert_non_null(t->c);
+	assert_int_equal(tcp_recv(t->c, &iov, 1, 0, 0, 0, &rflags, t->now), 3);
+	assert_int_equal(tcp_recv(t->c, &iov, 1, 0, 0, 0, &rflags, t->now), -EHOSTUNREACH);
+}
+
+static void child_in_handshake_that_is_unreachable_is_forgotten(void **state)
+{
+	struct rig *t = *state;
+
+	fast_listener(t);
+	inject(t, "S 0 win 65535 mss 1460");
+	expect(t, "S. 0 ack 1");
+	inject_icmp(t, 3, 1, 0, 0);
+	inject(t, ". 1 ack 1");
+	expect(t, "R 1");
+}
+
 static void client_asks_and_remembers(void **state)
 {
 	struct rig *t = *state;
@@ -173,6 +202,8 @@ int main(void)
 		own(syn_with_cookie_is_accepted_with_its_data),
 		own(syn_with_wrong_cookie_is_answered_with_the_right_one),
 		own(child_reset_before_accept_keeps_its_data),
+		own(child_unreachable_before_accept_keeps_its_data),
+		own(child_in_handshake_that_is_unreachable_is_forgotten),
 		own(client_asks_and_remembers),
 		own(client_syn_sent_again_has_no_option),
 		own(client_is_refused_when_switched_off),

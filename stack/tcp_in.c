@@ -318,6 +318,8 @@ static bool synrecv_established(struct tcp_conn *c, const struct seg_in *seg)
 	else if (c->parent && !tcp_listen_ready(c, seg->now))
 		return false;
 	finish_connect(c, seg->now);
+	if (c->shut & SHUT_SND_BIT)   /* shutdown() while SYNs crossed */
+		tcp_shutdown(c, SHUT_WR, seg->now);
 	return true;
 }
 
@@ -388,10 +390,10 @@ static void ack_state(struct tcp_conn *c, const struct seg_in *seg)
 /* RFC 9293 3.10.7.4 "seventh, process the segment text". */
 static void text(struct tcp_conn *c, const struct seg_in *seg)
 {
-	if (conn_in(c, ST(CLOSE_WAIT) | ST(CLOSING) | ST(LAST_ACK)) && !seq_lt(seg->th->seq, c->rcv.nxt) &&
-	    seg->len)
-		return;
-	if (c->is_dead && conn_in(c, ST(CLOSE_WAIT) | ST(CLOSING) | ST(LAST_ACK) | ST(FIN_WAIT1) | ST(FIN_WAIT2)) &&
+	if (conn_in(c, ST(CLOSE_WAIT) | ST(CLOSING) | ST(LAST_ACK)) && !seq_lt(seg->th->seq, c->rcv.nxt))
+		return;   /* behind its FIN */
+	/* Nobody will read it: close(), shutdown() of both, or the FIN itself came before. */
+	if (c->shut & SHUT_RCV_BIT && conn_in(c, ST(CLOSE_WAIT) | ST(CLOSING) | ST(LAST_ACK) | ST(FIN_WAIT1) | ST(FIN_WAIT2)) &&
 	    has_data_for_nobody(c, seg)) {
 		count(c->s, CTR_tcp_closed_data);
 		count(c->s, CTR_TcpExtTCPAbortOnData);

@@ -315,6 +315,34 @@ static void data_after_close_with_the_ack_of_the_fin_is_reset(void **state)
 	assert_int_equal(t->s->nconn + t->s->ntw, 0);
 }
 
+/* RFC 1122 4.2.2.13 holds for shutdown() of both directions as well. */
+static void data_after_shutdown_of_both_is_reset(void **state)
+{
+	struct rig *t = *state;
+
+	establish(t, NULL);
+	shut_down(t, SHUT_RDWR);
+	expect(t, "F. 1 ack 1");
+	inject(t, ". 1 ack 2");
+	inject(t, "P. 1:11 ack 2");
+	expect(t, "R 2 nots");
+	assert_int_equal(tcp_take_error(t->c), ECONNRESET);
+}
+
+static void data_across_the_peers_fin_is_reset(void **state)
+{
+	struct rig *t = *state;
+
+	establish(t, NULL);
+	inject(t, "F. 1 ack 1");
+	expect_after(t, TCP_TICK, ". 1 ack 2");
+	inject(t, "F. 2 ack 1");   /* behind it: ignored */
+	expect_nothing(t);
+	inject(t, "P. 1:11 ack 1");
+	expect(t, "R 1 nots");
+	assert_int_equal(tcp_take_error(t->c), EPIPE);
+}
+
 static void data_in_fin_wait_2_of_an_orphan_is_reset(void **state)
 {
 	struct rig *t = *state;
@@ -538,6 +566,8 @@ int main(void)
 		own(close_with_only_the_fin_unread_is_orderly),
 		own(data_after_close_is_reset),
 		own(data_after_close_with_the_ack_of_the_fin_is_reset),
+		own(data_after_shutdown_of_both_is_reset),
+		own(data_across_the_peers_fin_is_reset),
 		own(data_in_fin_wait_2_of_an_orphan_is_reset),
 		own(reset_in_fin_wait_1_is_the_end),
 		own(linger_zero_is_a_reset),

@@ -459,6 +459,21 @@ static void simultaneous_open_reset_is_econnrefused_or_reset(void **state)
 	assert_int_equal(tcp_take_error(t->c), ECONNRESET);
 }
 
+static void simultaneous_open_shutdown_sends_its_fin_when_open(void **state)
+{
+	struct rig *t = *state;
+
+	dial(t);
+	inject(t, "S 0 win 65535 mss 1460");
+	expect(t, "S. 0 ack 1");
+	assert_int_equal(tcp_shutdown(t->c, SHUT_WR, t->now), 0);
+	settle(t);
+	expect_nothing(t);
+	inject(t, "P. 1:11 ack 1");
+	expect(t, "F. 1 ack 11");
+	take(t, 10);
+}
+
 /* ---- giving up ---- */
 
 static void synsent_close_says_nothing(void **state)
@@ -542,6 +557,7 @@ int main(void)
 		own(simultaneous_open_plain_ack_is_established),
 		own(simultaneous_open_syn_ack_is_sent_again),
 		own(simultaneous_open_reset_is_econnrefused_or_reset),
+		own(simultaneous_open_shutdown_sends_its_fin_when_open),
 		own(synsent_close_says_nothing),
 		own(synsent_disconnect_frees_the_port),
 		own(established_disconnect_resets),

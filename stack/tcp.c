@@ -397,8 +397,7 @@ void tcp_close(struct tcp_conn *c, xtime now)
 	} else if (conn_has_unread(c)) {
 		/* RFC 2525 2.17: say that data was lost. */
 		count(s, CTR_TcpExtTCPAbortOnClose);
-		if (conn_needs_reset(c->state))
-			tcp_send_active_reset(c, now);
+		tcp_send_active_reset(c, now);
 		tcp_done(c, now);
 	} else if (c->opt.linger_s == 0) {
 		count(s, CTR_TcpExtTCPAbortOnData);

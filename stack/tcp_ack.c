@@ -46,7 +46,6 @@ static void drop_acked(struct tcp_conn *c, seq32 ack)
 	seq32 upto = seq_min(ack, data_end);
 
 	if (seq_gt(upto, c->snd.q_seq)) {
-		c->snd.bytes_acked += upto - c->snd.q_seq;
 		ring_drop(&c->snd.q, upto - c->snd.q_seq);
 		c->snd.q_seq = upto;
 		if (!c->snd.q.len)
@@ -411,6 +410,7 @@ int tcp_ack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, bool updat
 	if (len || th->flags & (TCPF_SYN | TCPF_FIN))
 		a.flag |= FLAG_DATA;
 	a.flag |= update_window(c, th, a.prior_una);
+	c->snd.bytes_acked += th->ack - c->snd.una;   /* SYN and FIN too, as TCP_INFO shows them */
 	c->snd.una = th->ack;
 	if (c->sack_ok && th->nsack)
 		tcp_sacktag(c, th, &a, now);

@@ -198,7 +198,8 @@ static void connect_init(struct tcp_conn *c, xtime now)
 	c->rcv.rcv_mss = (uint16_t)MAX(MIN(MIN(c->advmss, c->snd.mss_cache), 536u), 88u);
 	tcp_init_rcv_window(c);
 	c->snd.una = c->snd.nxt = c->snd.iss;
-	c->snd.q_seq = c->snd.sml = c->snd.pushed = c->snd.iss + 1;
+	c->snd.sml = c->snd.iss;   /* the SYN holds no data back */
+	c->snd.q_seq = c->snd.pushed = c->snd.iss + 1;
 	c->snd.wnd = 0;
 	c->rcv.nxt = c->rcv.wup = c->rcv.copied = 0;
 	c->rtt.rto_ns = TCP_RTO_INITIAL;

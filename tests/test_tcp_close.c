@@ -176,6 +176,20 @@ static void half_close_still_reads(void **state)
 	assert_int_equal(t->s->ntw, 1);
 }
 
+/* The FIN counts among the bytes acknowledged that make an old ACK credible. */
+static void half_close_fin_with_an_old_ack(void **state)
+{
+	struct rig *t = *state;
+
+	establish(t, NULL);
+	shut_down(t, SHUT_WR);
+	expect(t, "F. 1 ack 1");
+	inject(t, ". 1 ack 2");
+	inject(t, "FP. 1:11 ack 1");
+	expect(t, ". 2 ack 12");
+	take(t, 10);
+}
+
 static void half_close_last_data_with_fin(void **state)
 {
 	struct rig *t = *state;
@@ -275,6 +289,20 @@ static void close_with_unread_data_and_fin_is_a_reset(void **state)
 	inject(t, "FP. 1:11 ack 1");
 	hang_up(t);
 	expect(t, "R. 1 ack 12");
+}
+
+static void close_with_unread_data_while_closing_is_a_reset(void **state)
+{
+	struct rig *t = *state;
+
+	establish(t, NULL);
+	shut_down(t, SHUT_WR);
+	expect(t, "F. 1 ack 1");
+	inject(t, "FP. 1:11 ack 1");
+	expect(t, ". 2 ack 12");
+	hang_up(t);
+	expect(t, "R. 2 ack 12");
+	assert_int_equal(t->s->nconn + t->s->ntw, 0);
 }
 
 static void close_with_only_the_fin_unread_is_orderly(void **state)
@@ -555,6 +583,7 @@ int main(void)
 		own(close_second_ends_at_the_last_ack),
 		own(close_second_fin_lost_is_answered_again),
 		own(half_close_still_reads),
+		own(half_close_fin_with_an_old_ack),
 		own(half_close_last_data_with_fin),
 		own(shutdown_both_reads_what_comes),
 		own(shutdown_twice_sends_one_fin),
@@ -563,6 +592,7 @@ int main(void)
 		own(close_with_unread_data_is_a_reset),
 		own(close_with_unread_data_forgets_what_is_queued),
 		own(close_with_unread_data_and_fin_is_a_reset),
+		own(close_with_unread_data_while_closing_is_a_reset),
 		own(close_with_only_the_fin_unread_is_orderly),
 		own(data_after_close_is_reset),
 		own(data_after_close_with_the_ack_of_the_fin_is_reset),

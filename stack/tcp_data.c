@@ -334,6 +334,7 @@ void tcp_data_queue(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t 
 		end++;
 	if (seq == end && !has_fin)
 		return;
+	c->rcv.has_dsack = false;   /* one that no ACK has carried is old news */
 	if (seq_le(end + has_fin, c->rcv.nxt)) {
 		tcp_dsack_set(c, seq, end + has_fin);
 		out_of_window(c, CTR_tcp_out_of_window);

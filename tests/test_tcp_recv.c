@@ -56,6 +56,22 @@ static void data_retransmitted_is_answered_with_dsack(void **state)
 	take(t, 50);
 }
 
+static void data_retransmitted_is_old_news_after_the_next(void **state)
+{
+	struct rig *t = *state;
+
+	establish(t, NULL);
+	inject(t, "P. 1:101 ack 1");
+	expect(t, ". 1 ack 101");
+	put(t, 10);
+	expect(t, "P. 1:11 ack 101");
+	take(t, 100);
+	inject(t, "P. 51:151 ack 11");   /* interactive: its ACK waits */
+	expect_nothing(t);
+	inject(t, ". 151:1599 ack 11");
+	expect(t, ". 11 ack 1599");
+}
+
 static void data_retransmitted_without_sack_is_acknowledged(void **state)
 {
 	struct rig *t = *state;
@@ -570,6 +586,7 @@ int main(void)
 		own(data_is_read_in_order),
 		own(data_peeked_stays),
 		own(data_retransmitted_is_answered_with_dsack),
+		own(data_retransmitted_is_old_news_after_the_next),
 		own(data_retransmitted_without_sack_is_acknowledged),
 		offload(data_as_super_frame_counts_its_segments),
 		own(data_with_wrong_checksum_is_dropped),

@@ -9,11 +9,6 @@
 
 #include <errno.h>
 
-#define ICMP_UNREACH 3
-#define ICMP_TIME_EXCEEDED 11
-#define ICMP_PARAM_PROBLEM 12
-#define ICMP_FRAG_NEEDED 4
-
 /* icmp_err_convert[] of Linux: by code of "destination unreachable". */
 static const struct {
 	uint16_t err;
@@ -98,7 +93,7 @@ static void conn_icmp(struct tcp_conn *c, seq32 seq, uint8_t type, uint8_t code,
 		return;
 	}
 	count(c->s, CTR_icmp_error_in);
-	if (type == ICMP_UNREACH && code == ICMP_FRAG_NEEDED) {
+	if (type == ICMP_UNREACH && code == ICMP_UNREACH_NEEDFRAG) {
 		mtu_reduced(c, mtu, now);
 		return;
 	}

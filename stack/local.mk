@@ -70,10 +70,15 @@ libstack_la_SOURCES = \
 	stack/tcp_opt_sock.c \
 	stack/tcp_opt_tcp.c \
 	stack/tcp_out.c \
+	stack/tcp_out.h \
 	stack/tcp_pace.c \
 	stack/tcp_rack.c \
 	stack/tcp_rate.c \
+	stack/tcp_retrans.c \
 	stack/tcp_rtt.c \
+	stack/tcp_segment.c \
+	stack/tcp_send.c \
+	stack/tcp_syn.c \
 	stack/tcp_timer.c \
 	stack/tcp_tw.c \
 	stack/tcp_txq.c \

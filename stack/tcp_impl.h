@@ -556,8 +556,9 @@ xtime tcp_rto_max(const struct tcp_conn *c);
 
 /* ---- tcp_out.c ---- */
 void tcp_want_output(struct tcp_conn *c);                 /* queue it for stack_output() */
-bool tcp_has_output(struct tcp_conn *c, xtime now);
 void tcp_send_ack(struct tcp_conn *c);                    /* an ACK must go */
+
+/* ---- tcp_segment.c ---- */
 void tcp_send_active_reset(struct tcp_conn *c, xtime now);
 /* An ACK of a connection that is about to go: queued with the stack's own frames. */
 void tcp_send_last_ack(struct tcp_conn *c, xtime now);
@@ -565,6 +566,8 @@ void tcp_send_last_ack(struct tcp_conn *c, xtime now);
 void tcp_reply_reset(struct stack *s, const struct ip_hdr *ip, const struct tcp_hdr *th, size_t len,
                      xtime now);
 void tcp_tw_ack(struct tcp_tw *tw, xtime now);
+
+/* ---- tcp_syn.c ---- */
 void tcp_syn_sent_now(struct tcp_conn *c, xtime now);
 
 /* ---- tcp_timer.c: events in, deadlines out ---- */

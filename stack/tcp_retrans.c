@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tcp_retrans.c - what is sent again: at a time-out, what is lost, and the tail as a
+ * probe (tcp_retransmit_skb, tcp_xmit_retransmit_queue, tcp_send_loss_probe).
+ */
+#include "tcp_out.h"
+
+/* Makes segment idx no larger than `limit` bytes and, when it is the first, than a
+ * window that has shrunk: 0 or -ENOMEM. */
+static int fit_segment(struct tcp_conn *c, uint32_t idx, uint32_t limit, uint32_t mss)
+{
+	struct tx_seg *seg = txq_at(&c->snd.txq, idx);
+
+	if (seg->seq == c->snd.una && seq_gt(seg->end, tcp_wnd_end(c)) && c->snd.wnd >= mss)
+		limit = MIN(limit, c->snd.wnd / mss * mss);
+	if (seg->end - seg->seq <= limit)
+		return 0;
+	return txq_split(c, idx, seg->seq + limit);
+}
+
+/* The segment has been sent again: as a probe it still counts as in flight for the first
+ * time (__tcp_retransmit_skb), else it replaces what was lost (tcp_retransmit_skb). */
+static void mark_resent(struct tcp_conn *c, struct tx_seg *seg, size_t len, bool is_probe, xtime now)
+{
+	uint32_t segs = tcp_seg_count(c, seg);
+
+	seg->flags |= SEG_EVER_RETRANS;
+	seg->sent = now;
+	tcp_rate_sent(c, seg, now);
+	if (!is_probe) {
+		if (!(seg->flags & SEG_RETRANS))
+			c->loss.retrans_out += segs;
+		seg->flags |= SEG_RETRANS;
+		if (!c->snd.retrans_stamp)
+			c->snd.retrans_stamp = now;
+		c->loss.undo_retrans = MAX(c->loss.undo_retrans, 0) + (int32_t)segs;
+		c->loss.prr_out += segs;
+	}
+	c->snd.total_retrans += segs;
+	c->snd.bytes_retrans += len;
+	c->s->counters[CTR_TcpRetransSegs] += segs;
+	/* What RACK wants to look at soon comes first; it leads to a time-out again. */
+	if (c->snd.rexmit_kind != REXMIT_RTO && c->snd.rexmit_kind != REXMIT_REORDER)
+		tcp_rexmit_set(c, REXMIT_RTO, now + c->rtt.rto_ns);
+}
+
+/* Sends segment idx of the queue again, at most n_segs of it. */
+static bool retransmit(struct tcp_conn *c, struct frame_out *f, uint32_t idx, uint32_t n_segs,
+                       bool is_probe, xtime now)
+{
+	uint32_t mss = tcp_current_mss(c, now);
+	struct tx_seg *seg = txq_at(&c->snd.txq, idx);
+	struct neigh *n = NULL;
+	int ret;
+
+	if (seq_lt(seg->seq, c->snd.q_seq)) {
+		/* close() during a simultaneous open: the SYN is still to be acknowledged. */
+		if (!tcp_output_syn(c, f, now))
+			return false;
+	} else {
+		/* tcp_retransmit_skb(): a window that shrank holds back all but the first. */
+		if (!seq_lt(seg->seq, tcp_wnd_end(c)) && seg->seq != c->snd.una)
+			return false;
+		if (fit_segment(c, idx, MIN(n_segs, tcp_max_segs(c, mss)) * mss, mss) < 0)
+			return false;
+		seg = txq_at(&c->snd.txq, idx);
+		ret = tcp_send_segment(c, f, seg->seq, seg->end, seg->flags & SEG_PSH, mss, &n, now);
+		if (ret < 0)
+			return tcp_output_blocked(c, ret, n, now);
+	}
+	mark_resent(c, txq_at(&c->snd.txq, idx), f->payload_len, is_probe, now);
+	return true;
+}
+
+/* tcp_xmit_retransmit_queue(): the first lost segment that is not in flight again. */
+bool tcp_output_lost(struct tcp_conn *c, struct frame_out *f, xtime now)
+{
+	struct tx_queue *q = &c->snd.txq;
+	uint32_t flight = tcp_in_flight(c);
+
+	if (c->loss.hold_lost || c->loss.lost_out <= c->loss.retrans_out || flight >= c->cc.cwnd ||
+	    tcp_pacing_holds(c, now))
+		return false;
+	for (uint32_t i = 0; i < q->n; i++) {
+		struct tx_seg *seg = txq_at(q, i);
+
+		if ((seg->flags & (SEG_LOST | SEG_SACKED | SEG_RETRANS)) != SEG_LOST)
+			continue;
+		if (c->loss.ca_state != CA_LOSS)
+			count(c->s, CTR_TcpExtTCPFastRetrans);
+		if (!retransmit(c, f, i, c->cc.cwnd - flight, false, now))
+			return false;
+		/* The time-out runs from the latest transmission of what is oldest. */
+		if (!i && c->snd.rexmit_kind != REXMIT_REORDER)
+			tcp_rexmit_set(c, REXMIT_RTO, now + c->rtt.rto_ns);
+		return true;
+	}
+	return false;
+}
+
+bool tcp_output_forced(struct tcp_conn *c, struct frame_out *f, xtime now)
+{
+	c->snd.out &= (uint8_t)~OUT_RETRANS;
+	if (!c->snd.txq.n)
+		return false;
+	if (!retransmit(c, f, 0, 1, false, now)) {
+		if (list_is_linked(&c->neigh_wait))
+			c->snd.out |= OUT_RETRANS;
+		return false;
+	}
+	return true;
+}
+
+/* tcp_send_loss_probe(): a new segment if one may go, else the last one again. */
+bool tcp_output_tlp(struct tcp_conn *c, struct frame_out *f, xtime now)
+{
+	struct tx_queue *q = &c->snd.txq;
+	uint32_t mss = tcp_current_mss(c, now);
+	struct tx_seg *last;
+
+	c->snd.out &= (uint8_t)~OUT_TLP;
+	if (!q->n)
+		return false;
+	last = txq_at(q, q->n - 1);
+	if (last->end - last->seq > mss && txq_split(c, q->n - 1, last->end - mss) < 0)
+		return false;
+	c->loss.tlp_retrans = true;
+	c->loss.tlp_out = true;
+	c->loss.tlp_high = c->snd.nxt;
+	count(c->s, CTR_TcpExtTCPLossProbes);
+	return retransmit(c, f, q->n - 1, 1, true, now);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tcp_send.c - new data (tcp_write_xmit): how much of it may leave now, by window,
+ * congestion window, Nagle, pacing and the ends of Linux's skbs.
+ */
+#include "tcp_out.h"
+
+/* tcp_nagle_check(): may a segment that is not full leave now? (RFC 9293 3.7.4 with
+ * Minshall's change: only an earlier small segment in flight holds it.) */
+static bool nagle_holds(const struct tcp_conn *c)
+{
+	if (c->snd.push_now || c->snd.fin || (c->snd.urg_mode && seq_gt(c->snd.urg_up, c->snd.nxt)))
+		return false;
+	if (c->opt.cork || c->snd.more)
+		return true;
+	if (c->opt.nodelay)
+		return false;
+	return c->loss.packets_out && seq_gt(c->snd.sml, c->snd.una) && seq_le(c->snd.sml, c->snd.nxt);
+}
+
+/* tcp_tso_should_defer(): wait for more window rather than send a sliver of a burst,
+ * as long as ACKs are on their way.  `avail` is what the skb holds, is_tail whether it is
+ * the last one. */
+static bool should_defer(const struct tcp_conn *c, uint32_t room, uint32_t mss,
+                         uint32_t avail, bool is_tail, xtime now)
+{
+	uint32_t win_divisor = (uint32_t)c->s->set.tcp_tso_win_divisor;
+	uint64_t chunk;
+
+	if (avail <= mss || c->loss.ca_state >= CA_RECOVERY || !c->loss.packets_out || !win_divisor)
+		return false;
+	/* Bursts are no longer news when the last one is a millisecond ago. */
+	if (now - c->snd.lsndtime > XTIME_MSEC)
+		return false;
+	if (room >= tcp_max_segs(c, mss) * mss || (!is_tail && room >= avail) || c->snd.fin)
+		return false;
+	chunk = MIN((uint64_t)c->snd.wnd, (uint64_t)c->cc.cwnd * mss) / win_divisor;
+	if (room >= chunk || tcp_max_segs(c, mss) == 1)
+		return false;
+	/* The next ACK comes too late: what is oldest was sent less than half an RTT ago. */
+	return now - txq_at((struct tx_queue *)&c->snd.txq, 0)->sent >= (xtime)(c->rtt.srtt8_us >> 4) * XTIME_USEC;
+}
+
+/* ---- skbs ---- */
+
+static const struct tx_mark *mark_first(const struct tcp_conn *c)
+{
+	return c->snd.marks.n ? &c->snd.marks.v[c->snd.marks.first] : NULL;
+}
+
+/* tcp_grow_skb(): the first skb is filled from the next one. */
+static void mark_grow(struct tcp_conn *c, uint32_t want)
+{
+	struct tx_marks *m = &c->snd.marks;
+	struct tx_mark *first = &m->v[m->first], *next = &m->v[(m->first + 1u) % TCP_MARKS];
+
+	if (m->n < 2 || first->eor || first->end - c->snd.nxt >= want)
+		return;
+	if (seq_gt(next->end, c->snd.nxt + want)) {
+		first->end = c->snd.nxt + want;
+		return;
+	}
+	next->psh |= first->psh;
+	m->first = (uint8_t)((m->first + 1u) % TCP_MARKS);
+	m->n--;
+}
+
+/* The ends that have been sent need not be known any more. */
+void tcp_marks_pass(struct tcp_conn *c)
+{
+	struct tx_marks *m = &c->snd.marks;
+
+	while (m->n && seq_le(m->v[m->first].end, c->snd.nxt)) {
+		m->first = (uint8_t)((m->first + 1) % TCP_MARKS);
+		m->n--;
+	}
+}
+
+/* PSH goes to the end of what a write has pushed. */
+static bool new_has_psh(const struct tcp_conn *c, seq32 end)
+{
+	const struct tx_mark *m = mark_first(c);
+
+	return m && m->psh && seq_ge(end, m->end);
+}
+
+/* Bytes (FIN included as one) of the next new segment, 0 when none may leave.  A tail loss
+ * probe is one segment at least and waits for nothing but the window. */
+static uint32_t new_data_len(struct tcp_conn *c, uint32_t mss, xtime now)
+{
+	seq32 data_end = c->snd.q_seq + c->snd.q.len;
+	uint32_t avail = data_end - c->snd.nxt;
+	uint32_t flight = tcp_in_flight(c), cwnd = c->cc.cwnd;
+	uint32_t wnd, room, len;
+	bool is_probe = c->snd.out & OUT_TLP, is_tail = true;
+	bool has_fin = c->snd.fin && seq_le(c->snd.nxt, data_end);
+	const struct tx_mark *mark;
+
+	if (flight < cwnd)
+		mark_grow(c, MIN(cwnd - flight, tcp_burst_segs(c, mss, tcp_max_segs(c, mss))) * mss);
+	mark = mark_first(c);
+	if (seq_gt(c->snd.nxt, data_end))
+		avail = 0;
+	if (avail && mark && seq_lt(mark->end, data_end)) {
+		avail = mark->end - c->snd.nxt;
+		is_tail = has_fin = false;
+	}
+	if (!avail && !has_fin)
+		return 0;
+	if (is_probe)
+		cwnd = MAX(cwnd, flight + 1);
+	if (flight >= cwnd) {
+		/* A FIN alone goes whatever cwnd says (tcp_cwnd_test). */
+		if (avail || !has_fin) {
+			tcp_cwnd_validate(c, true, now);
+			return 0;
+		}
+		return 1;
+	}
+	wnd = seq_gt(tcp_wnd_end(c), c->snd.nxt) ? tcp_wnd_end(c) - c->snd.nxt : 0;
+	if (avail && wnd < MIN(avail, mss))
+		return 0;
+	if (!avail)
+		return wnd ? 1 : 0;
+	room = (uint32_t)MIN((uint64_t)(cwnd - flight) * mss, (uint64_t)wnd);
+	len = MIN(MIN(avail, room), tcp_burst_segs(c, mss, tcp_max_segs(c, mss)) * mss);
+	if (len % mss && (len == avail || len == wnd) && !is_probe && (is_tail || len > mss) && nagle_holds(c))
+		len -= len % mss;
+	else if (len % mss && len != avail && len != wnd)
+		len -= len % mss;
+	if (!len || (!is_probe && tcp_pacing_holds(c, now)))
+		return 0;
+	if (!is_probe && should_defer(c, room, mss, avail, is_tail, now)) {
+		tcp_cwnd_validate(c, room < wnd, now);
+		return 0;
+	}
+	if (len == avail && has_fin && len < wnd)
+		len++;
+	return len;
+}
+
+/* tcp_event_data_sent(). */
+static void event_data_sent(struct tcp_conn *c, xtime now)
+{
+	if (!tcp_in_flight(c) && c->cc.ops->event)
+		c->cc.ops->event(c, CC_EV_TX_START, now);
+	c->snd.lsndtime = now;
+	/* An answer to what came just now: the session is interactive. */
+	if (now - c->rcv.lrcvtime < c->rcv.ato && c->rcv.pingpong < 255)
+		c->rcv.pingpong++;
+}
+
+bool tcp_output_new(struct tcp_conn *c, struct frame_out *f, xtime now)
+{
+	uint32_t mss = tcp_current_mss(c, now);
+	uint32_t len = new_data_len(c, mss, now);
+	uint32_t prior = c->loss.packets_out;
+	struct neigh *n = NULL;
+	struct tx_seg seg;
+	int ret;
+
+	if (!len)
+		return false;
+	seg = (struct tx_seg){ .seq = c->snd.nxt, .end = c->snd.nxt + len, .mss = (uint16_t)mss,
+	                        .sent = now, .first_sent = now };
+	if (new_has_psh(c, seg.end) || c->snd.out & OUT_PROBE)   /* tcp_write_wakeup() */
+		seg.flags |= SEG_PSH;
+	tcp_rate_sent(c, &seg, now);
+	if (txq_push(&c->snd.txq, &seg) < 0)
+		return false;
+	if (seg.seq != c->snd.q_seq + c->snd.q.len)   /* a FIN alone is no data */
+		event_data_sent(c, now);
+	ret = tcp_send_segment(c, f, seg.seq, seg.end, seg.flags & SEG_PSH, mss, &n, now);
+	if (ret < 0) {
+		c->snd.txq.n--;
+		return tcp_output_blocked(c, ret, n, now);
+	}
+	if (f->payload_len % mss)
+		c->snd.sml = seg.end;
+	c->snd.nxt = seg.end;
+	tcp_marks_pass(c);
+	if (seg.end == tcp_snd_end(c))
+		c->snd.push_now = false;
+	c->loss.packets_out += tcp_seg_count(c, &seg);
+	c->loss.prr_out += tcp_seg_count(c, &seg);
+	c->s->counters[CTR_bytes_out] += f->payload_len;
+	if (!prior || c->snd.rexmit_kind == REXMIT_TLP || c->snd.rexmit_kind == REXMIT_PROBE0)
+		tcp_rearm_rto(c, now);
+	tcp_schedule_tlp(c, now);
+	tcp_cwnd_validate(c, tcp_in_flight(c) >= c->cc.cwnd, now);
+	return true;
+}

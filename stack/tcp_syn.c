@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tcp_syn.c - SYN and SYN-ACK: their options, Fast Open's data, and their place in
+ * the queue of what is in flight.
+ */
+#include "tcp_out.h"
+
+#include <string.h>
+
+static void syn_options(struct tcp_conn *c, struct tcp_hdr *th, xtime now)
+{
+	const struct settings *set = &c->s->set;
+	bool is_reply = c->state != TCP_SYN_SENT;
+
+	th->has_mss = true;
+	th->mss = c->advmss;
+	if (is_reply ? c->ts_ok : set->tcp_timestamps != 0) {
+		th->has_ts = true;
+		th->tsval = tcp_ts_now(c, now);
+		th->tsecr = c->ts_recent;   /* of a SYN: from the TIME-WAIT that it takes over */
+	}
+	if (is_reply ? c->wscale_ok : set->tcp_window_scaling != 0) {
+		th->has_wscale = true;
+		th->wscale = c->rcv_wscale;
+	}
+	th->sack_permitted = is_reply ? c->sack_ok : set->tcp_sack != 0;
+	if (c->fo.option.is_set && (!is_reply || c->parent) && !(c->snd.txq.n && txq_at(&c->snd.txq, 0)->flags & SEG_EVER_RETRANS)) {
+		th->has_fastopen = true;
+		th->fastopen_exp = c->fo.option.is_exp;
+		th->fastopen_len = c->fo.option.len;
+		memcpy(th->fastopen, c->fo.option.val, sizeof(th->fastopen));
+		/* The option gives way when there is no room for it. */
+		if (tcp_options_len(th) > TCP_LEN_MAX - TCP_LEN_MIN)
+			th->has_fastopen = false;
+		else if (!is_reply)
+			c->fo.was_asked = true, c->fo.was_exp = c->fo.option.is_exp;
+	}
+}
+
+/* The SYN (or SYN-ACK) counts as sent from the moment that it was asked for, also
+ * while the next hop is being resolved: its timer runs as in the kernel. */
+void tcp_syn_sent_now(struct tcp_conn *c, xtime now)
+{
+	struct tx_seg seg = { .seq = c->snd.iss, .end = c->snd.iss + 1, .mss = TCP_MSS_DEFAULT,
+	                      .sent = now, .first_sent = now };
+
+	if (c->snd.txq.n) {
+		struct tx_seg *first = txq_at(&c->snd.txq, 0);
+
+		first->sent = now;
+		first->flags |= SEG_EVER_RETRANS;
+		if (c->state == TCP_SYN_SENT)
+			tcp_rate_sent(c, first, now);
+		return;
+	}
+	if (c->state == TCP_SYN_SENT)   /* a SYN-ACK is a request's in Linux */
+		tcp_rate_sent(c, &seg, now);
+	if (txq_push(&c->snd.txq, &seg) < 0)
+		return;
+	c->loss.packets_out = 1;
+	c->snd.nxt = seg.end;
+	tcp_rexmit_set(c, REXMIT_RTO, now + c->rtt.rto_ns);
+}
+
+/* The bytes that went with the SYN are a segment of their own from now on. */
+static void syn_data_sent(struct tcp_conn *c, size_t len, xtime now)
+{
+	struct tx_seg seg = { .seq = c->snd.nxt, .end = c->snd.nxt + (seq32)len, .flags = SEG_PSH,
+	                      .mss = (uint16_t)MAX(c->snd.mss_cache, (uint32_t)len), .sent = now,
+	                      .first_sent = now };
+
+	if (txq_push(&c->snd.txq, &seg) < 0)
+		return;
+	c->loss.packets_out++;
+	c->snd.nxt = seg.end;
+	c->snd.pushed = seg.end;
+	c->snd.bytes_sent += len;
+}
+
+bool tcp_output_syn(struct tcp_conn *c, struct frame_out *f, xtime now)
+{
+	size_t len = 0;
+	struct tcp_hdr th = { .seq = c->snd.iss, .flags = TCPF_SYN };
+	struct neigh *n = NULL;
+	int ret;
+
+	if (!c->snd.txq.n)
+		tcp_syn_sent_now(c, now);
+	syn_options(c, &th, now);
+	if (c->state != TCP_SYN_SENT) {
+		th.flags |= TCPF_ACK;
+		th.ack = c->rcv.nxt;
+	}
+	th.wnd = (uint16_t)MIN(c->rcv.wnd, 65535u);
+	if (th.has_fastopen || (c->fo.syn_data && !c->fo.option.is_set && c->snd.txq.n == 1))
+		len = c->state == TCP_SYN_SENT && !(txq_at(&c->snd.txq, 0)->flags & SEG_EVER_RETRANS) &&
+		      c->fo.syn_data ? c->snd.q.len : 0;
+	ret = tcp_emit_segment(c, f, &th, len, MAX(c->snd.mss_cache, (uint32_t)len), &n, now);
+	if (ret < 0)
+		return tcp_output_blocked(c, ret, n, now);
+	if (len)
+		syn_data_sent(c, len, now);
+	c->snd.out &= (uint8_t)~(OUT_SYN | OUT_ACK);
+	c->rcv.wup = c->rcv.nxt;
+	tcp_count_segment(c, 0, c->snd.mss_cache);
+	return true;
+}

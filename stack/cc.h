@@ -19,6 +19,8 @@ enum cc_event {
 	CC_EV_CWND_RESTART,
 	CC_EV_COMPLETE_CWR,
 	CC_EV_LOSS,
+	CC_EV_ECN_IS_CE,   /* data came with CE, or */
+	CC_EV_ECN_NO_CE,   /* with ECT alone; both for those that need ECN */
 };
 
 enum ca_state { CA_OPEN, CA_DISORDER, CA_CWR, CA_RECOVERY, CA_LOSS };
@@ -55,6 +57,7 @@ struct cc_ops {
 	void (*cong_control)(struct tcp_conn *c, const struct rate_sample *rs, xtime now);
 	uint32_t (*min_tso_segs)(const struct tcp_conn *c);          /* least burst; may be NULL */
 	bool needs_pacing;                                           /* data leaves at cc.pacing_rate */
+	bool needs_ecn;                                              /* every packet is ECN-capable */
 	uint8_t sndbuf_windows;                                      /* the send buffer's, 0: two */
 	/* TCP_CC_INFO: at most 20 bytes, how many; may be NULL. */
 	size_t (*get_info)(const struct tcp_conn *c, void *buf);

@@ -271,6 +271,22 @@ static void deliver_fragment(struct stack *s, const struct arrival *a, struct ip
 	free(whole);
 }
 
+/* By ECN field, as many as the sender sent before they were merged (ip_rcv_core). */
+static void count_marks(struct stack *s, const struct ip_hdr *ip, const uint8_t *l4, size_t len,
+                        const struct virtio_net_hdr *vnet)
+{
+	static const enum counter by_field[] = { CTR_IpExtInNoECTPkts, CTR_IpExtInECT1Pkts, CTR_IpExtInECT0Pkts,
+	                                         CTR_IpExtInCEPkts };
+	size_t n = 1;
+
+	if (vnet->gso_type != VIRTIO_NET_HDR_GSO_NONE && vnet->gso_size && len > 12) {
+		size_t hdr = (size_t)(l4[12] >> 4) * 4;
+
+		n = len > hdr ? (len - hdr + vnet->gso_size - 1) / vnet->gso_size : 1;
+	}
+	s->counters[by_field[ip->tos & 3]] += n;
+}
+
 void ip_input(struct stack *s, int iface, const uint8_t *p, size_t len,
               const struct virtio_net_hdr *vnet, bool is_direct, xtime now)
 {
@@ -295,6 +311,7 @@ void ip_input(struct stack *s, int iface, const uint8_t *p, size_t len,
 	}
 	l4 = p + ip.hdr_len;
 	l4_len = (size_t)ip.total_len - ip.hdr_len;
+	count_marks(s, &ip, l4, l4_len, vnet);
 	if (ip.opt_len && !options_ok(s, &ip, l4, l4_len, is_direct, now))
 		return;
 	if (ip.has_more || ip.frag_off)

@@ -55,6 +55,7 @@ libstack_la_SOURCES = \
 	stack/tcp_ack.c \
 	stack/tcp_connect.c \
 	stack/tcp_data.c \
+	stack/tcp_ecn.c \
 	stack/tcp_fastopen.c \
 	stack/tcp_icmp.c \
 	stack/tcp_impl.h \

@@ -352,6 +352,17 @@ static void old_ack(struct tcp_conn *c, const struct tcp_hdr *th, struct ack_inf
 	tcp_want_output(c);
 }
 
+/* tcp_newly_delivered(). */
+static void count_delivered(struct tcp_conn *c, struct ack_info *a)
+{
+	a->acked_sacked = c->loss.delivered - a->prior_delivered;
+	c->s->counters[CTR_TcpExtTCPDelivered] += a->acked_sacked;
+	if (!(a->flag & FLAG_ECE))
+		return;
+	c->ecn.delivered_ce += a->acked_sacked;
+	c->s->counters[CTR_TcpExtTCPDeliveredCE] += a->acked_sacked;
+}
+
 /* What an ACK means for what is in flight. */
 static void ack_flight(struct tcp_conn *c, struct ack_info *a, const struct tcp_hdr *th, xtime now)
 {
@@ -371,7 +382,7 @@ static void ack_flight(struct tcp_conn *c, struct ack_info *a, const struct tcp_
 	}
 	if (a->flag & FLAG_FORWARD_PROGRESS || !(a->flag & FLAG_NOT_DUP))
 		neigh_confirm(c->s, c->rt.iface, c->rt.next_hop, now);
-	a->acked_sacked = c->loss.delivered - a->prior_delivered;
+	count_delivered(c, a);
 	a->lost = c->loss.lost - a->prior_lost;
 	tcp_rate_gen(c, a, now);
 	tcp_cong_control(c, a, now);
@@ -414,6 +425,9 @@ int tcp_ack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, bool updat
 	c->snd.una = th->ack;
 	if (c->sack_ok && th->nsack)
 		tcp_sacktag(c, th, &a, now);
+	if (c->ecn.is_ok && (th->flags & (TCPF_ECE | TCPF_SYN)) == TCPF_ECE)
+		a.flag |= FLAG_ECE;
+	tcp_ecn_accept_cwr(c, th, a.flag & FLAG_DATA);
 	c->err_soft = 0;
 	c->snd.ack_time = now;
 	c->snd.probes_out = 0;

@@ -167,6 +167,7 @@ static void data_event(struct tcp_conn *c, const struct tcp_hdr *th, size_t len,
 			incr_quickack(c, TCP_MAX_QUICKACKS);
 	}
 	c->rcv.lrcvtime = now;
+	tcp_ecn_data(c, now);
 	if (len >= 128)
 		grow_window(c, len);
 }
@@ -284,13 +285,15 @@ static void queue_in_order(struct tcp_conn *c, const struct tcp_hdr *th, const u
 }
 
 /* tcp_data_queue_ofo(): [seq, end) lies beyond a gap; its last number may be a FIN's. */
-static void queue_out_of_order(struct tcp_conn *c, seq32 seq, const uint8_t *data, size_t len, bool has_fin)
+static void queue_out_of_order(struct tcp_conn *c, seq32 seq, const uint8_t *data, size_t len, bool has_fin,
+                               xtime now)
 {
 	seq32 end = seq + (seq32)len + (has_fin ? 1 : 0);
 	struct range merged;
 	uint32_t was_new;
 	int ret;
 
+	tcp_ecn_data(c, now);
 	count(c->s, CTR_TcpExtTCPOFOQueue);
 	c->rcv.ack_scheduled = true;
 	if (ranges_has(&c->rcv.ofo, seq, end)) {
@@ -359,7 +362,7 @@ void tcp_data_queue(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t 
 		c->rcv.fin_seq = end;
 	}
 	if (seq_gt(seq, c->rcv.nxt)) {
-		queue_out_of_order(c, seq, data, len, has_fin);
+		queue_out_of_order(c, seq, data, len, has_fin, now);
 		return;
 	}
 	if (seq_lt(seq, c->rcv.nxt)) {

@@ -305,6 +305,16 @@ struct tcp_conn {
 		bool is_app_limited;
 	} rate;
 
+	/* Explicit congestion notification (tcp_ecn.c, RFC 3168). */
+	struct {
+		bool is_ok;           /* agreed on (TCP_ECN_OK); in SYN-SENT: asked for */
+		bool has_cwr;         /* the next new data tells that cwnd is smaller (TCP_ECN_QUEUE_CWR) */
+		bool has_echo;        /* ECE until the peer's CWR (TCP_ECN_DEMAND_CWR) */
+		bool is_seen;         /* the peer marks its data (TCP_ECN_SEEN) */
+		uint8_t field;        /* of the IP header that the segment being processed had */
+		uint32_t delivered_ce;   /* segments whose ACK had ECE */
+	} ecn;
+
 	/* Congestion control. */
 	struct {
 		const struct cc_ops *ops;
@@ -400,6 +410,21 @@ void tcp_fastopen_fill(struct tcp_conn *c, xtime now);
 bool tcp_fastopen_defers(struct tcp_conn *c);
 bool tcp_fastopen_synack(struct tcp_conn *c, const struct tcp_hdr *th, xtime now);
 
+/* ---- tcp_ecn.c ---- */
+void tcp_ecn_mark(struct tcp_conn *c, bool is_capable);   /* ECT(0) or none, until told otherwise */
+void tcp_ecn_connect(struct tcp_conn *c);                 /* does our SYN ask for it? */
+uint16_t tcp_ecn_syn_flags(const struct tcp_conn *c, bool is_again);   /* of our SYN or SYN-ACK */
+/* The answer to our SYN, or a SYN that crossed it: ECN is used if it agrees. */
+void tcp_ecn_peer_syn(struct tcp_conn *c, const struct tcp_hdr *th);
+/* tcp_ecn_create_request(): does the listener agree to what this SYN asks for? */
+bool tcp_ecn_accepts(const struct tcp_conn *l, uint8_t tos, const struct tcp_hdr *th);
+/* The flags and the mark of a segment that is about to leave with len bytes of data; the
+ * caller clears ecn.has_cwr when one with CWR has left. */
+void tcp_ecn_send(struct tcp_conn *c, struct tcp_hdr *th, size_t len);
+void tcp_ecn_queue_cwr(struct tcp_conn *c);
+void tcp_ecn_data(struct tcp_conn *c, xtime now);         /* data came with ecn.field */
+void tcp_ecn_accept_cwr(struct tcp_conn *c, const struct tcp_hdr *th, bool has_text);
+
 /* ---- tcp_mss.c: sizes ---- */
 uint32_t tcp_sync_mss(struct tcp_conn *c, uint32_t pmtu);
 uint32_t tcp_current_mss(struct tcp_conn *c, xtime now);
@@ -450,6 +475,7 @@ enum {   /* flags of one ACK, as Linux names them */
 	FLAG_RETRANS_DATA_ACKED = 0x08,
 	FLAG_SYN_ACKED = 0x10,
 	FLAG_DATA_SACKED = 0x20,
+	FLAG_ECE = 0x40,
 	FLAG_LOST_RETRANS = 0x80,
 	FLAG_SLOWPATH = 0x100,
 	FLAG_ORIG_SACK_ACKED = 0x200,
@@ -462,7 +488,7 @@ enum {   /* flags of one ACK, as Linux names them */
 };
 #define FLAG_ACKED (FLAG_DATA_ACKED | FLAG_SYN_ACKED)
 #define FLAG_NOT_DUP (FLAG_DATA | FLAG_WIN_UPDATE | FLAG_ACKED)
-#define FLAG_CA_ALERT FLAG_DATA_SACKED
+#define FLAG_CA_ALERT (FLAG_DATA_SACKED | FLAG_ECE)
 #define FLAG_FORWARD_PROGRESS (FLAG_ACKED | FLAG_DATA_SACKED)
 
 /* What one ACK told (Linux tcp_sacktag_state and rate_sample). */
@@ -510,7 +536,7 @@ void tcp_rack_update_reo_wnd(struct tcp_conn *c, uint32_t prior_delivered);
 /* How long until the segment counts as lost, <= 0: it does. */
 xtime tcp_rack_remaining(const struct tcp_conn *c, const struct tx_seg *seg, xtime reo_wnd, xtime now);
 void tcp_check_reordering(struct tcp_conn *c, seq32 low);
-void tcp_enter_recovery(struct tcp_conn *c, xtime now);
+void tcp_enter_recovery(struct tcp_conn *c, bool has_ece, xtime now);
 void tcp_cwnd_reduction(struct tcp_conn *c, uint32_t newly, uint32_t lost, unsigned flag);
 void tcp_init_cwnd_reduction(struct tcp_conn *c, xtime now);
 void tcp_end_cwnd_reduction(struct tcp_conn *c, xtime now);

@@ -97,6 +97,7 @@ static void take_syn_options(struct tcp_conn *c, const struct seg_in *seg)
 static void take_peer_isn(struct tcp_conn *c, const struct seg_in *seg)
 {
 	take_syn_options(c, seg);
+	tcp_ecn_peer_syn(c, seg->th);
 	c->rcv.irs = seg->th->seq;
 	c->rcv.nxt = c->rcv.wup = c->rcv.copied = seg->th->seq + 1;
 	c->snd.wl1 = seg->th->seq;
@@ -458,6 +459,7 @@ static void conn_input(struct tcp_conn *c, const struct seg_in *seg)
 		c->rcv.data_segs_in++;
 	c->saw_ts = seg->th->has_ts;
 	c->rcv_tsecr = seg->th->tsecr;
+	c->ecn.field = seg->ip->tos & 3;
 	if (c->saw_ts && c->ts_ok && c->rcv_tsecr == 0)
 		c->saw_ts = false;
 	if (c->state == TCP_SYN_SENT)

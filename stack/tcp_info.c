@@ -2,8 +2,8 @@
 /*
  * tcp_info.c - TCP_INFO: each field means what it means in Linux's tcp_get_info().
  *
- * Not counted here, and 0: the times spent busy or limited, received duplicates and
- * ECN marks.
+ * Not counted here, and 0: the times spent busy or limited, received duplicates, and what
+ * Accurate ECN alone tells.
  */
 #include "tcp_info.h"
 
@@ -31,6 +31,7 @@ static void info_flight(const struct tcp_conn *c, struct tcp_info_abi *i)
 	i->lost = c->loss.lost_out;
 	i->retrans = c->loss.retrans_out;
 	i->delivered = c->loss.delivered;
+	i->delivered_ce = c->ecn.delivered_ce;
 	i->reord_seen = c->loss.reord_seen;
 	i->snd_ssthresh = c->cc.ssthresh;
 	i->total_retrans = c->snd.total_retrans;
@@ -43,6 +44,10 @@ static void info_options(const struct tcp_conn *c, struct tcp_info_abi *i)
 		i->options |= TCPI_OPT_TIMESTAMPS;
 	if (c->sack_ok)
 		i->options |= TCPI_OPT_SACK;
+	if (c->ecn.is_ok)
+		i->options |= TCPI_OPT_ECN;
+	if (c->ecn.is_seen)
+		i->options |= TCPI_OPT_ECN_SEEN;
 	if (c->wscale_ok) {
 		i->options |= TCPI_OPT_WSCALE;
 		i->wscales = (uint8_t)(c->snd_wscale | c->rcv_wscale << 4);

@@ -271,6 +271,8 @@ static void listen_syn(struct tcp_conn *l, int iface, const struct ip_hdr *ip, c
 	}
 	c->has_route = true;
 	child_take_syn(c, th, now);
+	c->ecn.is_ok = tcp_ecn_accepts(l, ip->tos, th);
+	c->ecn.field = ip->tos & 3;
 	c->snd.iss = tcp_isn(s, &c->ent.t, now);
 	c->ts_offset = tcp_ts_offset(s, &c->ent.t);
 	c->snd.una = c->snd.nxt = c->snd.iss;

@@ -150,8 +150,10 @@ static void undo_reduction(struct tcp_conn *c, bool unmark_loss, xtime now)
 		}
 	if (c->loss.prior_ssthresh) {
 		c->cc.cwnd = c->cc.ops->undo_cwnd(c);
-		if (c->loss.prior_ssthresh > c->cc.ssthresh)
+		if (c->loss.prior_ssthresh > c->cc.ssthresh) {
 			c->cc.ssthresh = c->loss.prior_ssthresh;
+			c->ecn.has_cwr = false;   /* tcp_ecn_withdraw_cwr() */
+		}
 	}
 	c->cc.cwnd_stamp = now;
 	c->loss.undo_on = false;
@@ -231,6 +233,7 @@ void tcp_init_cwnd_reduction(struct tcp_conn *c, xtime now)
 	c->loss.prr_delivered = 0;
 	c->loss.prr_out = 0;
 	c->cc.ssthresh = c->cc.ops->ssthresh(c, now);
+	tcp_ecn_queue_cwr(c);
 }
 
 void tcp_cwnd_reduction(struct tcp_conn *c, uint32_t newly, uint32_t lost, unsigned flag)
@@ -293,20 +296,23 @@ void tcp_try_keep_open(struct tcp_conn *c, xtime now)
 	}
 }
 
-static void try_to_open(struct tcp_conn *c, xtime now)
+static void try_to_open(struct tcp_conn *c, unsigned flag, xtime now)
 {
 	if (!any_retrans_done(c))
 		c->snd.retrans_stamp = 0;
+	if (flag & FLAG_ECE)
+		tcp_enter_cwr(c, now);
 	if (c->loss.ca_state != CA_CWR)
 		tcp_try_keep_open(c, now);
 }
 
-void tcp_enter_recovery(struct tcp_conn *c, xtime now)
+void tcp_enter_recovery(struct tcp_conn *c, bool has_ece, xtime now)
 {
 	c->loss.prior_ssthresh = 0;
 	init_undo(c);
 	if (!in_cwnd_reduction(c)) {
-		c->loss.prior_ssthresh = current_ssthresh(c);
+		if (!has_ece)
+			c->loss.prior_ssthresh = current_ssthresh(c);
 		tcp_init_cwnd_reduction(c, now);
 	}
 	tcp_set_ca_state(c, CA_RECOVERY, now);
@@ -356,6 +362,7 @@ void tcp_enter_loss(struct tcp_conn *c, xtime now)
 	c->loss.tlp_out = false;
 	c->loss.frto = c->s->set.tcp_frto && (is_new || c->snd.retransmits);
 	c->loss.try_new = c->loss.hold_lost = false;
+	tcp_ecn_queue_cwr(c);
 }
 
 /* tcp_process_loss(): RFC 5682 3.1 and the way out. */
@@ -455,10 +462,10 @@ static bool alert_in_recovery(struct tcp_conn *c, struct ack_info *a, uint32_t n
 		return true;
 	}
 	if (try_undo_dsack(c, now))
-		try_to_open(c, now);
+		try_to_open(c, a->flag, now);
 	identify_loss(c, a, now);
 	if (c->loss.ca_state != CA_RECOVERY && c->loss.lost_out)
-		tcp_enter_recovery(c, now);
+		tcp_enter_recovery(c, a->flag & FLAG_ECE, now);
 	return true;
 }
 
@@ -466,6 +473,8 @@ void tcp_fastretrans_alert(struct tcp_conn *c, struct ack_info *a, uint32_t num_
 {
 	if (!c->loss.packets_out && c->loss.sacked_out)
 		c->loss.sacked_out = 0;
+	if (a->flag & FLAG_ECE)
+		c->loss.prior_ssthresh = 0;   /* whatever the loss turns out to be, less it must be */
 	if (check_reneging(c, a, now) || leave_states(c, now))
 		return;
 	if (c->loss.ca_state == CA_RECOVERY) {
@@ -487,10 +496,10 @@ void tcp_fastretrans_alert(struct tcp_conn *c, struct ack_info *a, uint32_t num_
 		try_undo_dsack(c, now);
 	identify_loss(c, a, now);
 	if (!c->loss.lost_out) {
-		try_to_open(c, now);
+		try_to_open(c, a->flag, now);
 		return;
 	}
-	tcp_enter_recovery(c, now);
+	tcp_enter_recovery(c, a->flag & FLAG_ECE, now);
 }
 
 /* tcp_cong_control(). */

@@ -102,7 +102,7 @@ void tcp_rack_reorder_fire(struct tcp_conn *c, xtime now)
 	detect_loss(c, now);
 	if (prior != tcp_in_flight(c)) {
 		if (c->loss.ca_state != CA_RECOVERY) {
-			tcp_enter_recovery(c, now);
+			tcp_enter_recovery(c, false, now);
 			if (!c->cc.ops->cong_control)
 				tcp_cwnd_reduction(c, 1, 0, 0);
 		}

@@ -118,7 +118,7 @@ int tcp_emit_segment(struct tcp_conn *c, struct frame_out *f, struct tcp_hdr *th
 	size_t tcp_len = TCP_LEN_MIN + tcp_options_len(th);
 	int off;
 
-	conn_ip_tx(c, &tx, opts);
+	conn_ip_tx(c, &tx, opts);   /* ECN has marked opt.tos */
 	th->sport = c->ent.t.lport;
 	th->dport = c->ent.t.rport;
 	off = ip_build(c->s, f, &c->rt, &tx, tcp_len + len, n, now);
@@ -132,6 +132,8 @@ int tcp_emit_segment(struct tcp_conn *c, struct frame_out *f, struct tcp_hdr *th
 	                                        len, f->payload) : 0;
 	/* With a source route tx.dst is only the first hop (RFC 1122 4.2.3.8). */
 	ip_finish_l4(c->s, f, (size_t)off, tcp_len, tx.src, c->ent.t.raddr, (uint16_t)mss);
+	if (th->flags & TCPF_CWR && f->vnet.gso_type)   /* for the first segment only */
+		f->vnet.gso_type |= VIRTIO_NET_HDR_GSO_ECN;
 	return 0;
 }
 
@@ -167,10 +169,13 @@ int tcp_send_segment(struct tcp_conn *c, struct frame_out *f, seq32 seq, seq32 e
 		th.urg = (uint16_t)(c->snd.urg_up - seq);
 	}
 	th.wnd = (uint16_t)tcp_select_window(c);
+	tcp_ecn_send(c, &th, len);
 	ret = tcp_emit_segment(c, f, &th, len, mss, n, now);
 	if (ret < 0)
 		return ret;
 	event_ack_sent(c);
+	if (th.flags & TCPF_CWR)
+		c->ecn.has_cwr = false;
 	tcp_count_segment(c, len, mss);
 	c->snd.bytes_sent += len;
 	if (len)
@@ -225,6 +230,7 @@ static void conn_reply(struct tcp_conn *c, struct tcp_hdr *th, xtime now)
 		th->tsval = tcp_ts_now(c, now);
 		th->tsecr = c->ts_recent;
 	}
+	tcp_ecn_send(c, th, 0);
 	reply(c->s, c->has_route ? &c->rt : NULL, &c->ent.t, th, c->opt.tos, c->opt.ttl, c->ip_id++, now);
 }
 

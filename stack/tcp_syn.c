@@ -53,8 +53,10 @@ void tcp_syn_sent_now(struct tcp_conn *c, xtime now)
 			tcp_rate_sent(c, first, now);
 		return;
 	}
-	if (c->state == TCP_SYN_SENT)   /* a SYN-ACK is a request's in Linux */
+	if (c->state == TCP_SYN_SENT) {   /* a SYN-ACK is a request's in Linux */
+		tcp_ecn_connect(c);
 		tcp_rate_sent(c, &seg, now);
+	}
 	if (txq_push(&c->snd.txq, &seg) < 0)
 		return;
 	c->loss.packets_out = 1;
@@ -91,6 +93,7 @@ bool tcp_output_syn(struct tcp_conn *c, struct frame_out *f, xtime now)
 		th.flags |= TCPF_ACK;
 		th.ack = c->rcv.nxt;
 	}
+	th.flags |= tcp_ecn_syn_flags(c, txq_at(&c->snd.txq, 0)->flags & SEG_EVER_RETRANS);
 	th.wnd = (uint16_t)MIN(c->rcv.wnd, 65535u);
 	if (th.has_fastopen || (c->fo.syn_data && !c->fo.option.is_set && c->snd.txq.n == 1))
 		len = c->state == TCP_SYN_SENT && !(txq_at(&c->snd.txq, 0)->flags & SEG_EVER_RETRANS) &&

@@ -278,6 +278,8 @@ static void rto_fire(struct tcp_conn *c, xtime now)
 		return;
 	if (!conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)))
 		tcp_enter_loss(c, now);
+	else if (c->state == TCP_SYN_SENT)
+		tcp_ecn_queue_cwr(c);
 	if (!c->snd.retrans_stamp)
 		c->snd.retrans_stamp = now;
 	c->snd.retransmits++;

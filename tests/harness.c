@@ -355,10 +355,10 @@ static void input_frame(struct rig *t, uint16_t type, const uint8_t *p, size_t l
 	settle(t);
 }
 
-static void input_ip(struct rig *t, uint8_t proto, const uint8_t *l4, size_t len,
+static void input_ip(struct rig *t, uint8_t proto, uint8_t tos, const uint8_t *l4, size_t len,
                      const struct virtio_net_hdr *vnet)
 {
-	struct ip_hdr h = { .src = t->peer, .dst = US, .ttl = 64, .proto = proto, .id = 77,
+	struct ip_hdr h = { .src = t->peer, .dst = US, .ttl = 64, .proto = proto, .tos = tos, .id = 77,
 	                    .total_len = (uint16_t)(IP_LEN_MIN + len) };
 	uint8_t *p = malloc(IP_LEN_MAX + len);
 
@@ -371,7 +371,7 @@ static void input_ip(struct rig *t, uint8_t proto, const uint8_t *l4, size_t len
 
 void inject_raw(struct rig *t, const uint8_t *seg, size_t len)
 {
-	input_ip(t, PROTO_TCP, seg, len, NULL);
+	input_ip(t, PROTO_TCP, 0, seg, len, NULL);
 }
 
 static void fill_numbers(const struct rig *t, struct text *x)
@@ -418,7 +418,7 @@ static void inject_text(struct rig *t, struct text *x, uint16_t gso)
 		vnet.gso_size = gso;
 		vnet.flags = VIRTIO_NET_HDR_F_DATA_VALID;
 	}
-	input_ip(t, PROTO_TCP, seg, hdr_len + x->len, &vnet);
+	input_ip(t, PROTO_TCP, x->ecn, seg, hdr_len + x->len, &vnet);
 	free(seg);
 }
 
@@ -460,7 +460,7 @@ void inject_icmp(struct rig *t, uint8_t type, uint8_t code, uint32_t rest, seq32
 
 	tcp_emit(p + ICMP_LEN + ip_len, &th);
 	icmp_emit(p, &icmp, p + ICMP_LEN, ip_len + 8);
-	input_ip(t, PROTO_ICMP, p, ICMP_LEN + ip_len + 8, NULL);
+	input_ip(t, PROTO_ICMP, 0, p, ICMP_LEN + ip_len + 8, NULL);
 }
 
 void inject_arp_reply(struct rig *t, ip4 ip)

@@ -14,10 +14,10 @@
  *   expect_after(t, 200 * XTIME_MSEC, "P. 1:1001 ack 1");
  *
  * First the flags (S F R P U E W and . for ACK), then seq or seq:end, then any of: ack N, win N,
- * mss N, wscale N, sackOK, ts, tsval N, ecr N, nots, urg N, gso N, and last sack A:B [C:D ...].
- * Sequence and
- * acknowledgment numbers count from the initial ones.  A segment that is expected must have the
- * flags, numbers and SACK blocks that the text says; the rest is compared where it is mentioned.
+ * mss N, wscale N, sackOK, ts, tsval N, ecr N, nots, urg N, gso N, the IP header's noecn, ect0,
+ * ect1 or ce, and last sack A:B [C:D ...].  Sequence and acknowledgment numbers count from the
+ * initial ones.  A segment that is expected must have the flags, numbers and SACK blocks that the
+ * text says; the rest is compared where it is mentioned.
  * Bytes of the stream follow a pattern that every expected segment and every read is checked
  * against.  Checksums and the sums over the transmit queue are checked with each step.
  */

@@ -34,6 +34,20 @@ static uint32_t parse_number(const char *p, char **end)
 	return v;
 }
 
+/* The IP header's ECN field, RFC 3168 5. */
+static bool parse_ecn(struct text *x, const char *word)
+{
+	static const char *const names[] = { "noecn", "ect1", "ect0", "ce" };
+
+	for (uint8_t i = 0; i < ARRAY_LEN(names); i++)
+		if (!strcmp(word, names[i])) {
+			x->ecn = i;
+			x->has_ecn = true;
+			return true;
+		}
+	return false;
+}
+
 /* Words that stand alone or before a number; false: it is none of them. */
 static bool parse_word(struct text *x, const char *word, char **save)
 {
@@ -53,6 +67,8 @@ static bool parse_word(struct text *x, const char *word, char **save)
 		x->th.has_ts = true;
 		return true;
 	}
+	if (parse_ecn(x, word))
+		return true;
 	v = parse_number(strtok_r(NULL, " ", save), &end);
 	if (!strcmp(word, "ack")) {
 		x->has_ack = true;
@@ -134,6 +150,8 @@ void text_format(const struct rig *t, char *buf, size_t size)
 		ADD(" tsval %u ecr %u", th->tsval, th->tsecr);
 	if (th->has_wscale)
 		ADD(" wscale %u", th->wscale);
+	if (t->ip.tos & 3)
+		ADD(" %s", (const char *[]){ "", "ect1", "ect0", "ce" }[t->ip.tos & 3]);
 	if (th->urg)
 		ADD(" urg %u", th->urg);
 	if (t->vnet.gso_type)
@@ -153,6 +171,8 @@ bool text_matches(const struct rig *t, const struct text *x)
 		if (th->sack[i].start - t->irs != e->sack[i].start || th->sack[i].end - t->irs != e->sack[i].end)
 			return false;
 	if (x->has_ack && th->ack - t->irs != e->ack)
+		return false;
+	if (x->has_ecn && (t->ip.tos & 3) != x->ecn)
 		return false;
 	if ((x->has_win && th->wnd != e->wnd) || (x->has_urg && th->urg != e->urg))
 		return false;

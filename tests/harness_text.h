@@ -10,7 +10,8 @@ struct text {
 	struct tcp_hdr th;
 	size_t len;
 	uint16_t gso;
-	bool has_ack, has_win, has_tsval, has_ecr, has_gso, has_options, no_ts, has_urg;
+	uint8_t ecn;
+	bool has_ack, has_win, has_tsval, has_ecr, has_gso, has_options, no_ts, has_urg, has_ecn;
 };
 
 /* Fails the test when the text is none. */

@@ -194,6 +194,8 @@ static void split_send(struct sim *m, int dir, const uint8_t *p, size_t len, str
 		put_be32(tcp + 4, seq + (uint32_t)(done - hdr));
 		if (done + n < len)
 			tcp[13] &= (uint8_t)~(TCPF_FIN | TCPF_PSH);
+		if (done != hdr)
+			tcp[13] &= (uint8_t)~TCPF_CWR;
 		fill_csum(buf, hdr + n);
 		link_send(m, dir, buf, hdr + n, none);
 		done += n;

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 
-EXTRA_DIST += bench/bench.sh bench/client.py
+EXTRA_DIST += bench/bench.sh bench/client.py bench/relay.sh
 
-.PHONY: bench
+.PHONY: bench bench-relay
 bench: all
 	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' bash $(srcdir)/bench/bench.sh
 
+bench-relay: all tests/relay tests/xfer
+	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' bash $(srcdir)/bench/relay.sh $(ROWS)
+
 # make bench/bench_conntab: what choosing a port costs.
-EXTRA_PROGRAMS = bench/bench_conntab
+EXTRA_PROGRAMS += bench/bench_conntab
 bench_bench_conntab_SOURCES = bench/bench_conntab.c
 bench_bench_conntab_LDADD = libstack.la
 CLEANFILES += bench/bench_conntab

@@ -62,6 +62,16 @@ tests_test_cc_bbr_SOURCES = tests/test_cc_bbr.c tests/sim.c tests/sim.h
 check_PROGRAMS += tests/test_sim
 tests_test_sim_SOURCES = tests/test_sim.c tests/sim.c tests/sim.h
 
+# A bad link between two interfaces: its rules, and the program that is in the path.
+check_PROGRAMS += tests/test_link
+tests_test_link_SOURCES = tests/test_link.c tests/link.c tests/link.h
+EXTRA_PROGRAMS += tests/relay tests/xfer
+check_SCRIPTS += tests/relay tests/xfer
+CLEANFILES += tests/relay tests/xfer
+tests_relay_SOURCES = tests/relay.c tests/link.c tests/link.h
+tests_relay_LDADD =
+tests_xfer_LDADD =
+
 # netif/: the filter without root; the others in namespaces of their own, as root.
 check_PROGRAMS += tests/test_netif_filter tests/test_netif_pcap
 check_PROGRAMS += tests/netns_afpacket tests/netns_guard tests/netns_host
@@ -164,10 +174,11 @@ SCRIPT_TESTS = \
 	tests/netns/nc.sh \
 	tests/netns/openssl.sh \
 	tests/netns/python.sh \
+	tests/netns/relay.sh \
 	tests/netns/shared.sh \
 	tests/netns/tun.sh \
 	tests/netns/wget.sh
-EXTRA_DIST += tests/core_symbols.txt tests/totals.sh tests/netns/demo.sh tests/netns/lib.sh tests/netns/client.py \
+EXTRA_DIST += tests/core_symbols.txt tests/totals.sh tests/netns/demo.sh tests/netns/lib.sh tests/netns/relay_lib.sh tests/netns/client.py \
 	tests/netns/flows.py tests/netns/peer.py tests/netns/tunnel.py
 
 # ---- fuzz targets: tests/fuzz_X.c with its inputs in tests/corpus/X/ ----

@@ -89,7 +89,7 @@ need() {
 # the script itself was killed.  Prints nothing, may be called twice.
 clean_up() {
 	local ns pids
-	for ns in "$C" "$S"; do
+	for ns in "$C" "$S" ${R:+"$R"}; do
 		pids=$(ip netns pids "$ns" 2>/dev/null)
 		[ -z "$pids" ] || kill -KILL $pids 2>/dev/null
 		ip netns del "$ns" 2>/dev/null
@@ -107,11 +107,14 @@ on_exit() {
 
 # A process of its own session that cleans up if this script is killed with -9.
 start_guard() {
-	C=$C S=$S T=$T setsid bash -c "$(declare -f clean_up); tail --pid=$$ -f /dev/null; clean_up" \
+	C=$C S=$S R=${R:-} T=$T setsid bash -c "$(declare -f clean_up); tail --pid=$$ -f /dev/null; clean_up" \
 		</dev/null >/dev/null 2>&1 &
 	guard=$!
 	disown
 }
+
+# What joins the two; relay_lib.sh has another one.
+net_wire() { ip -n "$C" link add "$C_IF" type veth peer name "$S_IF" netns "$S"; }
 
 net_up() {
 	trap on_exit EXIT
@@ -122,8 +125,7 @@ net_up() {
 	start_guard
 	ip netns add "$C" 2>"$T/err" && ip netns add "$S" ||
 		skip_all "namespaces can't be made here: $(cat "$T/err")"
-	ip -n "$C" link add "$C_IF" type veth peer name "$S_IF" netns "$S" 2>"$T/err" ||
-		skip_all "veth pairs can't be made here: $(cat "$T/err")"
+	net_wire 2>"$T/err" || skip_all "veth pairs can't be made here: $(cat "$T/err")"
 	ip -n "$C" link set lo up
 	ip -n "$S" link set lo up
 	ip -n "$C" addr add $C_ADDR/24 dev "$C_IF"

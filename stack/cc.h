@@ -51,6 +51,8 @@ struct cc_ops {
 	void (*event)(struct tcp_conn *c, enum cc_event ev, xtime now);         /* may be NULL */
 	/* acked segments with an RTT sample in us (-1: none); may be NULL. */
 	void (*pkts_acked)(struct tcp_conn *c, uint32_t acked, int64_t rtt_us, xtime now);
+	/* Every ACK that is acceptable, what it delivered being counted; may be NULL. */
+	void (*in_ack)(struct tcp_conn *c);
 	uint32_t (*undo_cwnd)(struct tcp_conn *c);                   /* cwnd when a loss was spurious */
 	/* Instead of cong_avoid and of the window's reduction in recovery: after every ACK the
 	 * algorithm sets cwnd, and cc.pacing_rate, from a sample.  May be NULL. */
@@ -63,17 +65,24 @@ struct cc_ops {
 	size_t (*get_info)(const struct tcp_conn *c, void *buf);
 };
 
-extern const struct cc_ops cc_reno, cc_cubic, cc_bbr;
+extern const struct cc_ops cc_reno, cc_cubic, cc_bbr, cc_dctcp;
 
 /* By name, NULL when there is none. */
 const struct cc_ops *cc_find(const char *name);
 /* Names, separated by spaces, into buf as snprintf() does. */
 size_t cc_names(char *buf, size_t len);
+/* A connection gets its algorithm; it starts when the connection is established. */
+void cc_assign(struct tcp_conn *c, const struct cc_ops *ops);
+void cc_start(struct tcp_conn *c, xtime now);
 
 /* Shared by the algorithms (tcp_slow_start, tcp_cong_avoid_ai, tcp_is_cwnd_limited). */
-uint32_t cc_slow_start(struct tcp_conn *c, uint32_t acked);
+/* Slow start while cwnd is below ssthresh, nothing where the window isn't used: what of `acked`
+ * is left for congestion avoidance. */
+uint32_t cc_after_slow_start(struct tcp_conn *c, uint32_t acked);
 void cc_avoid_ai(struct tcp_conn *c, uint32_t w, uint32_t acked);
 bool cc_is_cwnd_limited(const struct tcp_conn *c);
+uint32_t cc_reno_ssthresh(struct tcp_conn *c, xtime now);
+void cc_reno_cong_avoid(struct tcp_conn *c, uint32_t ack, uint32_t acked, xtime now);
 uint32_t cc_reno_undo(struct tcp_conn *c);
 
 #endif

@@ -123,13 +123,9 @@ friendly:
 static void cubic_cong_avoid(struct tcp_conn *c, uint32_t ack, uint32_t acked, xtime now)
 {
 	(void)ack;
-	if (!cc_is_cwnd_limited(c))
+	acked = cc_after_slow_start(c, acked);
+	if (!acked)
 		return;
-	if (c->cc.cwnd < c->cc.ssthresh) {
-		acked = cc_slow_start(c, acked);
-		if (!acked)
-			return;
-	}
 	cubic_update(c, acked, now);
 	cc_avoid_ai(c, priv(c)->cnt, acked);
 }

@@ -4,9 +4,11 @@
 noinst_LTLIBRARIES += libstack.la
 libstack_la_SOURCES = \
 	stack/base.h \
+	stack/cc.c \
 	stack/cc.h \
 	stack/cc_bbr.c \
 	stack/cc_cubic.c \
+	stack/cc_dctcp.c \
 	stack/cc_reno.c \
 	stack/conntab.c \
 	stack/conntab.h \

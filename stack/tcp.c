@@ -106,8 +106,8 @@ struct tcp_conn *tcp_alloc(struct stack *s, xtime now)
 	s->nconn++;
 	c->state = TCP_CLOSE;
 	c->opened_at = now;
-	c->cc.ops = s->cc;
 	conn_init_options(c);
+	cc_assign(c, s->cc);
 	conn_init_protocol(c, now);
 	return c;
 }

@@ -352,21 +352,26 @@ static void old_ack(struct tcp_conn *c, const struct tcp_hdr *th, struct ack_inf
 	tcp_want_output(c);
 }
 
-/* tcp_newly_delivered(). */
+/* tcp_newly_delivered(): what wasn't counted for this ACK yet. */
 static void count_delivered(struct tcp_conn *c, struct ack_info *a)
 {
-	a->acked_sacked = c->loss.delivered - a->prior_delivered;
-	c->s->counters[CTR_TcpExtTCPDelivered] += a->acked_sacked;
+	uint32_t more = c->loss.delivered - a->prior_delivered - a->acked_sacked;
+
+	a->acked_sacked += more;
+	c->s->counters[CTR_TcpExtTCPDelivered] += more;
 	if (!(a->flag & FLAG_ECE))
 		return;
-	c->ecn.delivered_ce += a->acked_sacked;
-	c->s->counters[CTR_TcpExtTCPDeliveredCE] += a->acked_sacked;
+	c->ecn.delivered_ce += more;
+	c->s->counters[CTR_TcpExtTCPDeliveredCE] += more;
 }
 
 /* What an ACK means for what is in flight. */
 static void ack_flight(struct tcp_conn *c, struct ack_info *a, const struct tcp_hdr *th, xtime now)
 {
 	clean_queue(c, a, th->ack, now);
+	count_delivered(c, a);
+	if (c->cc.ops->in_ack)
+		c->cc.ops->in_ack(c);
 	tcp_rack_update_reo_wnd(c, a->prior_delivered);
 	if (c->loss.tlp_out)
 		tcp_process_tlp_ack(c, th->ack, a->flag, now);
@@ -436,6 +441,8 @@ int tcp_ack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, bool updat
 	if (a.prior_packets) {
 		ack_flight(c, &a, th, now);
 	} else {
+		if (c->cc.ops->in_ack)
+			c->cc.ops->in_ack(c);
 		if (a.flag & FLAG_DSACKING_ACK)
 			tcp_fastretrans_alert(c, &a, 0, now);
 		ack_probe(c, now);

@@ -588,6 +588,8 @@ void tcp_send_ack(struct tcp_conn *c);                    /* an ACK must go */
 void tcp_send_active_reset(struct tcp_conn *c, xtime now);
 /* An ACK of a connection that is about to go: queued with the stack's own frames. */
 void tcp_send_last_ack(struct tcp_conn *c, xtime now);
+/* An ACK of less than has come, out of the way of all others (__tcp_send_ack). */
+void tcp_send_ack_before(struct tcp_conn *c, seq32 ack, xtime now);
 /* tcp_v4_send_reset(): answer to a segment that belongs to nothing. */
 void tcp_reply_reset(struct stack *s, const struct ip_hdr *ip, const struct tcp_hdr *th, size_t len,
                      xtime now);

@@ -166,7 +166,7 @@ bool tcp_listen_ready(struct tcp_conn *c, xtime now)
 static void child_inherit(struct tcp_conn *c, const struct tcp_conn *l)
 {
 	c->opt = l->opt;
-	c->cc.ops = l->cc.ops;
+	c->cc.ops = l->cc.ops;   /* its mark is among the options */
 	c->opt.ip_opts.len = 0;
 	c->opt.ip_opts.srr = 0;
 	c->parent = (struct tcp_conn *)l;

@@ -244,8 +244,7 @@ void tcp_init_metrics(struct tcp_conn *c, xtime now)
 		c->cc.cwnd = MIN(init, c->cc.cwnd_clamp);
 	c->cc.cwnd_stamp = now;
 	tcp_init_buffers(c, now);
-	if (c->cc.ops->init)
-		c->cc.ops->init(c, now);
+	cc_start(c, now);
 }
 
 /* tcp_rcv_space_adjust(): the buffer follows what the program reads in an RTT. */

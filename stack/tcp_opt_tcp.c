@@ -301,11 +301,9 @@ SET(set_congestion)
 		return -ENOENT;
 	if (ops == c->cc.ops)
 		return 0;
-	c->cc.ops = ops;
-	memset(c->cc.priv, 0, sizeof(c->cc.priv));
-	c->cc.pacing_rate = 0;
-	if (!conn_in(c, ST(CLOSE) | ST(LISTEN)) && ops->init)
-		ops->init(c, in->now);
+	cc_assign(c, ops);
+	if (!conn_in(c, ST(CLOSE) | ST(LISTEN)))
+		cc_start(c, in->now);
 	return 0;
 }
 

@@ -224,7 +224,6 @@ static void reply(struct stack *s, const struct ip_route *rt, const struct tuple
 static void conn_reply(struct tcp_conn *c, struct tcp_hdr *th, xtime now)
 {
 	th->seq = tcp_acceptable_seq(c);
-	th->ack = c->rcv.nxt;
 	if (c->ts_ok) {
 		th->has_ts = true;
 		th->tsval = tcp_ts_now(c, now);
@@ -236,7 +235,7 @@ static void conn_reply(struct tcp_conn *c, struct tcp_hdr *th, xtime now)
 
 void tcp_send_active_reset(struct tcp_conn *c, xtime now)
 {
-	struct tcp_hdr th = { .flags = TCPF_RST | TCPF_ACK };
+	struct tcp_hdr th = { .flags = TCPF_RST | TCPF_ACK, .ack = c->rcv.nxt };
 
 	count(c->s, CTR_TcpOutRsts);
 	conn_reply(c, &th, now);
@@ -244,9 +243,17 @@ void tcp_send_active_reset(struct tcp_conn *c, xtime now)
 
 void tcp_send_last_ack(struct tcp_conn *c, xtime now)
 {
-	struct tcp_hdr th = { .flags = TCPF_ACK, .wnd = (uint16_t)tcp_select_window(c) };
+	struct tcp_hdr th = { .flags = TCPF_ACK, .ack = c->rcv.nxt, .wnd = (uint16_t)tcp_select_window(c) };
 
 	event_ack_sent(c);
+	conn_reply(c, &th, now);
+}
+
+void tcp_send_ack_before(struct tcp_conn *c, seq32 ack, xtime now)
+{
+	struct tcp_hdr th = { .flags = TCPF_ACK, .ack = ack, .wnd = (uint16_t)tcp_select_window(c) };
+
+	c->snd.segs_out++;
 	conn_reply(c, &th, now);
 }
 

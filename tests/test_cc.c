@@ -59,9 +59,10 @@ static void cc_is_found_by_name(void **state)
 	assert_ptr_equal(cc_find("cubic"), &cc_cubic);
 	assert_ptr_equal(cc_find("reno"), &cc_reno);
 	assert_ptr_equal(cc_find("bbr"), &cc_bbr);
+	assert_ptr_equal(cc_find("dctcp"), &cc_dctcp);
 	assert_null(cc_find("cub"));
 	assert_null(cc_find(""));
-	assert_int_equal(cc_names(buf, sizeof(buf)), strlen("cubic reno bbr"));
+	assert_int_equal(cc_names(buf, sizeof(buf)), strlen("cubic reno bbr dctcp"));
 	assert_string_equal(buf, "cubic r");
 }
 

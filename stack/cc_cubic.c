@@ -192,6 +192,8 @@ static void hystart_update(struct tcp_conn *c, uint32_t delay_us, xtime now)
 			thresh >>= 1;
 		if ((now - ca->round_start) / XTIME_USEC > thresh) {
 			ca->has_found = true;
+			count(c->s, CTR_TcpExtTCPHystartTrainDetect);
+			c->s->counters[CTR_TcpExtTCPHystartTrainCwnd] += c->cc.cwnd;
 			c->cc.ssthresh = c->cc.cwnd;
 			return;
 		}
@@ -204,6 +206,8 @@ static void hystart_update(struct tcp_conn *c, uint32_t delay_us, xtime now)
 	thresh = MIN(MAX(ca->delay_min_us >> 3, HYSTART_DELAY_MIN_US), HYSTART_DELAY_MAX_US);
 	if (ca->curr_rtt_us > ca->delay_min_us + thresh) {
 		ca->has_found = true;
+		count(c->s, CTR_TcpExtTCPHystartDelayDetect);
+		c->s->counters[CTR_TcpExtTCPHystartDelayCwnd] += c->cc.cwnd;
 		c->cc.ssthresh = c->cc.cwnd;
 	}
 }

@@ -89,6 +89,7 @@ void frag_timer(struct stack *s, struct timer *t, xtime now)
 	struct frag_queue *q = container_of(t, struct frag_queue, timer);
 
 	count(s, CTR_ip_frag_timeout);
+	count(s, CTR_IpReasmFails);
 	/* RFC 1122 3.3.2: only when the first fragment is there to be quoted. */
 	if (q->has_first && q->head && q->head->off == 0)
 		icmp_send_error(s, &q->ip, q->head->bytes, MIN(q->head->end, ICMP_QUOTE_MIN),
@@ -272,7 +273,9 @@ uint8_t *frag_input(struct stack *s, struct ip_hdr *ip, const uint8_t *payload, 
 	struct frag_queue *q = find_or_create(s, ip, now);
 	enum counter why;
 
+	count(s, CTR_IpReasmReqds);
 	if (!q) {
+		count(s, CTR_IpReasmFails);
 		count(s, CTR_ip_frag_limit);
 		return NULL;
 	}

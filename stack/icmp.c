@@ -16,11 +16,9 @@
 #define TOS_INTERNETCONTROL 0xc0
 #define TOS_RT_MASK 0x1e
 
-/* Linux: 6 errors to one destination at once, 50 in all, then one in icmp_ratelimit ms to
- * one and 1000 a second in all. */
+/* Linux: 6 messages to one destination at once, then one in icmp_ratelimit ms
+ * (XRLIM_BURST_FACTOR). */
 #define PEER_BURST 6u
-#define ALL_BURST_MS 50u
-#define ALL_COST_MS 1u
 
 /* ---- out ---- */
 
@@ -41,14 +39,44 @@ static bool take_token(struct icmp_bucket *b, uint32_t cost, uint32_t cap, xtime
 	return true;
 }
 
-static bool may_send(struct stack *s, ip4 dst, xtime now)
+/* icmp_global_allow(): icmp_msgs_per_sec in all, icmp_msgs_burst at once. */
+static bool may_send_any(struct stack *s, xtime now)
+{
+	struct icmp_bucket *b = &s->icmp_all;
+	xtime every = s->set.icmp_msgs_per_sec ? XTIME_SEC / s->set.icmp_msgs_per_sec : XTIME_NEVER;
+	xtime n = b->stamp ? (now - b->stamp) / every : s->set.icmp_msgs_burst;
+
+	if (!b->stamp)
+		b->stamp = now;
+	else if (n)
+		b->stamp += n * every;
+	b->tokens = (uint32_t)MIN((xtime)s->set.icmp_msgs_burst, b->tokens + n);
+	if (!b->tokens)
+		return false;
+	b->tokens--;
+	return true;
+}
+
+/* icmpv4_global_allow() and icmpv4_xrlim_allow(): of what icmp_ratemask names; path MTU
+ * discovery is never held up. */
+static bool may_send(struct stack *s, ip4 dst, uint8_t type, uint8_t code, xtime now)
 {
 	uint32_t cost = (uint32_t)s->set.icmp_ratelimit;
 	struct icmp_bucket *b = &s->icmp_buckets[siphash_1u64(&s->key_ip, dst) % ICMP_BUCKETS];
 	uint32_t cap = cost > UINT32_MAX / PEER_BURST ? UINT32_MAX : cost * PEER_BURST;
 
-	return take_token(&s->icmp_all, ALL_COST_MS, ALL_BURST_MS, now) &&
-	       take_token(b, cost, cap, now);
+	if (type > ICMP_TYPE_MAX || !((uint32_t)s->set.icmp_ratemask >> type & 1) ||
+	    (type == ICMP_UNREACH && code == ICMP_UNREACH_NEEDFRAG))
+		return true;
+	if (!may_send_any(s, now)) {
+		count(s, CTR_IcmpOutRateLimitGlobal);
+		return false;
+	}
+	if (cost && !take_token(b, cost, cap, now)) {
+		count(s, CTR_IcmpOutRateLimitHost);
+		return false;
+	}
+	return true;
 }
 
 static bool is_error_type(uint8_t type)
@@ -83,15 +111,14 @@ void icmp_send_error(struct stack *s, const struct ip_hdr *ip, const uint8_t *l4
 
 	if (!may_complain(s, ip, l4, len))
 		return;
-	if (!may_send(s, ip->src, now)) {
-		count(s, CTR_icmp_ratelimited);
+	if (!may_send(s, ip->src, type, code, now))
 		return;
-	}
 	quoted = ip_emit(quote, ip);
 	len = MIN(len, sizeof(msg) - ICMP_LEN - quoted);
 	memcpy(quote + quoted, l4, len);
 	quoted += len;
 	icmp_emit(msg, &h, quote, quoted);
+	s->icmp_out[type]++;
 	tx.id = ip_ident(s, tx.src, tx.dst, PROTO_ICMP);
 	ip_send(s, NULL, &tx, msg, ICMP_LEN + quoted, now);
 }
@@ -110,6 +137,8 @@ static void answer_echo(struct stack *s, const struct ip_hdr *ip, const struct i
 		.proto = PROTO_ICMP,
 	};
 
+	if (!may_send(s, ip->src, ICMP_ECHO_REPLY, 0, now))
+		return;
 	if (len > sizeof(small))
 		msg = malloc(len);
 	if (!msg) {
@@ -120,6 +149,7 @@ static void answer_echo(struct stack *s, const struct ip_hdr *ip, const struct i
 	icmp_emit(msg, &reply, msg + ICMP_LEN, len - ICMP_LEN);
 	tx.id = ip_ident(s, tx.src, tx.dst, PROTO_ICMP);
 	count(s, CTR_icmp_echo_in);
+	s->icmp_out[ICMP_ECHO_REPLY]++;
 	ip_send(s, NULL, &tx, msg, len, now);
 	if (msg != small)
 		free(msg);
@@ -197,8 +227,13 @@ void icmp_input(struct stack *s, const struct ip_hdr *ip, const uint8_t *p, size
 	struct icmp_hdr h;
 	int why = icmp_parse(p, len, &h);
 
-	if (why)
+	if (why) {
 		count(s, (enum counter)why);
+		return;
+	}
+	s->icmp_in[h.type]++;
+	if (h.type > ICMP_TYPE_MAX)
+		count(s, CTR_icmp_unknown);
 	else if (is_for_tcp(s, &h))
 		input_error(s, &h, p + ICMP_LEN, len - ICMP_LEN, now);
 	else if (h.type == ICMP_ECHO && ip_addr_kind(s, ip->dst) == IP_ADDR_OWN &&

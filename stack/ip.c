@@ -23,6 +23,13 @@
 
 /* ---- out ---- */
 
+/* A packet leaves: IP_UPD_PO_STATS() of ip_finish_output2(). */
+static void count_out(struct stack *s, size_t len)
+{
+	count(s, CTR_IpOutTransmits);
+	s->counters[CTR_IpExtOutOctets] += len;
+}
+
 static void fill_hdr(struct ip_hdr *h, const struct ip_tx *tx, size_t l4_len)
 {
 	h->src = tx->src;
@@ -90,6 +97,8 @@ int ip_build(struct stack *s, struct frame_out *f, const struct ip_route *rt, co
 	f->payload_len = 0;
 	f->payload_cnt = 0;
 	memset(&f->vnet, 0, sizeof(f->vnet));
+	count(s, CTR_IpOutRequests);
+	count_out(s, h.total_len);
 	return (int)f->hdr_len;
 }
 
@@ -128,6 +137,7 @@ static void send_packet(struct stack *s, const struct ip_route *rt, const struct
 	size_t hdr_len = ip_emit(pkt, h);
 
 	memcpy(pkt + hdr_len, payload, len);
+	count_out(s, hdr_len + len);
 	neigh_send(s, rt->iface, rt->next_hop, pkt, hdr_len + len, now);
 }
 
@@ -143,9 +153,11 @@ static void send_fragments(struct stack *s, const struct ip_route *rt, struct ip
 		h->has_more = off + n < len;
 		h->total_len = (uint16_t)(h->hdr_len + n);
 		send_packet(s, rt, h, l4 + off, n, pkt, now);
+		count(s, CTR_IpFragCreates);
 		if (off == 0)
 			strip_options(h);
 	}
+	count(s, CTR_IpFragOKs);
 }
 
 void ip_send(struct stack *s, const struct ip_route *rt, const struct ip_tx *tx, const uint8_t *l4,
@@ -168,8 +180,10 @@ void ip_send(struct stack *s, const struct ip_route *rt, const struct ip_tx *tx,
 		return;
 	}
 	fill_hdr(&h, tx, len);
+	count(s, CTR_IpOutRequests);
 	mtu = ip_mtu(s, rt, tx->dst, now);
 	if (h.hdr_len + len > IP_TOTAL_MAX || (h.hdr_len + len > mtu && tx->is_df)) {
+		count(s, CTR_IpFragFails);
 		count(s, CTR_ip_too_big);
 		return;
 	}
@@ -212,7 +226,7 @@ static bool options_ok(struct stack *s, const struct ip_hdr *ip, const uint8_t *
 
 	if (!bad && !has_srr)
 		return true;
-	count(s, CTR_ip_opts);
+	count(s, bad ? CTR_ip_opts : CTR_ip_source_route);
 	if (bad && is_direct)
 		icmp_send_error(s, ip, l4, len, ICMP_PARAM_PROBLEM, 0, (uint32_t)bad << 24, now);
 	return false;
@@ -238,15 +252,22 @@ static void deliver(struct stack *s, const struct arrival *a, const struct ip_hd
 {
 	switch (ip->proto) {
 	case PROTO_TCP:
+		count(s, CTR_IpInDelivers);
 		input_tcp(s, a, ip, l4, len, now);
 		return;
 	case PROTO_ICMP:
+		count(s, CTR_IpInDelivers);
 		icmp_input(s, ip, l4, len, now);
 		return;
 	default:
 		break;
 	}
-	count(s, CTR_ip_proto);
+	if (ip->proto == PROTO_UDP && a->kind == IP_ADDR_OWN) {
+		count(s, CTR_IpInDelivers);
+		count(s, CTR_udp_no_port);
+	} else {
+		count(s, CTR_ip_proto);
+	}
 	if (a->is_direct)
 		icmp_send_error(s, ip, l4, len, ICMP_UNREACH,
 		                ip->proto == PROTO_UDP ? ICMP_UNREACH_PORT : ICMP_UNREACH_PROTO, 0,
@@ -287,6 +308,20 @@ static void count_marks(struct stack *s, const struct ip_hdr *ip, const uint8_t 
 	s->counters[by_field[ip->tos & 3]] += n;
 }
 
+/* Not to an address of ours: to all, or to nobody here (ip_rcv_finish_core(), ip_error()). */
+static void input_stray(struct stack *s, const struct ip_hdr *ip)
+{
+	if (ip_is_unicast(s, ip->dst)) {
+		count(s, CTR_ip_not_for_us);
+		return;
+	}
+	count(s, CTR_ip_broadcast);
+	if (ip->dst >> 28 == 0xe)
+		return;
+	count(s, CTR_IpExtInBcastPkts);
+	s->counters[CTR_IpExtInBcastOctets] += ip->total_len;
+}
+
 void ip_input(struct stack *s, int iface, const uint8_t *p, size_t len,
               const struct virtio_net_hdr *vnet, bool is_direct, xtime now)
 {
@@ -296,13 +331,15 @@ void ip_input(struct stack *s, int iface, const uint8_t *p, size_t len,
 	const uint8_t *l4;
 	size_t l4_len;
 
+	count(s, CTR_IpInReceives);
+	s->counters[CTR_IpExtInOctets] += len;
 	if (why) {
 		count(s, (enum counter)why);
 		return;
 	}
 	a.kind = ip_addr_kind(s, ip.dst);
 	if (a.kind == IP_ADDR_NONE) {
-		count(s, CTR_ip_not_for_us);
+		input_stray(s, &ip);
 		return;
 	}
 	if (is_martian(s, ip.src)) {

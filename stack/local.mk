@@ -49,6 +49,9 @@ libstack_la_SOURCES = \
 	stack/settings.h \
 	stack/siphash.c \
 	stack/siphash.h \
+	stack/snmp.c \
+	stack/snmp.def \
+	stack/snmp.h \
 	stack/stack.c \
 	stack/stack.h \
 	stack/stack_impl.h \

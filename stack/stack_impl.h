@@ -32,6 +32,7 @@ struct local_addr {
 
 #define IP_IDENTS 64
 #define ICMP_BUCKETS 64
+#define ICMP_TYPES 256
 
 /* A token bucket for outgoing ICMP; a token is a millisecond (icmp.c). */
 struct icmp_bucket {
@@ -74,6 +75,7 @@ struct stack {
 	struct siphash_key key_tfo;       /* of our own cookies */
 
 	uint32_t norphan, ntw, nconn;
+	uint32_t nestab;                  /* connections in ESTABLISHED and CLOSE-WAIT */
 	uint32_t nfinwait2;               /* of ntw: still waiting for the peer's FIN */
 	uint32_t challenge_left;          /* tcp_challenge_ack_limit in this second */
 	xtime challenge_second;
@@ -83,6 +85,7 @@ struct stack {
 
 	xtime now;                        /* of the latest call that told it */
 	uint64_t counters[CTR_COUNT];
+	uint64_t icmp_in[ICMP_TYPES], icmp_out[ICMP_TYPES];   /* messages by type */
 };
 
 static inline void count(struct stack *s, enum counter c) { s->counters[c]++; }

@@ -181,6 +181,12 @@ static void conn_wake(struct tcp_conn *c)
 	tcp_report(c);
 }
 
+/* What CurrEstab counts: RFC 4022. */
+static uint32_t is_estab(uint8_t state)
+{
+	return state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT;
+}
+
 void tcp_set_state(struct tcp_conn *c, uint8_t state, xtime now)
 {
 	struct stack *s = c->s;
@@ -189,8 +195,9 @@ void tcp_set_state(struct tcp_conn *c, uint8_t state, xtime now)
 	if (old == state)
 		return;
 	c->state = state;
-	if (state == TCP_ESTABLISHED)
-		count(s, old == TCP_SYN_RECV && c->parent ? CTR_TcpPassiveOpens : CTR_TcpActiveOpens);
+	s->nestab += is_estab(state) - is_estab(old);
+	if (state == TCP_ESTABLISHED && old == TCP_SYN_RECV && c->parent)
+		count(s, CTR_TcpPassiveOpens);
 	if (state != TCP_CLOSE)
 		return;
 	if (old == TCP_ESTABLISHED || old == TCP_CLOSE_WAIT)
@@ -422,6 +429,7 @@ static void conn_orphan(struct tcp_conn *c, xtime now)
 		xtime tmo = tcp_fin_time(c);
 
 		if (c->opt.linger2_s < 0) {
+			count(s, CTR_TcpExtTCPAbortOnLinger);
 			tcp_send_active_reset(c, now);
 			tcp_done(c, now);
 		} else if (tmo > TCP_TIMEWAIT_LEN) {
@@ -430,6 +438,7 @@ static void conn_orphan(struct tcp_conn *c, xtime now)
 			tcp_time_wait(c, TCP_FIN_WAIT2, tmo, now);
 		}
 	} else if (s->norphan > (uint32_t)s->set.tcp_max_orphans) {
+		count(s, CTR_TcpExtTCPAbortOnMemory);
 		tcp_send_active_reset(c, now);
 		tcp_done(c, now);
 	}

@@ -183,7 +183,7 @@ static void clean_queue(struct tcp_conn *c, struct ack_info *a, seq32 ack, xtime
 			if (a->flag & FLAG_RETRANS_DATA_ACKED)
 				a->flag &= ~(unsigned)FLAG_ORIG_SACK_ACKED;
 		} else if (st.has_reord && seq_lt(st.reord, a->prior_high_sacked)) {
-			tcp_check_reordering(c, st.reord);
+			tcp_check_reordering(c, st.reord, false);
 		}
 	} else if (q->n && has_rtt && sack_rtt >= 0 && sack_rtt > us_since(txq_at(q, 0)->sent, now)) {
 		a->flag |= FLAG_SET_XMIT_TIMER;
@@ -195,33 +195,70 @@ static void clean_queue(struct tcp_conn *c, struct ack_info *a, seq32 ack, xtime
 
 /* ---- SACK ---- */
 
+/* tcp_is_sackblock_valid(): new information, or a duplicate of what the undo still needs. */
 static bool sack_is_valid(const struct tcp_conn *c, const struct tcp_sack_block *b, bool is_dsack)
 {
-	if (!seq_lt(b->start, b->end) || seq_gt(b->end, c->snd.nxt))
+	if (seq_gt(b->end, c->snd.nxt) || !seq_lt(b->start, b->end) || !seq_lt(b->start, c->snd.nxt))
 		return false;
-	if (!is_dsack)
-		return seq_gt(b->end, c->snd.una);
-	return seq_ge(b->start, c->snd.una - c->snd.max_wnd);
+	if (seq_gt(b->start, c->snd.una))
+		return true;
+	if (!is_dsack || !c->loss.undo_on || seq_gt(b->end, c->snd.una))
+		return false;
+	if (!seq_lt(b->start, c->loss.undo_marker))
+		return true;
+	return seq_gt(b->end, c->loss.undo_marker) && !seq_lt(b->start, b->end - c->snd.max_wnd);
+}
+
+static void count_invalid(struct tcp_conn *c, const struct tcp_hdr *th, const struct tcp_sack_block *b,
+                          bool is_dsack)
+{
+	if (is_dsack)
+		count(c->s, c->loss.undo_on ? CTR_TcpExtTCPDSACKIgnoredOld : CTR_TcpExtTCPDSACKIgnoredNoUndo);
+	else if (th->ack == c->snd.una || seq_gt(b->end, c->snd.una))   /* else: ACKs were reordered */
+		count(c->s, CTR_TcpExtTCPSACKDiscard);
+}
+
+/* tcp_dsack_seen(): how many segments it tells of, 0 when it can't be believed. */
+static uint32_t dsack_seen(struct tcp_conn *c, const struct tcp_sack_block *b, struct ack_info *a)
+{
+	uint32_t len = b->end - b->start, segs = 1;
+
+	if (!seq_lt(b->start, b->end) || len > c->snd.max_wnd)
+		return 0;
+	if (len > c->snd.mss_cache)
+		segs = (len + c->snd.mss_cache - 1) / MAX(c->snd.mss_cache, 1u);
+	else if (c->loss.tlp_out && c->loss.tlp_high == b->end)
+		a->flag |= FLAG_DSACK_TLP;
+	c->loss.dsack_dups += segs;
+	/* More than was ever sent again: the network duplicates. */
+	if (c->loss.dsack_dups > c->snd.total_retrans)
+		return 0;
+	c->dsack_seen = true;
+	if (c->loss.reord_seen && !(a->flag & FLAG_DSACK_TLP))
+		c->loss.rack_dsack_seen = true;
+	a->flag |= FLAG_DSACKING_ACK;
+	return segs;
 }
 
 /* tcp_check_dsack(): RFC 2883 4. */
 static bool sack_check_dsack(struct tcp_conn *c, const struct tcp_hdr *th, struct ack_info *a)
 {
 	const struct tcp_sack_block *b = th->sack;
-	bool is_dsack = seq_lt(b[0].start, th->ack);
 	uint32_t segs;
 
-	if (!is_dsack && th->nsack > 1)
-		is_dsack = seq_ge(b[0].start, b[1].start) && seq_le(b[0].end, b[1].end);
-	if (!is_dsack || !sack_is_valid(c, &b[0], true))
-		return is_dsack;
-	count(c->s, CTR_TcpExtTCPDSACKRecv);
-	a->flag |= FLAG_DSACKING_ACK;
-	c->dsack_seen = true;
-	c->loss.rack_dsack_seen = true;
-	if (c->loss.tlp_out && c->loss.tlp_retrans && b[0].end == c->loss.tlp_high)
-		a->flag |= FLAG_DSACK_TLP;
-	segs = (b[0].end - b[0].start + c->snd.mss_cache - 1) / MAX(c->snd.mss_cache, 1u);
+	if (seq_lt(b[0].start, th->ack))
+		count(c->s, CTR_TcpExtTCPDSACKRecv);
+	else if (th->nsack > 1 && seq_ge(b[0].start, b[1].start) && seq_le(b[0].end, b[1].end))
+		count(c->s, CTR_TcpExtTCPDSACKOfoRecv);
+	else
+		return false;
+	segs = dsack_seen(c, &b[0], a);
+	if (!segs) {
+		count(c->s, CTR_TcpExtTCPDSACKIgnoredDubious);
+		return false;
+	}
+	c->s->counters[CTR_TcpExtTCPDSACKRecvSegs] += segs;
+	/* Of data that is forgotten already. */
 	if (c->loss.undo_on && c->loss.undo_retrans > 0 && seq_le(b[0].end, a->prior_una) &&
 	    seq_gt(b[0].end, c->loss.undo_marker))
 		c->loss.undo_retrans = MAX(0, c->loss.undo_retrans - (int32_t)segs);
@@ -307,11 +344,13 @@ void tcp_sacktag(struct tcp_conn *c, const struct tcp_hdr *th, struct ack_info *
 	for (unsigned i = 0; i < th->nsack; i++) {
 		bool is_dup = is_dsack && i == 0;
 
-		if (sack_is_valid(c, &th->sack[i], is_dup))
+		if (!sack_is_valid(c, &th->sack[i], is_dup))
+			count_invalid(c, th, &th->sack[i], is_dup);
+		else
 			sack_block(c, a, th->sack[i].start, th->sack[i].end, is_dup, now);
 	}
 	if (a->has_reord && (c->loss.ca_state != CA_LOSS || c->loss.undo_on))
-		tcp_check_reordering(c, a->reord);
+		tcp_check_reordering(c, a->reord, false);
 }
 
 /* ---- the ACK ---- */

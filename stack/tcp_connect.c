@@ -261,6 +261,7 @@ int tcp_connect(struct tcp_conn *c, ip4 addr, uint16_t port, ip4 *claim_addr, ui
 		return 1;
 	}
 	tcp_fastopen_fill(c, now);
+	count(c->s, CTR_TcpActiveOpens);
 	c->snd.out |= OUT_SYN;
 	tcp_want_output(c);
 	return 0;

@@ -178,7 +178,7 @@ void tcp_dsack_set(struct tcp_conn *c, seq32 start, seq32 end)
 {
 	if (!c->sack_ok || !c->s->set.tcp_dsack)
 		return;
-	count(c->s, CTR_TcpExtTCPDSACKOldSent);
+	count(c->s, seq_lt(start, c->rcv.nxt) ? CTR_TcpExtTCPDSACKOldSent : CTR_TcpExtTCPDSACKOfoSent);
 	c->rcv.has_dsack = true;
 	c->rcv.dsack = (struct tcp_sack_block){ start, end };
 }
@@ -285,8 +285,8 @@ static void queue_in_order(struct tcp_conn *c, const struct tcp_hdr *th, const u
 }
 
 /* tcp_data_queue_ofo(): [seq, end) lies beyond a gap; its last number may be a FIN's. */
-static void queue_out_of_order(struct tcp_conn *c, seq32 seq, const uint8_t *data, size_t len, bool has_fin,
-                               xtime now)
+static void queue_out_of_order(struct tcp_conn *c, seq32 seq, const uint8_t *data, size_t len,
+                               uint16_t gso_size, bool has_fin, xtime now)
 {
 	seq32 end = seq + (seq32)len + (has_fin ? 1 : 0);
 	struct range merged;
@@ -296,7 +296,9 @@ static void queue_out_of_order(struct tcp_conn *c, seq32 seq, const uint8_t *dat
 	tcp_ecn_data(c, now);
 	count(c->s, CTR_TcpExtTCPOFOQueue);
 	c->rcv.ack_scheduled = true;
+	c->rcv.ooopack += gso_size ? (uint32_t)((len + gso_size - 1) / gso_size) : 1;
 	if (ranges_has(&c->rcv.ofo, seq, end)) {
+		count(c->s, CTR_TcpExtTCPOFOMerge);
 		tcp_dsack_set(c, seq, end);
 		sacks_update(c, ranges_find(&c->rcv.ofo, seq));
 		return;
@@ -308,12 +310,11 @@ static void queue_out_of_order(struct tcp_conn *c, seq32 seq, const uint8_t *dat
 	dsack_overlap(c, seq, end);
 	ret = ranges_add(&c->rcv.ofo, seq, end, TCP_OFO_MAX, &merged, &was_new);
 	if (ret < 0) {
+		count(c->s, CTR_TcpExtTCPOFODrop);
 		count(c->s, ret == -ENOSPC ? CTR_tcp_ofo_limit : CTR_tcp_nomem);
 		return;
 	}
 	c->s->counters[CTR_bytes_in] += was_new;
-	if (was_new < end - seq)
-		count(c->s, CTR_TcpExtTCPRcvCollapsed);
 	sacks_update(c, &merged);
 	grow_window(c, len);
 }
@@ -339,6 +340,7 @@ void tcp_data_queue(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t 
 		return;
 	c->rcv.has_dsack = false;   /* one that no ACK has carried is old news */
 	if (seq_le(end + has_fin, c->rcv.nxt)) {
+		count(c->s, CTR_TcpExtDelayedACKLost);
 		tcp_dsack_set(c, seq, end + has_fin);
 		out_of_window(c, CTR_tcp_out_of_window);
 		return;
@@ -349,6 +351,8 @@ void tcp_data_queue(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t 
 		return;
 	}
 	if (len && !seq_lt(seq, limit)) {
+		if (limit == c->rcv.nxt)
+			count(c->s, CTR_TcpExtTCPZeroWindowDrop);
 		out_of_window(c, CTR_tcp_rcv_full);
 		return;
 	}
@@ -362,7 +366,7 @@ void tcp_data_queue(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t 
 		c->rcv.fin_seq = end;
 	}
 	if (seq_gt(seq, c->rcv.nxt)) {
-		queue_out_of_order(c, seq, data, len, has_fin, now);
+		queue_out_of_order(c, seq, data, len, gso_size, has_fin, now);
 		return;
 	}
 	if (seq_lt(seq, c->rcv.nxt)) {
@@ -371,7 +375,6 @@ void tcp_data_queue(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t 
 		tcp_dsack_set(c, seq, c->rcv.nxt);
 		data += MIN(dup, len);
 		len -= MIN(dup, len);
-		count(c->s, CTR_TcpExtTCPRcvCollapsed);
 	}
 	queue_in_order(c, th, data, len, gso_size, now);
 }

@@ -201,6 +201,7 @@ int tcp_fastopen_start(struct tcp_conn *c, const struct iovec *iov, int iovcnt, 
 	c->fo.iovcnt = iovcnt;
 	c->fo.is_asked = true;
 	tcp_fastopen_fill(c, now);
+	count(c->s, CTR_TcpActiveOpens);
 	c->snd.out |= OUT_SYN;
 	tcp_want_output(c);
 	tcp_report(c);

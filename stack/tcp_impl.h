@@ -251,6 +251,7 @@ struct tcp_conn {
 		xtime oow_ack_time;   /* last ACK for an out-of-window segment, 0: none */
 		uint64_t bytes_received;
 		uint32_t segs_in, data_segs_in;
+		uint32_t ooopack;     /* segments that came out of order */
 		uint16_t urg_data;    /* Linux urg_data: byte and TCP_URG_* state */
 		seq32 urg_seq;
 		uint32_t dup_acks;    /* duplicate ACKs owed to a peer without SACK */
@@ -286,7 +287,9 @@ struct tcp_conn {
 		xtime rack_mstamp;    /* send time of the segment delivered last */
 		seq32 rack_end;
 		uint32_t rack_rtt_us;
-		bool rack_advanced, reord_seen, rack_dsack_seen;
+		bool rack_advanced, rack_dsack_seen;
+		uint32_t reord_seen;  /* how often reordering was seen */
+		uint32_t dsack_dups;  /* segments that DSACKs told of */
 		uint8_t reo_wnd_steps, reo_wnd_persist;
 		uint32_t last_delivered_rack;
 		seq32 tlp_high;       /* 0 with tlp_out false */
@@ -454,7 +457,7 @@ void tcp_enter_quickack(struct tcp_conn *c, unsigned max);
 void tcp_send_dupack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, xtime now);
 void tcp_dsack_set(struct tcp_conn *c, seq32 start, seq32 end);
 void tcp_cleanup_rbuf(struct tcp_conn *c, size_t copied, xtime now);
-bool tcp_oow_ratelimited(struct stack *s, xtime *last, xtime now);
+bool tcp_oow_ratelimited(struct stack *s, enum counter skipped, xtime *last, xtime now);
 
 /* ---- tcp_urg.c ---- */
 /* tcp_urg(): the urgent pointer of a segment, and the byte if it is in it. */
@@ -535,7 +538,7 @@ bool tcp_rack_mark_lost(struct tcp_conn *c, xtime now);
 void tcp_rack_update_reo_wnd(struct tcp_conn *c, uint32_t prior_delivered);
 /* How long until the segment counts as lost, <= 0: it does. */
 xtime tcp_rack_remaining(const struct tcp_conn *c, const struct tx_seg *seg, xtime reo_wnd, xtime now);
-void tcp_check_reordering(struct tcp_conn *c, seq32 low);
+void tcp_check_reordering(struct tcp_conn *c, seq32 low, bool is_by_ts);
 void tcp_enter_recovery(struct tcp_conn *c, bool has_ece, xtime now);
 void tcp_cwnd_reduction(struct tcp_conn *c, uint32_t newly, uint32_t lost, unsigned flag);
 void tcp_init_cwnd_reduction(struct tcp_conn *c, xtime now);

@@ -21,10 +21,10 @@ struct seg_in {
 
 /* __tcp_oow_rate_limited(): one ACK per tcp_invalid_ratelimit for segments that are
  * out of window (ack loops, RFC 5961). */
-bool tcp_oow_ratelimited(struct stack *s, xtime *last, xtime now)
+bool tcp_oow_ratelimited(struct stack *s, enum counter skipped, xtime *last, xtime now)
 {
 	if (*last && now - *last < s->set.tcp_invalid_ratelimit * XTIME_MSEC) {
-		count(s, CTR_TcpExtTCPACKSkippedSeq);
+		count(s, skipped);
 		return true;
 	}
 	*last = now;
@@ -36,7 +36,7 @@ static void challenge_ack(struct tcp_conn *c, xtime now)
 {
 	struct stack *s = c->s;
 
-	if (tcp_oow_ratelimited(s, &c->rcv.oow_ack_time, now))
+	if (tcp_oow_ratelimited(s, CTR_TcpExtTCPACKSkippedChallenge, &c->rcv.oow_ack_time, now))
 		return;
 	if (s->set.tcp_challenge_ack_limit != INT32_MAX) {
 		if (now - s->challenge_second >= XTIME_SEC) {
@@ -55,11 +55,12 @@ static void challenge_ack(struct tcp_conn *c, xtime now)
 
 /* tcp_send_dupack(): tells the peer where we stand.  Only segments without data can be part of
  * an ACK loop, so only they are limited (tcp_oow_rate_limited). */
-static void send_dupack(struct tcp_conn *c, const struct seg_in *seg)
+static void send_dupack(struct tcp_conn *c, const struct seg_in *seg, enum counter skipped)
 {
-	if (seg->end == seg->th->seq && tcp_oow_ratelimited(c->s, &c->rcv.oow_ack_time, seg->now))
+	if (seg->end == seg->th->seq && tcp_oow_ratelimited(c->s, skipped, &c->rcv.oow_ack_time, seg->now))
 		return;
 	if (seg->end != seg->th->seq && seq_lt(seg->th->seq, c->rcv.nxt)) {
+		count(c->s, CTR_TcpExtDelayedACKLost);
 		tcp_enter_quickack(c, TCP_MAX_QUICKACKS);
 		tcp_dsack_set(c, seg->th->seq, seq_min(seg->end, c->rcv.nxt));
 	}
@@ -133,8 +134,11 @@ static bool synsent_ack_is_bad(struct tcp_conn *c, const struct seg_in *seg)
 	}
 	/* PAWSActive: an echo of what we never sent. */
 	first = xtime_ms(c->opened_at) + c->ts_offset;
-	return th->has_ts && th->tsecr && c->s->set.tcp_timestamps &&
-	       ((int32_t)(th->tsecr - first) < -1 || (int32_t)(th->tsecr - tcp_ts_now(c, seg->now)) > 0);
+	if (!th->has_ts || !th->tsecr || !c->s->set.tcp_timestamps ||
+	    ((int32_t)(th->tsecr - first) >= -1 && (int32_t)(th->tsecr - tcp_ts_now(c, seg->now)) <= 0))
+		return false;
+	count(c->s, CTR_TcpExtPAWSActive);
+	return true;
 }
 
 static void synsent_established(struct tcp_conn *c, const struct seg_in *seg)
@@ -198,22 +202,41 @@ static void rcv_synsent(struct tcp_conn *c, const struct seg_in *seg)
 
 /* ---- the checks before anything else: tcp_validate_incoming() ---- */
 
-/* RFC 7323 5.3 R1, tcp_paws_discard(): an old timestamp, but not a plain ACK that
- * was overtaken (tcp_disordered_ack). */
-static bool paws_rejects(const struct tcp_conn *c, const struct seg_in *seg)
+/* tcp_tsval_replay(): how far apart the timestamps of ACKs in flight can be, in ms. */
+static int32_t tsval_replay(const struct tcp_conn *c)
+{
+	return (int32_t)MIN(c->rtt.rto_ns * 12 / (10 * XTIME_MSEC), (xtime)INT32_MAX);
+}
+
+/* tcp_disordered_ack_check(): is a segment with an old timestamp a plain ACK that was overtaken?
+ * CTR_NONE: yes; CTR_TcpExtPAWSOldAck: yes, and it says nothing; else CTR_TcpExtPAWSEstab. */
+static enum counter disordered_ack(const struct tcp_conn *c, const struct seg_in *seg)
+{
+	const struct tcp_hdr *th = seg->th;
+	uint32_t wnd = (uint32_t)th->wnd << c->snd_wscale;
+
+	if (!(th->flags & TCPF_ACK) || th->seq != seg->end)
+		return CTR_TcpExtPAWSEstab;
+	if (th->seq != c->rcv.nxt)
+		return seq_lt(th->seq, c->rcv.nxt) ? CTR_TcpExtPAWSOldAck : CTR_TcpExtPAWSEstab;
+	if (th->ack != c->snd.una || seq_gt(th->seq, c->snd.wl1) ||
+	    (th->seq == c->snd.wl1 && (wnd > c->snd.wnd || !wnd)))
+		return CTR_TcpExtPAWSEstab;
+	return (int32_t)(c->ts_recent - th->tsval) > tsval_replay(c) ? CTR_TcpExtPAWSEstab : CTR_NONE;
+}
+
+/* RFC 7323 5.3 R1, tcp_paws_discard(): an old timestamp; the counter to drop it under. */
+static enum counter paws_rejects(const struct tcp_conn *c, const struct seg_in *seg)
 {
 	const struct tcp_hdr *th = seg->th;
 
 	if (!c->ts_ok || !th->has_ts || !c->ts_recent_stamp)
-		return false;
+		return CTR_NONE;
 	if ((int32_t)(c->ts_recent - th->tsval) <= 1)
-		return false;
+		return CTR_NONE;
 	if (seg->now - c->ts_recent_stamp >= TCP_PAWS_24DAYS)
-		return false;
-	if (th->flags & TCPF_ACK && th->seq == seg->end && th->seq == c->rcv.nxt && th->ack == c->snd.una &&
-	    (int32_t)(c->ts_recent - th->tsval) <= (int32_t)(c->rtt.rto_ns / XTIME_MSEC))
-		return false;
-	return true;
+		return CTR_NONE;
+	return disordered_ack(c, seg);
 }
 
 /* RFC 9293 3.10.7.4 "first, check sequence number". */
@@ -252,6 +275,16 @@ static bool is_crossed_synack(const struct tcp_conn *c, const struct seg_in *seg
 	       seg->th->ack == c->snd.nxt;
 }
 
+/* RFC 5961 4.2. */
+static void challenge_syn(struct tcp_conn *c, const struct seg_in *seg)
+{
+	count(c->s, CTR_tcp_syn_challenged);
+	count(c->s, CTR_TcpExtTCPSYNChallenge);
+	if (c->state == TCP_ESTABLISHED)
+		count(c->s, CTR_TcpSynErrs);
+	challenge_ack(c, seg->now);
+}
+
 static void drop_unacceptable(struct tcp_conn *c, const struct seg_in *seg)
 {
 	const struct tcp_hdr *th = seg->th;
@@ -264,12 +297,13 @@ static void drop_unacceptable(struct tcp_conn *c, const struct seg_in *seg)
 		return;
 	}
 	if (th->flags & TCPF_SYN) {
-		count(c->s, CTR_tcp_syn_challenged);
-		challenge_ack(c, seg->now);
+		challenge_syn(c, seg);
 		return;
 	}
 	count(c->s, CTR_tcp_out_of_window);
-	send_dupack(c, seg);
+	if (!seq_lt(seg->end, c->rcv.wup))
+		count(c->s, CTR_TcpExtBeyondWindow);
+	send_dupack(c, seg, CTR_TcpExtTCPACKSkippedSeq);
 }
 
 /* True when the segment may be processed further. */
@@ -277,12 +311,16 @@ static bool validate(struct tcp_conn *c, const struct seg_in *seg)
 {
 	const struct tcp_hdr *th = seg->th;
 
-	if (paws_rejects(c, seg) && !(th->flags & TCPF_RST)) {
-		count(c->s, CTR_TcpExtPAWSEstab);
-		if (th->flags & TCPF_SYN)
-			challenge_ack(c, seg->now);
-		else
-			send_dupack(c, seg);
+	enum counter paws = paws_rejects(c, seg);
+
+	if (paws && !(th->flags & TCPF_RST)) {
+		if (th->flags & TCPF_SYN) {
+			challenge_syn(c, seg);
+			return false;
+		}
+		count(c->s, paws);
+		if (paws == CTR_TcpExtPAWSEstab)
+			send_dupack(c, seg, CTR_TcpExtTCPACKSkippedPAWS);
 		return false;
 	}
 	if (sequence_is_bad(c, seg)) {
@@ -299,8 +337,7 @@ static bool validate(struct tcp_conn *c, const struct seg_in *seg)
 		return false;
 	}
 	if (th->flags & TCPF_SYN && !is_crossed_synack(c, seg)) {
-		count(c->s, CTR_tcp_syn_challenged);
-		challenge_ack(c, seg->now);
+		challenge_syn(c, seg);
 		return false;
 	}
 	return true;
@@ -418,7 +455,7 @@ static void rcv_synchronized(struct tcp_conn *c, const struct seg_in *seg)
 	int ret;
 
 	if (is_syn_again(c, seg)) {
-		if (!tcp_oow_ratelimited(c->s, &c->rcv.oow_ack_time, seg->now)) {
+		if (!tcp_oow_ratelimited(c->s, CTR_TcpExtTCPACKSkippedSynRecv, &c->rcv.oow_ack_time, seg->now)) {
 			c->snd.out |= OUT_SYN;
 			tcp_want_output(c);
 		}
@@ -454,9 +491,11 @@ static void rcv_synchronized(struct tcp_conn *c, const struct seg_in *seg)
 
 static void conn_input(struct tcp_conn *c, const struct seg_in *seg)
 {
-	c->rcv.segs_in++;
+	uint32_t n = seg->gso_size ? (uint32_t)MAX((seg->len + seg->gso_size - 1) / seg->gso_size, 1) : 1;
+
+	c->rcv.segs_in += n;
 	if (seg->len)
-		c->rcv.data_segs_in++;
+		c->rcv.data_segs_in += n;
 	c->saw_ts = seg->th->has_ts;
 	c->rcv_tsecr = seg->th->tsecr;
 	c->ecn.field = seg->ip->tos & 3;
@@ -496,6 +535,7 @@ void tcp_input(struct stack *s, int iface, const struct ip_hdr *ip, const uint8_
 	struct ent *e;
 	int why = tcp_parse(p, len, &th);
 
+	count(s, CTR_TcpInSegs);   /* merged ones are one, as in the kernel */
 	if (why) {
 		count(s, (enum counter)why);
 		return;
@@ -517,7 +557,6 @@ void tcp_input(struct stack *s, int iface, const struct ip_hdr *ip, const uint8_
 	seg.len = len - th.hdr_len;
 	seg.gso_size = vnet->gso_type == VIRTIO_NET_HDR_GSO_NONE ? 0 : vnet->gso_size;
 	seg.end = th.seq + (seq32)seg.len + (th.flags & TCPF_SYN ? 1 : 0) + (th.flags & TCPF_FIN ? 1 : 0);
-	s->counters[CTR_TcpInSegs] += seg.gso_size ? (seg.len + seg.gso_size - 1) / seg.gso_size : 1;
 	t.lport = th.dport;
 	t.rport = th.sport;
 	e = conntab_find(&s->tab, &t);

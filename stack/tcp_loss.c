@@ -39,7 +39,7 @@ static bool any_retrans_done(struct tcp_conn *c)
 }
 
 /* tcp_check_sack_reordering(): how far did delivery overtake `low`? */
-void tcp_check_reordering(struct tcp_conn *c, seq32 low)
+void tcp_check_reordering(struct tcp_conn *c, seq32 low, bool is_by_ts)
 {
 	uint32_t mss = MAX(c->snd.mss_cache, 1u), metric;
 
@@ -48,7 +48,8 @@ void tcp_check_reordering(struct tcp_conn *c, seq32 low)
 	metric = c->loss.high_sacked - low;
 	if (metric > c->loss.reordering * mss)
 		c->loss.reordering = MIN((metric + mss - 1) / mss, (uint32_t)c->s->set.tcp_max_reordering);
-	c->loss.reord_seen = true;
+	c->loss.reord_seen++;
+	count(c->s, is_by_ts ? CTR_TcpExtTCPTSReorder : CTR_TcpExtTCPSACKReorder);
 }
 
 /* ---- a peer without SACK: duplicate ACKs stand for SACKed segments ---- */
@@ -172,10 +173,12 @@ static bool reno_holds_state(struct tcp_conn *c)
 
 static bool try_undo_recovery(struct tcp_conn *c, xtime now)
 {
-	if (may_undo(c))
+	if (may_undo(c)) {
 		undo_reduction(c, false, now);
-	else if (c->loss.reo_wnd_persist)
+		count(c->s, c->loss.ca_state == CA_LOSS ? CTR_TcpExtTCPLossUndo : CTR_TcpExtTCPFullUndo);
+	} else if (c->loss.reo_wnd_persist) {
 		c->loss.reo_wnd_persist--;
+	}
 	if (reno_holds_state(c))
 		return true;
 	tcp_set_ca_state(c, CA_OPEN, now);
@@ -189,6 +192,7 @@ static bool try_undo_dsack(struct tcp_conn *c, xtime now)
 		return false;
 	c->loss.reo_wnd_persist = (uint8_t)MIN(16, c->loss.reo_wnd_persist + 1);
 	undo_reduction(c, false, now);
+	count(c->s, CTR_TcpExtTCPDSACKUndo);
 	return true;
 }
 
@@ -197,6 +201,9 @@ static bool try_undo_loss(struct tcp_conn *c, bool is_frto, xtime now)
 	if (!is_frto && !may_undo(c))
 		return false;
 	undo_reduction(c, true, now);
+	count(c->s, CTR_TcpExtTCPLossUndo);
+	if (is_frto)
+		count(c->s, CTR_TcpExtTCPSpuriousRTOs);
 	c->snd.retransmits = 0;
 	if (reno_holds_state(c))
 		return true;
@@ -212,12 +219,13 @@ static bool try_undo_partial(struct tcp_conn *c, seq32 prior_una, xtime now)
 {
 	if (!c->loss.undo_on || !packet_delayed(c))
 		return false;
-	tcp_check_reordering(c, prior_una);
+	tcp_check_reordering(c, prior_una, true);
 	if (c->loss.retrans_out)
 		return true;
 	if (!any_retrans_done(c))
 		c->snd.retrans_stamp = 0;
 	undo_reduction(c, true, now);
+	count(c->s, CTR_TcpExtTCPPartialUndo);
 	tcp_try_keep_open(c, now);
 	return false;
 }
@@ -308,6 +316,7 @@ static void try_to_open(struct tcp_conn *c, unsigned flag, xtime now)
 
 void tcp_enter_recovery(struct tcp_conn *c, bool has_ece, xtime now)
 {
+	count(c->s, c->sack_ok ? CTR_TcpExtTCPSackRecovery : CTR_TcpExtTCPRenoRecovery);
 	c->loss.prior_ssthresh = 0;
 	init_undo(c);
 	if (!in_cwnd_reduction(c)) {
@@ -324,6 +333,8 @@ static void timeout_mark_lost(struct tcp_conn *c, xtime now)
 	struct tx_queue *q = &c->snd.txq;
 
 	c->loss.is_reneg = q->n && txq_at(q, 0)->flags & SEG_SACKED;
+	if (c->loss.is_reneg)
+		count(c->s, CTR_TcpExtTCPSACKReneging);
 	if (!c->sack_ok)
 		tcp_reset_reno_sack(c);
 	for (uint32_t i = 0; i < q->n; i++) {

@@ -180,12 +180,18 @@ uint32_t tcp_select_window(struct tcp_conn *c)
 {
 	uint32_t cur = tcp_receive_window(c);
 	uint32_t unit = 1u << c->rcv_wscale;
-	uint32_t new = tcp_window_free(c);
+	uint32_t new = tcp_window_free(c), old = c->rcv.wnd;
 
+	if (new < cur && !new)
+		count(c->s, CTR_TcpExtTCPWantZeroWindowAdv);
 	if (new < cur)
 		new = (cur + unit - 1) / unit * unit;   /* RFC 9293 3.8.6: don't take it back */
 	c->rcv.wnd = new;
 	c->rcv.wup = c->rcv.nxt;
+	if (!new && old)
+		count(c->s, CTR_TcpExtTCPToZeroWindowAdv);
+	else if (new && !old)
+		count(c->s, CTR_TcpExtTCPFromZeroWindowAdv);
 	if (c->rcv_wscale == 0)
 		return MIN(new, 65535u);
 	return MIN(new, 65535u << c->rcv_wscale) >> c->rcv_wscale;

@@ -176,6 +176,7 @@ void tcp_process_tlp_ack(struct tcp_conn *c, seq32 ack, unsigned flag, xtime now
 	if (!c->loss.tlp_retrans || flag & FLAG_DSACK_TLP) {
 		c->loss.tlp_out = false;
 	} else if (seq_gt(ack, c->loss.tlp_high)) {
+		count(c->s, CTR_TcpExtTCPLossProbeRecovery);
 		tcp_init_cwnd_reduction(c, now);
 		tcp_set_ca_state(c, CA_CWR, now);
 		tcp_end_cwnd_reduction(c, now);

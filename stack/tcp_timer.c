@@ -262,6 +262,17 @@ static void clamp_rto(struct tcp_conn *c, xtime now)
 		tcp_rexmit_set(c, REXMIT_RTO, now + MAX(left, XTIME_MSEC));
 }
 
+/* In what state the first time-out finds the connection. */
+static void count_first_rto(struct tcp_conn *c)
+{
+	if (c->loss.ca_state == CA_RECOVERY)
+		count(c->s, c->sack_ok ? CTR_TcpExtTCPSackRecoveryFail : CTR_TcpExtTCPRenoRecoveryFail);
+	else if (c->loss.ca_state == CA_LOSS)
+		count(c->s, CTR_TcpExtTCPLossFailures);
+	else if (c->loss.ca_state == CA_DISORDER || c->loss.sacked_out)
+		count(c->s, c->sack_ok ? CTR_TcpExtTCPSackFailures : CTR_TcpExtTCPRenoFailures);
+}
+
 /* tcp_retransmit_timer(). */
 static void rto_fire(struct tcp_conn *c, xtime now)
 {
@@ -276,6 +287,8 @@ static void rto_fire(struct tcp_conn *c, xtime now)
 	count(c->s, CTR_TcpExtTCPTimeouts);
 	if (write_timeout(c, now))
 		return;
+	if (!c->snd.retransmits)
+		count_first_rto(c);
 	if (!conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)))
 		tcp_enter_loss(c, now);
 	else if (c->state == TCP_SYN_SENT)
@@ -288,6 +301,7 @@ static void rto_fire(struct tcp_conn *c, xtime now)
 		c->snd.out |= OUT_SYN;
 		c->snd.total_retrans++;
 		count(c->s, CTR_TcpRetransSegs);
+		count(c->s, CTR_TcpExtTCPSynRetrans);
 		txq_at(&c->snd.txq, 0)->flags |= SEG_EVER_RETRANS;
 	} else {
 		c->snd.out |= OUT_RETRANS;

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define TW_SHORT (4 * XTIME_SEC)   /* what Linux counts as killed (__inet_twsk_schedule) */
 #define TW_MAX(s) ((uint32_t)(s)->set.tcp_max_tw_buckets)
 
 void tcp_tw_free(struct tcp_tw *tw)
@@ -69,6 +70,7 @@ void tcp_time_wait(struct tcp_conn *c, uint8_t substate, xtime timeout, xtime no
 	if (c->rcv.ack_scheduled || c->snd.out & OUT_ACK)
 		tcp_send_last_ack(c, now);
 	if (!tw) {
+		count(s, CTR_TcpExtTCPTimeWaitOverflow);
 		tcp_done(c, now);
 		return;
 	}
@@ -80,11 +82,12 @@ void tcp_time_wait(struct tcp_conn *c, uint8_t substate, xtime timeout, xtime no
 	s->ntw++;
 	if (substate == TCP_FIN_WAIT2)
 		s->nfinwait2++;
-	count(s, CTR_TcpExtTW);
+	timeout = substate == TCP_TIME_WAIT ? TCP_TIMEWAIT_LEN : MAX(timeout, least);
+	count(s, timeout <= TW_SHORT ? CTR_TcpExtTWKilled : CTR_TcpExtTW);
 	conntab_bind_move(&c->bind, &tw->bind);
 	tw->bind.is_timewait = true;
 	conntab_replace(&s->tab, &c->ent, &tw->ent);
-	tw_schedule(tw, now + (substate == TCP_TIME_WAIT ? TCP_TIMEWAIT_LEN : MAX(timeout, least)));
+	tw_schedule(tw, now + timeout);
 	c->port_bound = false;
 	tcp_done(c, now);
 }
@@ -136,12 +139,22 @@ static bool tw_syn_is_new(const struct tcp_tw *tw, const struct tcp_hdr *th, boo
 }
 
 /* Tells once more where we stand; what may be part of an ACK loop is answered seldom. */
-static void tw_answer(struct tcp_tw *tw, const struct tcp_hdr *th, size_t len, xtime now)
+static void tw_answer(struct tcp_tw *tw, const struct tcp_hdr *th, size_t len, enum counter skipped,
+                      xtime now)
 {
 	bool may_loop = th->flags & TCPF_SYN || (!len && !(th->flags & TCPF_FIN));
 
-	if (!may_loop || !tcp_oow_ratelimited(tw->s, &tw->oow_ack_time, now))
+	if (!may_loop || !tcp_oow_ratelimited(tw->s, skipped, &tw->oow_ack_time, now))
 		tcp_tw_ack(tw, now);
+}
+
+/* tcp_in_window(). */
+static bool tw_in_window(const struct tcp_tw *tw, seq32 seq, seq32 end)
+{
+	seq32 limit = tw->rcv_nxt + tw->rcv_wnd;
+
+	return seq == tw->rcv_nxt || (seq_gt(end, tw->rcv_nxt) && seq_lt(seq, limit)) ||
+	       (seq == limit && end == seq);
 }
 
 /* The peer must learn that nobody is left (TCP_TW_RST). */
@@ -157,12 +170,11 @@ static void tw_finwait2(struct tcp_tw *tw, const struct ip_hdr *ip, const struct
                         size_t len, bool is_paws, xtime now)
 {
 	bool has_fin = th->flags & TCPF_FIN;
-	seq32 end = th->seq + (seq32)len + has_fin;
+	seq32 end = th->seq + (seq32)len + has_fin + (th->flags & TCPF_SYN ? 1 : 0);
 
-	if (is_paws || seq_lt(end, tw->rcv_nxt) || seq_gt(th->seq, tw->rcv_nxt + tw->rcv_wnd)) {
+	if (is_paws || !tw_in_window(tw, th->seq, end)) {
 		count(tw->s, CTR_tcp_out_of_window);
-		if (!(th->flags & TCPF_RST))
-			tw_answer(tw, th, len, now);
+		tw_answer(tw, th, len, CTR_TcpExtTCPACKSkippedFinWait2, now);
 		return;
 	}
 	if (th->flags & TCPF_RST) {
@@ -235,11 +247,11 @@ void tcp_tw_input(struct tcp_tw *tw, const struct ip_hdr *ip, const struct tcp_h
 		return;
 	}
 	if (is_paws)
-		count(s, CTR_TcpExtPAWSEstab);
+		count(s, CTR_TcpExtPAWSTimewait);
 	if (th->flags & TCPF_RST)
 		return;
 	/* An old duplicate, or the FIN again: tell once more where we stand. */
 	if (is_paws || th->flags & TCPF_ACK)
 		tw_schedule(tw, now + TCP_TIMEWAIT_LEN);
-	tw_answer(tw, th, len, now);
+	tw_answer(tw, th, len, CTR_TcpExtTCPACKSkippedTimeWait, now);
 }

@@ -130,6 +130,8 @@ void tcp_mark_lost(struct tcp_conn *c, struct tx_seg *seg)
 	if (seg->flags & SEG_SACKED)
 		return;
 	seg_account(c, seg, -1);
+	if (seg->flags & SEG_RETRANS)
+		c->s->counters[CTR_TcpExtTCPLostRetransmit] += tcp_seg_count(c, seg);
 	if (!(seg->flags & SEG_LOST) || seg->flags & SEG_RETRANS)
 		c->loss.lost += tcp_seg_count(c, seg);
 	/* With a retransmission in flight, that is what is lost.  (Linux keeps the mark when an

@@ -99,7 +99,9 @@ int ip_parse(const uint8_t *p, size_t len, struct ip_hdr *h)
 	/* The order of Linux's ip_rcv_core(): checksum before length. */
 	if (csum_fold(csum_add(0, p, h->hdr_len)))
 		return CTR_ip_csum;
-	if (h->total_len < h->hdr_len || h->total_len > len)
+	if (h->total_len > len)
+		return CTR_ip_truncated;
+	if (h->total_len < h->hdr_len)
 		return CTR_ip_total_len;
 	return CTR_NONE;
 }

@@ -97,6 +97,7 @@ enum icmp_type {
 	ICMP_ECHO = 8,
 	ICMP_TIME_EXCEEDED = 11,
 	ICMP_PARAM_PROBLEM = 12,
+	ICMP_TYPE_MAX = 18,           /* Linux NR_ICMP_TYPES */
 };
 /* Codes of ICMP_UNREACH and ICMP_TIME_EXCEEDED. */
 enum {

@@ -25,6 +25,7 @@ check_PROGRAMS += tests/test_siphash
 check_PROGRAMS += tests/test_timer
 check_PROGRAMS += tests/test_ring
 check_PROGRAMS += tests/test_ranges
+check_PROGRAMS += tests/test_snmp
 check_PROGRAMS += tests/test_settings
 check_PROGRAMS += tests/test_htab
 check_PROGRAMS += tests/test_portwalk

@@ -113,7 +113,8 @@ static void malformed_is_counted(void **state)
 	input_icmp(n, US, QUENCH, 0, 0, p, 12);
 	input_icmp(n, US, UNREACH, 16, 0, p, 12);
 	input_icmp(n, US, 250, 0, 0, p, 12);
-	assert_int_equal(net_count(n, CTR_icmp_type), 5);
+	assert_int_equal(net_count(n, CTR_icmp_type), 4);
+	assert_int_equal(net_count(n, CTR_icmp_unknown), 1);
 	net_expect_silence(n);
 }
 
@@ -200,7 +201,7 @@ static void errors_to_one_are_limited_to_six_then_one_a_second(void **state)
 	for (int i = 0; i < 6; i++)
 		assert_true(is_refused(n, h));
 	assert_false(is_refused(n, h));
-	assert_int_equal(net_count(n, CTR_icmp_ratelimited), 1);
+	assert_int_equal(net_count(n, CTR_IcmpOutRateLimitHost), 1);
 	h.src = PEER + 1;
 	assert_true(is_refused(n, h));
 	h.src = PEER;
@@ -228,6 +229,37 @@ static void errors_in_all_are_limited_to_1000_a_second(void **state)
 	for (ip4 i = 0; i < 1000; i++)
 		sent += is_refused(n, h);
 	assert_int_equal(sent, 60);
+	assert_int_equal(net_count(n, CTR_IcmpOutRateLimitGlobal), 1940);
+}
+
+static void errors_in_all_follow_their_settings(void **state)
+{
+	struct net *n = *state;
+	struct ip_hdr h = net_hdr(PROTO_UDP);
+	unsigned sent = 0;
+
+	net_know(n, GATEWAY, mac_peer);
+	n->s->set.icmp_msgs_per_sec = 4;
+	n->s->set.icmp_msgs_burst = 2;
+	for (ip4 i = 0; i < 10; i++) {
+		h.src = FAR + i;
+		sent += is_refused(n, h);
+	}
+	assert_int_equal(sent, 2);
+	net_pass(n, 249 * XTIME_MSEC);
+	assert_false(is_refused(n, h));
+	net_pass(n, XTIME_MSEC);
+	assert_true(is_refused(n, h));
+	/* Of types that aren't in the mask there are as many as wanted. */
+	n->s->set.icmp_ratemask = 1 << 11;
+	for (ip4 i = 0; i < 10; i++)
+		assert_true(is_refused(n, h));
+	n->s->set.icmp_ratemask = 1 << 0 | 1 << 3;
+	net_pass(n, 250 * XTIME_MSEC);
+	input_icmp(n, US, 8, 0, 0, payload, 8);
+	input_icmp(n, US, 8, 0, 0, payload, 8);
+	assert_true(net_output(n));
+	net_expect_silence(n);
 }
 
 /* ---- errors in ---- */
@@ -370,6 +402,7 @@ int main(void)
 		own(error_never_about_fragments_errors_or_broadcasts),
 		own(errors_to_one_are_limited_to_six_then_one_a_second),
 		own(errors_in_all_are_limited_to_1000_a_second),
+		own(errors_in_all_follow_their_settings),
 		own(error_about_our_segment_reaches_tcp),
 		own(error_about_anything_else_is_counted),
 		shared(error_on_shared_counts_for_claimed_ports_only),

@@ -87,13 +87,15 @@ static void data_retransmitted_without_sack_is_acknowledged(void **state)
 static void data_as_super_frame_counts_its_segments(void **state)
 {
 	struct rig *t = *state;
-	uint64_t before;
+	uint64_t before, frames;
 
 	establish(t, NULL);
-	before = counted(t, CTR_TcpInSegs);
+	before = t->c->rcv.segs_in;
+	frames = counted(t, CTR_TcpInSegs);
 	inject_gso(t, 1448, "P. 1:14481 ack 1");
 	expect(t, ". 1 ack 14481");
-	assert_int_equal(counted(t, CTR_TcpInSegs) - before, 10);
+	assert_int_equal(t->c->rcv.segs_in - before, 10);
+	assert_int_equal(counted(t, CTR_TcpInSegs) - frames, 1);   /* as Linux */
 	take(t, 14480);
 }
 

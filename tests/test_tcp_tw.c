@@ -93,7 +93,7 @@ static void timewait_old_timestamp_is_answered(void **state)
 	inject(t, "R 2 tsval 5");
 	expect_nothing(t);
 	assert_int_equal(t->s->ntw, 1);
-	assert_int_equal(counted(t, CTR_TcpExtPAWSEstab), 2);
+	assert_int_equal(counted(t, CTR_TcpExtPAWSTimewait), 2);
 }
 
 static void timewait_exact_reset_ends_it(void **state)

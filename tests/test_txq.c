@@ -135,9 +135,11 @@ static void txq_counts_are_the_sums_after_every_step(void **state)
 static void txq_lost_twice_is_one_loss_of_the_retransmission(void **state)
 {
 	struct tcp_conn *c = calloc(1, sizeof(*c));
+	struct stack *s = calloc(1, sizeof(*s));
 	struct tx_seg *seg;
 
 	(void)state;
+	c->s = s;
 	push(c, 2896, 1448);
 	seg = txq_at(&c->snd.txq, 0);
 	tcp_mark_lost(c, seg);
@@ -162,6 +164,7 @@ static void txq_lost_twice_is_one_loss_of_the_retransmission(void **state)
 	tcp_mark_lost(c, seg);   /* what the peer has is not lost */
 	assert_int_equal(c->loss.lost_out, 0);
 	txq_free(&c->snd.txq);
+	free(s);
 	free(c);
 }
 

@@ -160,8 +160,8 @@ static void ip_malformed_is_refused(void **state)
 		{ 0, 0x44, 44, CTR_ip_hdr_len },
 		{ 0, 0x4f, 44, CTR_ip_hdr_len },
 		{ 3, 23, 44, CTR_ip_total_len },
-		{ 3, 45, 44, CTR_ip_total_len },
-		{ 2, 1, 44, CTR_ip_total_len },
+		{ 3, 45, 44, CTR_ip_truncated },
+		{ 2, 1, 44, CTR_ip_truncated },
 	};
 	struct ip_hdr a = an_ip(), b;
 	uint8_t p[64] = { 0 };

@@ -60,6 +60,26 @@ static inline int raw_getsockname(int fd, void *addr, socklen_t *len)
 	return (int)raw_result(syscall(SYS_getsockname, fd, addr, len));
 }
 
+static inline int raw_getpeername(int fd, void *addr, socklen_t *len)
+{
+	return (int)raw_result(syscall(SYS_getpeername, fd, addr, len));
+}
+
+static inline int raw_connect(int fd, const void *addr, socklen_t len)
+{
+	return (int)raw_result(syscall(SYS_connect, fd, addr, len));
+}
+
+static inline int raw_shutdown(int fd, int how)
+{
+	return (int)raw_result(syscall(SYS_shutdown, fd, how));
+}
+
+static inline ssize_t raw_recvmsg(int fd, struct msghdr *m, int flags)
+{
+	return raw_result(syscall(SYS_recvmsg, fd, m, flags));
+}
+
 static inline int raw_setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 {
 	return (int)raw_result(syscall(SYS_setsockopt, fd, level, name, val, len));

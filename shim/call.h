@@ -22,6 +22,8 @@ int call_accept(struct sock *s, struct sockaddr *addr, socklen_t *len, int flags
 int call_shutdown(struct sock *s, int how);
 int call_sockname(struct sock *s, struct sockaddr *addr, socklen_t *len);
 int call_peername(struct sock *s, struct sockaddr *addr, socklen_t *len);
+/* move_addr_to_user(): as much as there is room for, and the full length. */
+int call_give_addr(const struct sockaddr_in *a, struct sockaddr *addr, socklen_t *len);
 /* The last reference is gone: inet_release(). */
 void call_release(struct sock *s);
 

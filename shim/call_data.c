@@ -82,7 +82,7 @@ static int sleep_for(struct sock *s, struct engine_watch *w, xtime deadline, boo
 	int r;
 
 	if (!s->es)
-		return -EIO;
+		return eng_lost(s);
 	call_reap_sleepers();
 	pthread_cleanup_push(drop, s);
 	pthread_testcancel();

@@ -33,8 +33,7 @@ static int check_addr(const struct sockaddr *addr, socklen_t len, struct sockadd
 	return 0;
 }
 
-/* move_addr_to_user(): as much as there is room for, and the full length. */
-static int give_addr(const struct sockaddr_in *a, struct sockaddr *addr, socklen_t *len)
+int call_give_addr(const struct sockaddr_in *a, struct sockaddr *addr, socklen_t *len)
 {
 	if (!len || !addr)
 		return -EFAULT;
@@ -279,7 +278,7 @@ int call_accept(struct sock *s, struct sockaddr *addr, socklen_t *len, int flags
 	if (r == -ENOTCONN && peer.sin_port)
 		r = 0;
 	if (!r && addr)
-		r = give_addr(&peer, addr, len);
+		r = call_give_addr(&peer, addr, len);
 	if (r) {
 		sock_put(conn);
 		return r == -ENOTCONN ? -ECONNABORTED : r;
@@ -295,7 +294,7 @@ int call_sockname(struct sock *s, struct sockaddr *addr, socklen_t *len)
 	struct sockaddr_in a;
 	int r = eng_sockname(s, &a);
 
-	return r ? r : give_addr(&a, addr, len);
+	return r ? r : call_give_addr(&a, addr, len);
 }
 
 int call_peername(struct sock *s, struct sockaddr *addr, socklen_t *len)
@@ -303,7 +302,7 @@ int call_peername(struct sock *s, struct sockaddr *addr, socklen_t *len)
 	struct sockaddr_in a;
 	int r = eng_peername(s, &a);
 
-	return r ? r : give_addr(&a, addr, len);
+	return r ? r : call_give_addr(&a, addr, len);
 }
 
 int call_shutdown(struct sock *s, int how)

@@ -36,7 +36,7 @@ static struct engine *enter(const struct sock *s)
 	struct engine *e = atomic_load_explicit(&eng_current, memory_order_acquire);
 
 	if (!e || !s->es || process_was_cloned()) {
-		if (!eng_has_ended())
+		if (!eng_has_ended() && !atomic_load(&s->is_bridged))
 			log_once(LOG_WARNING, "a TCP socket made before fork() can't be used in the child "
 				      "yet; calls on it fail with EIO");
 		return NULL;
@@ -45,15 +45,26 @@ static struct engine *enter(const struct sock *s)
 	return e;
 }
 
+int eng_lost(const struct sock *s)
+{
+	return atomic_load(&s->is_bridged) ? -EREROUTED : -EIO;
+}
+
+/* A handle goes stale under a call when its socket is bridged. */
+static inline ssize_t rerouted(const struct sock *s, ssize_t r)
+{
+	return r == -EBADF && atomic_load(&s->is_bridged) ? -EREROUTED : r;
+}
+
 #define DOWN(s, type, expr)                                                 \
 	do {                                                                \
 		struct engine *e = enter(s);                                \
 		type r_;                                                    \
 		if (!e)                                                     \
-			return -EIO;                                        \
+			return eng_lost(s);                                 \
 		r_ = (expr);                                                \
 		signal_release();                                           \
-		return r_;                                                  \
+		return (type)rerouted(s, r_);                               \
 	} while (0)
 
 static bool has_cap(int cap)
@@ -207,6 +218,18 @@ int eng_mirror(struct sock *s, bool on)
 	DOWN(s, int, engine_mirror(e, s->es, on ? s : NULL));
 }
 
+int eng_bridge(struct sock *s, int *fd)
+{
+	struct engine *e = enter(s);
+	int r;
+
+	if (!e)
+		return -EIO;
+	r = engine_bridge(e, s->es, fd);
+	signal_release();
+	return r;
+}
+
 int eng_wait(struct engine_watch *w, unsigned nw, struct pollfd *extra, unsigned nextra,
 	     xtime deadline, const sigset_t *mask)
 {
@@ -225,7 +248,7 @@ int eng_wait(struct engine_watch *w, unsigned nw, struct pollfd *extra, unsigned
 int eng_watch(struct engine_watch *w, struct sock *s, uint32_t events)
 {
 	if (!s->es)
-		return -EIO;
+		return eng_lost(s);
 	*w = (struct engine_watch){ .s = s->es, .events = events };
 	return 0;
 }

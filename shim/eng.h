@@ -41,6 +41,9 @@ uint32_t eng_events(struct sock *s);
 /* Is it an address of the host itself? */
 bool eng_is_local(struct sock *s, const struct sockaddr_in *a);
 int eng_mirror(struct sock *s, bool on);
+int eng_bridge(struct sock *s, int *fd);
+/* What a call on a socket without an engine gives: -EREROUTED or -EIO. */
+int eng_lost(const struct sock *s);
 
 /* engine_wait(); mask NULL: the thread's own.  Handlers run in the sleep. */
 int eng_wait(struct engine_watch *w, unsigned nw, struct pollfd *extra, unsigned nextra,

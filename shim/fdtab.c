@@ -87,6 +87,20 @@ struct sock *fdtab_clear(int fd)
 	return (struct sock *)v;
 }
 
+void fdtab_clear_all(struct sock *s)
+{
+	struct sock *had;
+	int fd;
+
+	for (fd = fdtab_next(0); fd >= 0; fd = fdtab_next(fd + 1)) {
+		if (fdtab_slot(fd) != (uintptr_t)s)
+			continue;
+		had = fdtab_clear(fd);
+		if (had)
+			sock_put(had);
+	}
+}
+
 void fdtab_mark_internal(int fd)
 {
 	_Atomic(uintptr_t) *slot = slot_of(fd);

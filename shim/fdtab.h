@@ -59,6 +59,9 @@ int fdtab_put(int fd, struct sock *s);
 /* Whatever it was; the reference of a socket goes to the caller. */
 struct sock *fdtab_clear(int fd);
 
+/* All numbers of s, which are the kernel's from now on; the caller has a reference of its own. */
+void fdtab_clear_all(struct sock *s);
+
 /* The library's own fds. */
 void fdtab_mark_internal(int fd);
 void fdtab_unmark_internal(int fd);

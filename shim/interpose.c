@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "bridge.h"
 #include "call.h"
 #include "init.h"
 #include "log.h"
@@ -24,6 +25,12 @@ EXPORT int socket(int domain, int type, int protocol)
 	return REAL(socket)(domain, type, protocol);
 }
 
+/* The kernel's answer, unless its object is a bridged socket's end: then that one's. */
+static int bridged_or(int kernels, int bridged)
+{
+	return bridged == -ENOTSOCK ? kernels : (int)interpose_result(bridged);
+}
+
 EXPORT int bind(int fd, __CONST_SOCKADDR_ARG arg, socklen_t len)
 {
 	const struct sockaddr *addr = arg.__sockaddr__;
@@ -31,9 +38,16 @@ EXPORT int bind(int fd, __CONST_SOCKADDR_ARG arg, socklen_t len)
 	int r;
 
 	if (s && !policy_hands_over_bind(s, addr, len))
-		return (int)interpose_done(s, call_bind(s, addr, len));
+		return (int)INTERPOSE(s, call_bind(s, addr, len), REAL(bind)(fd, addr, len));
 	r = s ? (int)interpose_done(s, policy_hand_over(s)) : 0;
 	return r ? r : REAL(bind)(fd, addr, len);
+}
+
+static int connect_kernels(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	int r = REAL(connect)(fd, addr, len);
+
+	return bridged_or(r, bridge_connect(fd, r));
 }
 
 EXPORT int connect(int fd, __CONST_SOCKADDR_ARG arg, socklen_t len)
@@ -43,71 +57,117 @@ EXPORT int connect(int fd, __CONST_SOCKADDR_ARG arg, socklen_t len)
 	int r;
 
 	if (s && !policy_hands_over_connect(s, addr, len))
-		return (int)interpose_done(s, call_connect(s, addr, len));
+		return (int)INTERPOSE(s, call_connect(s, addr, len),
+			      connect_kernels(fd, addr, len));
 	r = s ? (int)interpose_done(s, policy_hand_over(s)) : 0;
-	return r ? r : REAL(connect)(fd, addr, len);
+	return r ? r : connect_kernels(fd, addr, len);
+}
+
+static int listen_kernels(int fd, int backlog)
+{
+	int r = REAL(listen)(fd, backlog);
+
+	return bridged_or(r, bridge_listen(fd, r));
 }
 
 EXPORT int listen(int fd, int backlog)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return s ? (int)interpose_done(s, call_listen(s, backlog)) : REAL(listen)(fd, backlog);
+	return (int)INTERPOSE(s, call_listen(s, backlog), listen_kernels(fd, backlog));
+}
+
+static int accept_kernels(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	int r = REAL(accept4)(fd, addr, len, flags);
+
+	return r >= 0 ? r : bridged_or(r, bridge_accept(fd, addr, len, flags));
 }
 
 EXPORT int accept(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return s ? (int)interpose_done(s, call_accept(s, addr.__sockaddr__, len, 0))
-		 : REAL(accept)(fd, addr, len);
+	return (int)INTERPOSE(s, call_accept(s, addr.__sockaddr__, len, 0),
+			      accept_kernels(fd, addr.__sockaddr__, len, 0));
 }
 
 EXPORT int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int flags)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return s ? (int)interpose_done(s, call_accept(s, addr.__sockaddr__, len, flags))
-		 : REAL(accept4)(fd, addr, len, flags);
+	return (int)INTERPOSE(s, call_accept(s, addr.__sockaddr__, len, flags),
+			      accept_kernels(fd, addr.__sockaddr__, len, flags));
 }
 
 EXPORT int shutdown(int fd, int how)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return s ? (int)interpose_done(s, call_shutdown(s, how)) : REAL(shutdown)(fd, how);
+	return (int)INTERPOSE(s, call_shutdown(s, how), REAL(shutdown)(fd, how));
+}
+
+static int getsockname_kernels(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	socklen_t room = len ? *len : 0;
+	int r = REAL(getsockname)(fd, addr, len);
+
+	return bridged_or(r, bridge_sockname(fd, r, addr, len, room));
 }
 
 EXPORT int getsockname(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return s ? (int)interpose_done(s, call_sockname(s, addr.__sockaddr__, len))
-		 : REAL(getsockname)(fd, addr, len);
+	return (int)INTERPOSE(s, call_sockname(s, addr.__sockaddr__, len),
+			      getsockname_kernels(fd, addr.__sockaddr__, len));
+}
+
+static int getpeername_kernels(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	socklen_t room = len ? *len : 0;
+	int r = REAL(getpeername)(fd, addr, len);
+
+	return bridged_or(r, bridge_peername(fd, r, addr, len, room));
 }
 
 EXPORT int getpeername(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return s ? (int)interpose_done(s, call_peername(s, addr.__sockaddr__, len))
-		 : REAL(getpeername)(fd, addr, len);
+	return (int)INTERPOSE(s, call_peername(s, addr.__sockaddr__, len),
+			      getpeername_kernels(fd, addr.__sockaddr__, len));
+}
+
+static int setsockopt_kernels(int fd, int level, int name, const void *val, socklen_t len)
+{
+	int r = REAL(setsockopt)(fd, level, name, val, len);
+
+	return bridged_or(r, bridge_setopt(fd, r, level, name, val, len));
+}
+
+static int getsockopt_kernels(int fd, int level, int name, void *val, socklen_t *len)
+{
+	socklen_t room = len ? *len : 0;
+	int r = REAL(getsockopt)(fd, level, name, val, len);
+
+	return bridged_or(r, bridge_getopt(fd, r, level, name, val, len, room));
 }
 
 EXPORT int setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return s ? (int)interpose_done(s, opts_set(s, level, name, val, len))
-		 : REAL(setsockopt)(fd, level, name, val, len);
+	return (int)INTERPOSE(s, opts_set(s, level, name, val, len),
+			      setsockopt_kernels(fd, level, name, val, len));
 }
 
 EXPORT int getsockopt(int fd, int level, int name, void *restrict val, socklen_t *restrict len)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return s ? (int)interpose_done(s, opts_get(s, level, name, val, len))
-		 : REAL(getsockopt)(fd, level, name, val, len);
+	return (int)INTERPOSE(s, opts_get(s, level, name, val, len),
+			      getsockopt_kernels(fd, level, name, val, len));
 }
 
 EXPORT int sockatmark(int fd)
@@ -127,7 +187,7 @@ EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
 	struct iovec iov = { (void *)(uintptr_t)buf, len };
 	struct sock *s = fdtab_get(fd);
 
-	return s ? interpose_done(s, call_send(s, &iov, 1, flags)) : REAL(send)(fd, buf, len, flags);
+	return INTERPOSE(s, call_send(s, &iov, 1, flags), REAL(send)(fd, buf, len, flags));
 }
 
 EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, __CONST_SOCKADDR_ARG addr,
@@ -136,23 +196,27 @@ EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, __CONST_SO
 	struct iovec iov = { (void *)(uintptr_t)buf, len };
 	struct sock *s = fdtab_get(fd);
 
-	return s ? interpose_done(s, call_sendto(s, &iov, 1, flags, addr.__sockaddr__, alen))
-		 : REAL(sendto)(fd, buf, len, flags, addr, alen);
+	return INTERPOSE(s, call_sendto(s, &iov, 1, flags, addr.__sockaddr__, alen),
+			 REAL(sendto)(fd, buf, len, flags, addr, alen));
 }
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return s ? interpose_done(s, call_sendmsg(s, msg, flags)) : REAL(sendmsg)(fd, msg, flags);
+	if (!s)
+		bridge_carried(msg);
+	return INTERPOSE(s, call_sendmsg(s, msg, flags), REAL(sendmsg)(fd, msg, flags));
 }
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
 {
 	struct sock *s = fdtab_get(fd);
+	unsigned i;
 
-	return s ? (int)interpose_done(s, call_sendmmsg(s, v, n, flags))
-		 : REAL(sendmmsg)(fd, v, n, flags);
+	for (i = 0; !s && v && i < n; i++)
+		bridge_carried(&v[i].msg_hdr);
+	return (int)INTERPOSE(s, call_sendmmsg(s, v, n, flags), REAL(sendmmsg)(fd, v, n, flags));
 }
 
 EXPORT ssize_t write(int fd, const void *buf, size_t len)
@@ -160,14 +224,14 @@ EXPORT ssize_t write(int fd, const void *buf, size_t len)
 	struct iovec iov = { (void *)(uintptr_t)buf, len };
 	struct sock *s = fdtab_get(fd);
 
-	return s ? interpose_done(s, call_send(s, &iov, 1, 0)) : REAL(write)(fd, buf, len);
+	return INTERPOSE(s, call_send(s, &iov, 1, 0), REAL(write)(fd, buf, len));
 }
 
 EXPORT ssize_t writev(int fd, const struct iovec *iov, int cnt)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return s ? interpose_done(s, call_writev(s, iov, cnt)) : REAL(writev)(fd, iov, cnt);
+	return INTERPOSE(s, call_writev(s, iov, cnt), REAL(writev)(fd, iov, cnt));
 }
 
 /* An offset of -1 is writev(); any other is ESPIPE, which the kernel's object says too. */
@@ -175,51 +239,50 @@ EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int cnt, off_t at, int 
 {
 	struct sock *s = at == -1 ? fdtab_get(fd) : NULL;
 
-	return s ? interpose_done(s, flags ? -EOPNOTSUPP : call_writev(s, iov, cnt))
-		 : REAL(pwritev2)(fd, iov, cnt, at, flags);
+	return INTERPOSE(s, flags ? -EOPNOTSUPP : call_writev(s, iov, cnt),
+			 REAL(pwritev2)(fd, iov, cnt, at, flags));
 }
 
 EXPORT ssize_t pwritev64v2(int fd, const struct iovec *iov, int cnt, off64_t at, int flags)
 {
 	struct sock *s = at == -1 ? fdtab_get(fd) : NULL;
 
-	return s ? interpose_done(s, flags ? -EOPNOTSUPP : call_writev(s, iov, cnt))
-		 : REAL(pwritev64v2)(fd, iov, cnt, at, flags);
+	return INTERPOSE(s, flags ? -EOPNOTSUPP : call_writev(s, iov, cnt),
+			 REAL(pwritev64v2)(fd, iov, cnt, at, flags));
 }
 
-static ssize_t send_file(struct sock *s, int out, int in, off_t *offset, size_t count)
-{
-	if (fdtab_is_sock(in) || !s) {
-		if (s)
-			sock_put(s);
-		return interpose_result(-EINVAL);
-	}
-	(void)out;
-	return interpose_done(s, call_sendfile(s, in, offset, count));
-}
-
+/* From a socket there is no sendfile(): EINVAL, as the kernel says. */
 EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t count)
 {
 	struct sock *s = fdtab_get(out);
 
-	return s || fdtab_is_sock(in) ? send_file(s, out, in, offset, count)
-				      : REAL(sendfile)(out, in, offset, count);
+	return INTERPOSE(s, fdtab_is_sock(in) ? -EINVAL : call_sendfile(s, in, offset, count),
+			 REAL(sendfile)(out, in, offset, count));
 }
 
 EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
 {
 	struct sock *s = fdtab_get(out);
 
-	return s || fdtab_is_sock(in) ? send_file(s, out, in, offset, count)
-				      : REAL(sendfile64)(out, in, offset, count);
+	return INTERPOSE(s, fdtab_is_sock(in) ? -EINVAL : call_sendfile(s, in, offset, count),
+			 REAL(sendfile64)(out, in, offset, count));
+}
+
+static void bridge_for_splice(int fd)
+{
+	struct sock *s = fdtab_get(fd);
+
+	if (!s)
+		return;
+	bridge_sock(s);
+	sock_put(s);
 }
 
 EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t len, unsigned flags)
 {
-	if (!fdtab_is_sock(in) && !fdtab_is_sock(out))
-		return REAL(splice)(in, in_at, out, out_at, len, flags);
-	log_once(LOG_WARNING, "splice() with a TCP socket is not supported yet; it fails with EINVAL");
-	return interpose_result(-EINVAL);
+	bridge_for_splice(in);
+	bridge_for_splice(out);
+	return REAL(splice)(in, in_at, out, out_at, len, flags);
 }
 
 /* ---- receiving ---- */
@@ -229,8 +292,7 @@ EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
 	struct iovec iov = { buf, len };
 	struct sock *s = fdtab_get(fd);
 
-	return s ? interpose_done(s, call_recv(s, &iov, 1, flags, NULL))
-		 : REAL(recv)(fd, buf, len, flags);
+	return INTERPOSE(s, call_recv(s, &iov, 1, flags, NULL), REAL(recv)(fd, buf, len, flags));
 }
 
 /* A stream gives no address: its length becomes 0, as the kernel's TCP has it. */
@@ -253,60 +315,58 @@ EXPORT ssize_t recvfrom(int fd, void *restrict buf, size_t len, int flags, __SOC
 {
 	struct sock *s = fdtab_get(fd);
 
-	return s ? interpose_done(s, recv_from(s, buf, len, flags, addr.__sockaddr__, alen))
-		 : REAL(recvfrom)(fd, buf, len, flags, addr, alen);
+	return INTERPOSE(s, recv_from(s, buf, len, flags, addr.__sockaddr__, alen),
+			 REAL(recvfrom)(fd, buf, len, flags, addr, alen));
 }
 
 EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return s ? interpose_done(s, call_recvmsg(s, msg, flags)) : REAL(recvmsg)(fd, msg, flags);
+	return INTERPOSE(s, call_recvmsg(s, msg, flags), REAL(recvmsg)(fd, msg, flags));
 }
 
 EXPORT int recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags, struct timespec *timeout)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return s ? (int)interpose_done(s, call_recvmmsg(s, v, n, flags, timeout))
-		 : REAL(recvmmsg)(fd, v, n, flags, timeout);
+	return (int)INTERPOSE(s, call_recvmmsg(s, v, n, flags, timeout),
+			      REAL(recvmmsg)(fd, v, n, flags, timeout));
 }
 
 static ssize_t read_sock(struct sock *s, void *buf, size_t len)
 {
-	struct iovec iov = { buf, len };
-
-	return interpose_done(s, call_readv(s, &iov, 1));
+	return call_readv(s, &(struct iovec){ buf, len }, 1);
 }
 
 EXPORT ssize_t read(int fd, void *buf, size_t len)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return s ? read_sock(s, buf, len) : REAL(read)(fd, buf, len);
+	return INTERPOSE(s, read_sock(s, buf, len), REAL(read)(fd, buf, len));
 }
 
 EXPORT ssize_t readv(int fd, const struct iovec *iov, int cnt)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return s ? interpose_done(s, call_readv(s, iov, cnt)) : REAL(readv)(fd, iov, cnt);
+	return INTERPOSE(s, call_readv(s, iov, cnt), REAL(readv)(fd, iov, cnt));
 }
 
 EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int cnt, off_t at, int flags)
 {
 	struct sock *s = at == -1 ? fdtab_get(fd) : NULL;
 
-	return s ? interpose_done(s, flags ? -EOPNOTSUPP : call_readv(s, iov, cnt))
-		 : REAL(preadv2)(fd, iov, cnt, at, flags);
+	return INTERPOSE(s, flags ? -EOPNOTSUPP : call_readv(s, iov, cnt),
+			 REAL(preadv2)(fd, iov, cnt, at, flags));
 }
 
 EXPORT ssize_t preadv64v2(int fd, const struct iovec *iov, int cnt, off64_t at, int flags)
 {
 	struct sock *s = at == -1 ? fdtab_get(fd) : NULL;
 
-	return s ? interpose_done(s, flags ? -EOPNOTSUPP : call_readv(s, iov, cnt))
-		 : REAL(preadv64v2)(fd, iov, cnt, at, flags);
+	return INTERPOSE(s, flags ? -EOPNOTSUPP : call_readv(s, iov, cnt),
+			 REAL(preadv64v2)(fd, iov, cnt, at, flags));
 }
 
 /* ---- what programs built with _FORTIFY_SOURCE call ---- */
@@ -326,7 +386,7 @@ EXPORT ssize_t __read_chk(int fd, void *buf, size_t len, size_t room)
 	if (!s)
 		return REAL(__read_chk)(fd, buf, len, room);
 	check_room(len, room);
-	return read_sock(s, buf, len);
+	return INTERPOSE(s, read_sock(s, buf, len), REAL(__read_chk)(fd, buf, len, room));
 }
 
 EXPORT ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags)
@@ -337,7 +397,8 @@ EXPORT ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags)
 	if (!s)
 		return REAL(__recv_chk)(fd, buf, len, room, flags);
 	check_room(len, room);
-	return interpose_done(s, call_recv(s, &iov, 1, flags, NULL));
+	return INTERPOSE(s, call_recv(s, &iov, 1, flags, NULL),
+			 REAL(__recv_chk)(fd, buf, len, room, flags));
 }
 
 EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t room, int flags,
@@ -348,5 +409,6 @@ EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t room, int fl
 	if (!s)
 		return REAL(__recvfrom_chk)(fd, buf, len, room, flags, addr, alen);
 	check_room(len, room);
-	return interpose_done(s, recv_from(s, buf, len, flags, addr, alen));
+	return INTERPOSE(s, recv_from(s, buf, len, flags, addr, alen),
+			 REAL(__recvfrom_chk)(fd, buf, len, room, flags, addr, alen));
 }

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <sys/types.h>
 
+#include "bridge.h"
 #include "fdtab.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -25,13 +26,28 @@ static inline ssize_t interpose_result(ssize_t r)
 }
 
 /* The end of a call on s. */
-static inline ssize_t interpose_done(struct sock *s, ssize_t r)
+static inline ssize_t interpose_finish(struct sock *s, ssize_t r)
 {
 	int err = errno;
 
+	if (r == -EREROUTED)
+		bridge_settle();
 	sock_put(s);
 	errno = err;
-	return interpose_result(r);
+	return r;
 }
+
+static inline ssize_t interpose_done(struct sock *s, ssize_t r)
+{
+	return interpose_result(interpose_finish(s, r));
+}
+
+/* Our call when there is a socket of ours, else, or when it has become a bridged one meanwhile, the
+ * kernel's. */
+#define INTERPOSE(s, ours, kernels)                                         \
+	__extension__({                                                     \
+		ssize_t r_ = (s) ? interpose_finish(s, ours) : -EREROUTED;  \
+		r_ == -EREROUTED ? (kernels) : interpose_result(r_);        \
+	})
 
 #endif

@@ -83,7 +83,7 @@ EXPORT int fcntl(int fd, int cmd, ...)
 	struct sock *s = fdtab_get(fd);
 	ONE_ARG(cmd);
 
-	return s ? (int)interpose_done(s, opts_fcntl(s, fd, cmd, arg)) : REAL(fcntl)(fd, cmd, arg);
+	return (int)INTERPOSE(s, opts_fcntl(s, fd, cmd, arg), REAL(fcntl)(fd, cmd, arg));
 }
 
 EXPORT int fcntl64(int fd, int cmd, ...)
@@ -91,7 +91,7 @@ EXPORT int fcntl64(int fd, int cmd, ...)
 	struct sock *s = fdtab_get(fd);
 	ONE_ARG(cmd);
 
-	return s ? (int)interpose_done(s, opts_fcntl(s, fd, cmd, arg)) : REAL(fcntl64)(fd, cmd, arg);
+	return (int)INTERPOSE(s, opts_fcntl(s, fd, cmd, arg), REAL(fcntl64)(fd, cmd, arg));
 }
 
 EXPORT int ioctl(int fd, unsigned long cmd, ...)
@@ -99,7 +99,7 @@ EXPORT int ioctl(int fd, unsigned long cmd, ...)
 	struct sock *s = fdtab_get(fd);
 	ONE_ARG(cmd);
 
-	return s ? (int)interpose_done(s, opts_ioctl(s, fd, cmd, arg)) : REAL(ioctl)(fd, cmd, arg);
+	return (int)INTERPOSE(s, opts_ioctl(s, fd, cmd, arg), REAL(ioctl)(fd, cmd, arg));
 }
 
 EXPORT int isfdtype(int fd, int type)
@@ -246,8 +246,8 @@ EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return s ? (int)interpose_done(s, ready_epoll_ctl(s, epfd, op, fd, ev))
-		 : REAL(epoll_ctl)(epfd, op, fd, ev);
+	return (int)INTERPOSE(s, ready_epoll_ctl(s, epfd, op, fd, ev),
+			      REAL(epoll_ctl)(epfd, op, fd, ev));
 }
 
 EXPORT int epoll_wait(int epfd, struct epoll_event *ev, int n, int timeout)

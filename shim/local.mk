@@ -6,6 +6,8 @@ noinst_LTLIBRARIES += libshim.la
 libshim_la_SOURCES = \
 	shim/alloc.c \
 	shim/alloc.h \
+	shim/bridge.c \
+	shim/bridge.h \
 	shim/call.h \
 	shim/call_data.c \
 	shim/call_fd.c \

@@ -74,8 +74,7 @@ int policy_hand_over(struct sock *s)
 {
 	struct sockaddr_in a;
 	bool is_bound = s->is_bound && eng_sockname(s, &a) == 0;
-	int fd = REAL(socket)(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP), n, r;
-	struct sock *had;
+	int fd = REAL(socket)(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP), r;
 
 	if (fd < 0)
 		return -errno;
@@ -88,12 +87,6 @@ int policy_hand_over(struct sock *s)
 	}
 	r = ready_replace(s, fd);
 	s->es = 0;
-	for (n = fdtab_next(0); n >= 0; n = fdtab_next(n + 1)) {
-		if (fdtab_slot(n) != (uintptr_t)s)
-			continue;
-		had = fdtab_clear(n);
-		if (had)
-			sock_put(had);
-	}
+	fdtab_clear_all(s);
 	return r;
 }

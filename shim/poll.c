@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+#include "bridge.h"
 #include "eng.h"
 #include "fdtab.h"
 #include "ready.h"
@@ -31,6 +32,7 @@ struct set {
 	struct engine_watch *watches;
 	struct pollfd *extra;
 	unsigned nw, nextra, cap;
+	unsigned bridged;                /* bridge_count() when it was begun */
 	size_t mapped;                   /* bytes at watches; 0: the small arrays */
 	struct engine_watch few_watches[FEW];
 	struct pollfd few_extra[FEW];
@@ -42,6 +44,7 @@ static int set_init(struct set *set, unsigned cap)
 
 	set->nw = set->nextra = 0;
 	set->cap = cap;
+	set->bridged = bridge_count();
 	set->mapped = 0;
 	set->watches = set->few_watches;
 	set->extra = set->few_extra;
@@ -86,11 +89,32 @@ static int see_lost(struct set *set)
 	return r < 0 ? -errno : r + (int)set->nw;
 }
 
+/* Is one of the watched sockets a kernel object meanwhile? */
+static bool is_outdated(const struct set *set)
+{
+	unsigned i;
+
+	if (set->bridged == bridge_count())
+		return false;
+	for (i = 0; i < set->nw; i++) {
+		if (set->watches[i].revents & POLLNVAL || !set->watches[i].s)
+			return true;
+	}
+	return false;
+}
+
+/* -EREROUTED: the set is to be made anew. */
 static int set_wait(struct set *set, xtime deadline, const sigset_t *mask)
 {
-	if (atomic_load(&eng_current))
-		return eng_wait(set->watches, set->nw, set->extra, set->nextra, deadline, mask);
-	return see_lost(set);
+	int r;
+
+	if (!atomic_load(&eng_current))
+		return see_lost(set);
+	r = eng_wait(set->watches, set->nw, set->extra, set->nextra, deadline, mask);
+	if (r <= 0 || !is_outdated(set))
+		return r;
+	bridge_settle();
+	return -EREROUTED;
 }
 
 /* ---- time ---- */
@@ -161,15 +185,11 @@ static int give_back(const struct set *set, struct pollfd *fds, nfds_t n)
 	return ready;
 }
 
-int poll_call(struct pollfd *fds, nfds_t n, xtime deadline, const sigset_t *mask)
+static int poll_once(struct pollfd *fds, nfds_t n, xtime deadline, const sigset_t *mask)
 {
 	struct set set;
 	nfds_t i;
-	int r;
-
-	if (is_too_many(n))
-		return -EINVAL;
-	r = set_init(&set, (unsigned)n);
+	int r = set_init(&set, (unsigned)n);
 	if (r)
 		return r;
 	for (i = 0; i < n; i++)
@@ -178,6 +198,18 @@ int poll_call(struct pollfd *fds, nfds_t n, xtime deadline, const sigset_t *mask
 	if (r >= 0)
 		r = give_back(&set, fds, n);
 	set_fini(&set);
+	return r;
+}
+
+int poll_call(struct pollfd *fds, nfds_t n, xtime deadline, const sigset_t *mask)
+{
+	int r;
+
+	if (is_too_many(n))
+		return -EINVAL;
+	do {
+		r = poll_once(fds, n, deadline, mask);
+	} while (r == -EREROUTED);
 	return r;
 }
 
@@ -341,15 +373,17 @@ int select_call(int n, fd_set *in, fd_set *out, fd_set *ex, xtime deadline, cons
 
 	if (m == MAP_FAILED)
 		return -ENOMEM;
-	for (i = 0; i < 3; i++) {
-		tmp[i] = (fd_set *)(m + (size_t)i * bytes);
-		clear(tmp[i], n);
-	}
-	r = set_init(&set, count_wanted(n, in, out, ex));
-	if (!r) {
-		r = select_wait(&set, n, in, out, ex, deadline, mask, tmp);
-		set_fini(&set);
-	}
+	do {
+		for (i = 0; i < 3; i++) {
+			tmp[i] = (fd_set *)(m + (size_t)i * bytes);
+			clear(tmp[i], n);
+		}
+		r = set_init(&set, count_wanted(n, in, out, ex));
+		if (!r) {
+			r = select_wait(&set, n, in, out, ex, deadline, mask, tmp);
+			set_fini(&set);
+		}
+	} while (r == -EREROUTED);
 	if (r >= 0) {
 		copy(in, tmp[0], n);
 		copy(out, tmp[1], n);

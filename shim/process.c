@@ -2,8 +2,8 @@
 /*
  * process.c - the connections outlive what the program does to its process.
  *
- * - fork(): the child lets go of the engine; its copies of our sockets are lost
- *   (EIO), new ones attach an engine of its own.  A child that was made without
+ * - fork(): before it, what is connected or listens is bridged (bridge.c), so both
+ *   have it; the child lets go of the engine, and its new sockets attach one of its own.  A child that was made without
  *   libc's fork() finds a page of zeros (MADV_WIPEONFORK) and knows.
  * - The end: if something is left to deliver, a keeper carries on.  It is a
  *   grandchild with a session of its own and no fd but the engine's, so
@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include "alloc.h"
+#include "bridge.h"
 #include "eng.h"
 #include "fdtab.h"
 #include "init.h"
@@ -193,7 +194,8 @@ static struct engine *forked;     /* from prepare to its end */
 
 static void before_fork(void)
 {
-	signal_hold();
+	bridge_all();
+	bridge_lock();
 	forked = atomic_load(&eng_current);
 	if (forked)
 		engine_fork_prepare(forked);
@@ -211,7 +213,7 @@ static void after_fork_in_parent(void)
 	ready_unlock();
 	if (forked)
 		engine_fork_done(forked);
-	signal_release();
+	bridge_unlock();
 }
 
 /* The child's sockets have no engine; the far ends of their mirrors are the parent's. */
@@ -255,7 +257,7 @@ static void after_fork_in_child(void)
 	ready_forget_all();
 	if (forked)
 		engine_forget(forked);
-	signal_release();
+	bridge_unlock();
 }
 
 /* ---- the keeper ---- */
@@ -410,20 +412,6 @@ static __attribute__((destructor)) void at_exit(void)
 
 /* ---- exec ---- */
 
-static void warn_of_inherited(void)
-{
-	int fd, flags;
-
-	for (fd = fdtab_next(0); fd >= 0; fd = fdtab_next(fd + 1)) {
-		if (!fdtab_is_sock(fd))
-			continue;
-		flags = REAL(fcntl)(fd, F_GETFD);
-		if (flags >= 0 && !(flags & FD_CLOEXEC))
-			log_event(LOG_WARNING, "the TCP socket %d can't be carried over exec yet; it is "
-					       "closed", fd);
-	}
-}
-
 static _Noreturn void keep_after_exec(struct engine *e, int outcome, struct process_fds *fds)
 {
 	char byte;
@@ -449,7 +437,7 @@ void process_exec_begin(struct process_exec *x, int dirfd, const char *path)
 	x->pipe = -1;
 	if (!e || process_is_vfork_child() || (path && *path && faccessat(dirfd, path, X_OK, AT_EACCESS)))
 		goto out;
-	warn_of_inherited();
+	bridge_inherited();
 	if (syscall(SYS_pipe2, ends, O_CLOEXEC) < 0)
 		goto out;
 	signal_hold();

@@ -26,6 +26,7 @@ struct sock *sock_new(engine_sock es)
 	s->rcvlowat = 1;
 	s->state = SOCK_UNCONNECTED;
 	s->is_nonblock = false;
+	s->is_bridged = false;
 	s->is_bound = false;
 	s->is_reaped = false;
 	s->is_mirrored = false;

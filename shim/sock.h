@@ -18,6 +18,10 @@ enum sock_state { SOCK_UNCONNECTED, SOCK_CONNECTING, SOCK_CONNECTED, SOCK_LISTEN
 
 #define SOCK_OPT_BYTES 40
 
+/* Ours alone, no errno of Linux: the socket has been bridged, the kernel's object under its number is
+ * to be called instead. */
+#define EREROUTED 600
+
 /* An option that was set, to be set again on a kernel socket. */
 struct sock_opt {
 	struct sock_opt *next;
@@ -45,6 +49,7 @@ struct sock {
 	_Atomic uint8_t state;   /* enum sock_state */
 	_Atomic bool is_nonblock;   /* the file's O_NONBLOCK as we saw it set last */
 	_Atomic bool is_deferred;   /* connect() waits for data (TCP_FASTOPEN_CONNECT) */
+	_Atomic bool is_bridged; /* or about to be (bridge.h) */
 	bool is_bound;           /* by bind() */
 	bool is_reaped;          /* engine_shut() was called */
 

@@ -6,6 +6,8 @@
  *   engine_drive.c  one turn, the lock   engine_loop.c   the libev thread
  *   engine_sock.c   the socket verbs     engine_host.c   the host's news
  *   engine_life.c   fork, exit, report   engine_claim.c  ports of a shared address
+ *   engine_bridge.c sockets that other   engine_remote.c  their questions
+ *                   processes have, too
  *
  * engine_impl.h has the rules that they share; sys.h says how they enter the kernel.
  */
@@ -110,12 +112,13 @@ static struct engine *alloc_engine(const struct engine_config *cfg)
 	e->cfg.nsysctl = 0;
 	e->now = engine_now();
 	e->iface = -1;
-	e->pkt_ep = e->tfd = -1;
+	e->pkt_ep = e->tfd = e->bridge_ep = e->remote = -1;
 	e->tfd_at = XTIME_NEVER;
 	e->claim_batch = 1;
 	e->pid = getpid();
 	list_init(&e->threads);
 	list_init(&e->spare);
+	list_init(&e->bridges);
 	engine_drop_held(e);
 	e->tx = malloc(ENGINE_TX_BATCH * sizeof(*e->tx));
 	if (e->tx)
@@ -210,6 +213,7 @@ static void destroy(struct engine *e)
 {
 	engine_loop_stop(e);
 	engine_threads_leave(e);
+	engine_bridges_forget(e);
 	engine_slots_free(e);
 	engine_host_close(e);
 	if (e->stack)

@@ -116,6 +116,33 @@ uint32_t engine_events(struct engine *e, engine_sock s);
  * once of the present state.  user NULL ends it. */
 int engine_mirror(struct engine *e, engine_sock s, void *user);
 
+/* ---- bridging ---- */
+
+/* The bytes of s go through a kernel object from now on, which works where calls of ours don't reach:
+ * *fd is the program's end, an AF_UNIX socket, blocking, close-on-exec; s is stale.  The engine moves the
+ * bytes; the connection is closed when everybody has closed that end.  Of a listening socket
+ * the end is a SOCK_SEQPACKET one, and each message a connection (engine_bridged_accept()).
+ * -ENOTCONN: neither connected nor listening. */
+int engine_bridge(struct engine *e, engine_sock s, int *fd);
+
+/* What a bridged socket is, read from the kernel object by any process that has it. */
+struct engine_bridged {
+	uint64_t host;         /* the engine behind it */
+	engine_sock s;         /* there */
+	bool is_listener;
+	struct sockaddr_in local, peer;
+};
+
+/* 0, or -ENOTSOCK: fd is no such end. */
+int engine_bridged(int fd, struct engine_bridged *b);
+/* One connection from a listener's end, taken as recvmsg() does with these flags (MSG_DONTWAIT,
+ * MSG_CMSG_CLOEXEC): its end.  -EAGAIN, -EINTR; -EINVAL: nobody listens any more. */
+int engine_bridged_accept(int fd, int flags, struct engine_bridged *b);
+/* Options and queries, answered by that engine, wherever it lives; errors as at home, and -EIO: it doesn't
+ * answer. */
+int engine_bridged_setopt(const struct engine_bridged *b, int level, int name, const void *val, socklen_t len);
+int engine_bridged_getopt(const struct engine_bridged *b, int level, int name, void *val, socklen_t *len);
+
 /* ---- waiting ---- */
 
 #define ENGINE_EV_NONE 0x80000000u

@@ -241,6 +241,8 @@ void engine_tell(struct engine *e, struct slot *slot)
 		if (engine_ready(slot->conn, w->events, w->at_least))
 			engine_wake(w->t);
 	}
+	if (slot->bridge)
+		engine_bridge_run(e, slot->bridge);
 	if (!slot->mirror)
 		return;
 	events = tcp_events(slot->conn);
@@ -257,14 +259,17 @@ void engine_settle(struct engine *e)
 	struct tcp_conn *c;
 	struct slot *slot;
 
-	pump(e);
-	if (e->is_link_stale)
-		engine_link_sync(e);
-	while ((c = stack_next_event(e->stack))) {
-		slot = tcp_user(c);
-		if (slot)
-			engine_tell(e, slot);
-	}
+	do {
+		e->is_stirred = false;
+		pump(e);
+		if (e->is_link_stale)
+			engine_link_sync(e);
+		while ((c = stack_next_event(e->stack))) {
+			slot = tcp_user(c);
+			if (slot)
+				engine_tell(e, slot);
+		}
+	} while (e->is_stirred);
 }
 
 /* ---- time ---- */

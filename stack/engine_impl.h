@@ -23,6 +23,7 @@
 #define XTCP_ENGINE_IMPL_H
 
 #include <pthread.h>
+#include <sys/un.h>
 
 #include "conntab.h"
 #include "engine.h"
@@ -31,6 +32,7 @@
 #include "stack.h"
 #include "tcp.h"
 
+struct bridge;
 struct ev_loop;
 struct guard;
 struct host;
@@ -49,6 +51,7 @@ struct slot {
 	uint32_t index, gen;     /* the handle; gen counts up when the slot is freed */
 	struct list waits;       /* struct wait_node.link */
 	void *mirror;            /* cfg.ready's user, NULL: not mirrored */
+	struct bridge *bridge;   /* NULL: not bridged */
 	uint32_t events, edges;  /* what cfg.ready was told last */
 	struct slot *next_free;
 };
@@ -128,6 +131,16 @@ struct engine {
 	bool is_cut;                 /* somebody closed the packet fd */
 	xtime looked;                /* when frames were last asked for */
 
+	/* bridged sockets (engine_bridge.c) */
+	struct list bridges;         /* struct bridge.link */
+	unsigned nbridge;
+	int bridge_ep;               /* epoll fd with their ends and `remote` in it, itself in pkt_ep; -1:
+	                              * never needed */
+	int remote;                  /* where other processes ask about them */
+	uint64_t host_id;            /* in the names of their ends */
+	uint8_t *bridge_buf;         /* owned */
+	bool is_stirred;             /* a bridge gave the stack something to do */
+
 	/* transmitting */
 	struct frame_out *tx;        /* ENGINE_TX_BATCH of them; owned */
 	struct held *held, **held_end;
@@ -198,7 +211,25 @@ unsigned engine_thread_fds(struct engine *e, int *fds, unsigned n);
 int engine_slot_new(struct engine *e, struct tcp_conn *c, engine_sock *s);
 struct slot *engine_slot(struct engine *e, engine_sock s);
 void engine_slot_release(struct engine *e, struct slot *slot);
+/* The handle that the shim has is stale from now on. */
+void engine_slot_renew(struct engine *e, struct slot *slot);
 void engine_slots_free(struct engine *e);
+
+/* ---- engine_bridge.c ---- */
+/* The connection of a bridged socket has news. */
+void engine_bridge_run(struct engine *e, struct bridge *b);
+/* The ends of bridges have news (bridge_ep is readable). */
+void engine_bridge_turn(struct engine *e);
+/* Closes the ends without a word: the engine ends, or lives on in the parent of a fork. */
+void engine_bridges_forget(struct engine *e);
+unsigned engine_bridge_fds(struct engine *e, int *fds, unsigned n);
+/* What their ends are called. */
+void engine_bridge_name(const struct engine_bridged *b, struct sockaddr_un *a, socklen_t *len);
+
+/* ---- engine_remote.c: questions from other processes ---- */
+#define BRIDGE_REMOTE UINT64_MAX        /* bridge_ep's word for e->remote */
+int engine_remote_open(struct engine *e);
+void engine_remote_serve(struct engine *e);
 
 /* ---- engine_loop.c: the loop thread ---- */
 int engine_loop_start(struct engine *e);

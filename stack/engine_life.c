@@ -68,6 +68,7 @@ unsigned engine_fds(const struct engine *ce, int *fds, unsigned n)
 	if (xtcp_ev_fds)
 		l.n += MIN(xtcp_ev_fds(fds + l.n, n - l.n), n - l.n);
 	l.n += engine_thread_fds(e, fds + l.n, n - l.n);
+	l.n += engine_bridge_fds(e, fds + l.n, n - l.n);
 	push_shared(&l, e);
 	engine_exit(e);
 	return l.n;
@@ -110,6 +111,7 @@ void engine_forget(struct engine *e)
 	engine_threads_forget(e);
 	close_shared(e);
 	engine_loop_forget(e);
+	engine_bridges_forget(e);
 	engine_slots_free(e);
 	stack_free(e->stack);
 	raw_close(e->pkt_ep);
@@ -133,7 +135,7 @@ static void close_all(struct engine *e)
 
 	for (i = 0; i < e->slots.cap; i++) {
 		slot = e->slots.v[i];
-		if (slot->conn)
+		if (slot->conn && !slot->bridge)
 			engine_slot_release(e, slot);
 	}
 }
@@ -141,9 +143,10 @@ static void close_all(struct engine *e)
 /* One sleep and one turn with the lock held all along. */
 static void drive_alone(struct engine *e, xtime until)
 {
-	struct pollfd fds[2] = {
+	struct pollfd fds[3] = {
 		{ .fd = netif_fd(e->nif), .events = POLLIN },
 		{ .fd = e->host ? host_fd(e->host) : -1, .events = POLLIN },
+		{ .fd = e->bridge_ep, .events = POLLIN },
 	};
 	xtime left = xtime_min(until, engine_deadline(e)) - e->now;
 	struct timespec ts;
@@ -151,14 +154,22 @@ static void drive_alone(struct engine *e, xtime until)
 	left = MAX(left, 0);
 	ts.tv_sec = left / XTIME_SEC;
 	ts.tv_nsec = left % XTIME_SEC;
-	sys_ppoll(fds, 2, &ts, NULL);
+	sys_ppoll(fds, 3, &ts, NULL);
 	e->now = engine_now();
 	if (fds[0].revents)
 		engine_receive(e, ENGINE_RX_ROUNDS);
 	if (fds[1].revents)
 		engine_host_changed(e);
+	if (fds[2].revents)
+		engine_bridge_turn(e);
 	engine_expire(e);
 	engine_settle(e);
+}
+
+/* Is there something that must go on without its program? */
+static bool has_rest(const struct engine *e)
+{
+	return stack_orphans(e->stack) || e->held || e->nbridge;
 }
 
 /* Nobody else drives from here on when something is left: the lock is kept, so that the
@@ -171,28 +182,34 @@ bool engine_end(struct engine *e)
 	close_all(e);
 	engine_settle(e);
 	until = e->now + END_GRACE;
-	while (stack_orphans(e->stack) && e->now < until)
+	while (has_rest(e) && e->now < until)
 		drive_alone(e, until);
-	if (stack_orphans(e->stack) || e->held)
+	if (has_rest(e))
 		return true;
 	engine_leave(e);
 	return false;
 }
 
+/* While others have bridged sockets there is no limit: their ends say when they are done. */
 void engine_carry_on(struct engine *e)
 {
-	xtime end = e->now + KEEPER_MAX, heard = e->now;
+	xtime end = e->now + KEEPER_MAX, heard = e->now, until;
 	uint64_t in = 0;
 
 	if (e->pid != getpid())
 		engine_loop_forget(e);
-	while (stack_orphans(e->stack) || e->held) {
+	while (has_rest(e)) {
 		if (stack_counters(e->stack)[CTR_TcpInSegs] != in)
 			heard = e->now;
 		in = stack_counters(e->stack)[CTR_TcpInSegs];
-		if (e->now >= xtime_min(end, heard + KEEPER_SILENCE))
+		if (e->nbridge) {
+			heard = e->now;
+			end = e->now + KEEPER_MAX;
+		}
+		until = xtime_min(end, heard + KEEPER_SILENCE);
+		if (e->now >= until)
 			return;
-		drive_alone(e, xtime_min(end, heard + KEEPER_SILENCE));
+		drive_alone(e, until);
 	}
 }
 

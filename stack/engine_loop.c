@@ -44,6 +44,7 @@ static void on_packets(struct ev_loop *ev, ev_io *w, int revents)
 	(void)revents;
 	engine_enter(e);
 	engine_receive(e, ENGINE_RX_ROUNDS);
+	engine_bridge_turn(e);
 	engine_expire(e);
 	engine_leave(e);
 }

@@ -71,7 +71,7 @@ struct slot *engine_slot(struct engine *e, engine_sock s)
 }
 
 /* Whoever waits for it is woken and finds the handle stale. */
-static void slot_free(struct engine *e, struct slot *slot)
+void engine_slot_renew(struct engine *e, struct slot *slot)
 {
 	struct wait_node *w;
 
@@ -83,8 +83,13 @@ static void slot_free(struct engine *e, struct slot *slot)
 	if (slot->mirror)
 		e->nmirror--;
 	slot->mirror = NULL;
-	slot->conn = NULL;
 	slot->gen++;
+}
+
+static void slot_free(struct engine *e, struct slot *slot)
+{
+	engine_slot_renew(e, slot);
+	slot->conn = NULL;
 	slot->next_free = e->slots.free;
 	e->slots.free = slot;
 	e->slots.n--;

@@ -102,12 +102,14 @@ noinst_LTLIBRARIES += libengine.la
 libengine_la_SOURCES = \
 	stack/engine.c \
 	stack/engine.h \
+	stack/engine_bridge.c \
 	stack/engine_claim.c \
 	stack/engine_drive.c \
 	stack/engine_host.c \
 	stack/engine_impl.h \
 	stack/engine_life.c \
 	stack/engine_loop.c \
+	stack/engine_remote.c \
 	stack/engine_sock.c \
 	stack/engine_wait.c \
 	stack/sys.h

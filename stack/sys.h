@@ -54,11 +54,22 @@ static inline int sys_ppoll(struct pollfd *fds, unsigned n, struct timespec *ts,
 	return (int)raw_result(syscall(SYS_ppoll, fds, n, ts, mask, SYS_SIGSET_BYTES));
 }
 
-static inline int sys_epoll_ctl(int ep, int op, int fd, uint32_t events)
+static inline int sys_epoll_ctl64(int ep, int op, int fd, uint32_t events, uint64_t data)
 {
-	struct epoll_event ev = { .events = events };
+	struct epoll_event ev = { .events = events, .data.u64 = data };
 
 	return (int)raw_result(syscall(SYS_epoll_ctl, ep, op, fd, &ev));
+}
+
+static inline int sys_epoll_ctl(int ep, int op, int fd, uint32_t events)
+{
+	return sys_epoll_ctl64(ep, op, fd, events, 0);
+}
+
+/* What is ready now. */
+static inline int sys_epoll_poll(int ep, struct epoll_event *ev, int n)
+{
+	return (int)raw_result(syscall(SYS_epoll_pwait, ep, ev, n, 0, NULL, SYS_SIGSET_BYTES));
 }
 
 static inline int sys_timerfd_set(int fd, const struct itimerspec *its)

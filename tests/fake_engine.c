@@ -664,3 +664,66 @@ int engine_describe(struct engine *e, char *buf, size_t len)
 	(void)e;
 	return snprintf(buf, len, "a fake engine");
 }
+
+/* ---- bridging: the program gets the kernel's socket itself ---- */
+
+int engine_bridge(struct engine *e, engine_sock s, int *fd)
+{
+	struct slot *slot = enter(s);
+	socklen_t len = sizeof(struct tcp_info);
+	struct tcp_info info = { 0 };
+	long r = -ENOTCONN;
+
+	(void)e;
+	if (slot) {
+		syscall(SYS_getsockopt, slot->fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+		if (info.tcpi_state != TCP_CLOSE && info.tcpi_state != TCP_SYN_SENT)
+			r = sys(syscall(SYS_fcntl, slot->fd, F_DUPFD_CLOEXEC, HIGH_FD));
+	}
+	if (r >= 0) {
+		*fd = (int)r;
+		syscall(SYS_fcntl, r, F_SETFL, 0);
+		syscall(SYS_close, slot->fd);
+		slot->fd = 0;
+		count--;
+		r = 0;
+	}
+	pthread_mutex_unlock(&lock);
+	errno = saved_errno;
+	return slot ? (int)r : -EBADF;
+}
+
+int engine_bridged(int fd, struct engine_bridged *b)
+{
+	(void)fd;
+	(void)b;
+	return -ENOTSOCK;
+}
+
+int engine_bridged_accept(int fd, int flags, struct engine_bridged *b)
+{
+	(void)fd;
+	(void)flags;
+	(void)b;
+	return -EINVAL;
+}
+
+int engine_bridged_setopt(const struct engine_bridged *b, int level, int name, const void *val, socklen_t len)
+{
+	(void)b;
+	(void)level;
+	(void)name;
+	(void)val;
+	(void)len;
+	return -EIO;
+}
+
+int engine_bridged_getopt(const struct engine_bridged *b, int level, int name, void *val, socklen_t *len)
+{
+	(void)b;
+	(void)level;
+	(void)name;
+	(void)val;
+	(void)len;
+	return -EIO;
+}

@@ -89,13 +89,16 @@ tests_netns_host_LDADD = libnetif.la $(MNL_LIBS) $(CMOCKA_LIBS)
 
 # Two engines on a wire: threads, but no root and no interface.
 ENGINE_LIBS = libengine.la libstack.la libnetif.la $(MNL_LIBS) $(CMOCKA_LIBS) -lm
-check_PROGRAMS += tests/test_engine tests/test_engine_life
+check_PROGRAMS += tests/test_engine tests/test_engine_life tests/test_engine_bridge
 tests_test_engine_SOURCES = tests/test_engine.c tests/engine_pair.c tests/engine_pair.h \
 	tests/wire_netif.c tests/wire_netif.h
 tests_test_engine_LDADD = $(ENGINE_LIBS)
 tests_test_engine_life_SOURCES = tests/test_engine_life.c tests/engine_pair.c tests/engine_pair.h \
 	tests/wire_netif.c tests/wire_netif.h
 tests_test_engine_life_LDADD = $(ENGINE_LIBS)
+tests_test_engine_bridge_SOURCES = tests/test_engine_bridge.c tests/engine_pair.c tests/engine_pair.h \
+	tests/wire_netif.c tests/wire_netif.h
+tests_test_engine_bridge_LDADD = $(ENGINE_LIBS)
 # On a veth pair in namespaces of its own, as root.
 check_PROGRAMS += tests/netns_engine
 tests_netns_engine_LDADD = $(ENGINE_LIBS)
@@ -174,6 +177,7 @@ SCRIPT_TESTS = \
 	tests/netns/cleanup.sh \
 	tests/netns/close_exit.sh \
 	tests/netns/curl.sh \
+	tests/netns/fork.sh \
 	tests/netns/nc.sh \
 	tests/netns/openssl.sh \
 	tests/netns/python.sh \
@@ -182,7 +186,7 @@ SCRIPT_TESTS = \
 	tests/netns/tun.sh \
 	tests/netns/wget.sh
 EXTRA_DIST += tests/core_symbols.txt tests/totals.sh tests/netns/demo.sh tests/netns/lib.sh tests/netns/relay_lib.sh tests/netns/client.py \
-	tests/netns/flows.py tests/netns/peer.py tests/netns/tunnel.py
+	tests/netns/flows.py tests/netns/forker.py tests/netns/peer.py tests/netns/tunnel.py
 
 # ---- fuzz targets: tests/fuzz_X.c with its inputs in tests/corpus/X/ ----
 # Each defines LLVMFuzzerTestOneInput() and is two lines:

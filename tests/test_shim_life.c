@@ -375,8 +375,8 @@ static int child_of_fork(int fd, struct side *s)
 {
 	int wrong = 0, own, peer;
 
-	wrong |= !(send(fd, "x", 1, 0) == -1 && errno == EIO) << 0;
-	wrong |= !(recv(fd, buf, 1, 0) == -1 && errno == EIO) << 1;
+	wrong |= (send(fd, "x", 1, 0) != 1) << 0;
+	wrong |= (recv(fd, buf, 10, 0) != 1) << 1;
 	wrong |= (close(fd) != 0) << 2;
 	own = side_connected(s, 0, &peer);
 	wrong |= (send(own, "abc", 3, 0) != 3) << 3;
@@ -385,7 +385,32 @@ static int child_of_fork(int fd, struct side *s)
 	return wrong;
 }
 
-static void fork_leaves_sockets_to_the_parent(void **state)
+static void fork_shares_sockets(void **state)
+{
+	struct side s;
+	int peer, fd;
+	pid_t pid;
+
+	(void)state;
+	side_open(&s, false);
+	fd = side_connected(&s, 0, &peer);
+	fcntl(fd, F_SETFL, 0);
+	assert_int_equal(send(peer, "y", 1, 0), 1);
+	pid = fork();
+	if (pid == 0)
+		_exit(child_of_fork(fd, &s));
+	assert_int_equal(wait_for(pid), 0);
+	assert_false(fdtab_is_sock(fd));
+	assert_int_equal(recv(peer, buf, 10, 0), 1);
+	assert_int_equal(send(fd, "abc", 3, 0), 3);
+	assert_int_equal(recv(peer, buf, 10, 0), 3);
+	close(fd);
+	close(peer);
+	side_close(&s);
+}
+
+/* A fork that libc doesn't tell us of. */
+static void hidden_fork_leaves_sockets_to_the_parent(void **state)
 {
 	struct side s;
 	int peer, fd;
@@ -396,12 +421,6 @@ static void fork_leaves_sockets_to_the_parent(void **state)
 	setenv("XTCP_LOG", "error", 1);
 	fd = side_connected(&s, 0, &peer);
 	fcntl(fd, F_SETFL, 0);
-	pid = fork();
-	if (pid == 0)
-		_exit(child_of_fork(fd, &s));
-	assert_int_equal(wait_for(pid), 0);
-	assert_int_equal(send(fd, "abc", 3, 0), 3);
-	assert_int_equal(recv(peer, buf, 10, 0), 3);
 	pid = _Fork();
 	if (pid == 0)
 		_exit(send(fd, "x", 1, 0) == -1 && errno == EIO && close(fd) == 0 ? 0 : 1);
@@ -414,6 +433,77 @@ static void fork_leaves_sockets_to_the_parent(void **state)
 	assert_int_equal(wait_for(pid), 0);
 	assert_int_equal(send(fd, "abc", 3, 0), 3);
 	assert_int_equal(recv(peer, buf, 10, 0), 3);
+	close(fd);
+	close(peer);
+	side_close(&s);
+}
+
+/* recv() sleeps in one thread while another forks: it goes on with the kernel's object. */
+static void *receiver(void *arg)
+{
+	ssize_t n = recv(*(int *)arg, buf, 10, 0);
+
+	return (void *)(intptr_t)n;
+}
+
+static void *poller(void *arg)
+{
+	struct pollfd p = { .fd = *(int *)arg, .events = POLLIN };
+	fd_set in;
+
+	if (poll(&p, 1, 5000) != 1 || p.revents != POLLIN)
+		return (void *)(uintptr_t)"poll";
+	FD_ZERO(&in);
+	FD_SET(p.fd, &in);
+	return select(p.fd + 1, &in, NULL, NULL, NULL) == 1 ? NULL : (void *)(uintptr_t)"select";
+}
+
+static void fork_moves_a_sleeping_poll(void **state)
+{
+	pthread_t thread;
+	struct side s;
+	int peer, fd;
+	void *wrong;
+	pid_t pid;
+
+	(void)state;
+	side_open(&s, false);
+	fd = side_connected(&s, 0, &peer);
+	assert_int_equal(pthread_create(&thread, NULL, poller, &fd), 0);
+	usleep(20000);
+	pid = fork();
+	if (pid == 0)
+		_exit(0);
+	assert_int_equal(wait_for(pid), 0);
+	assert_int_equal(send(peer, "1", 1, 0), 1);
+	pthread_join(thread, &wrong);
+	assert_null(wrong);
+	close(fd);
+	close(peer);
+	side_close(&s);
+}
+
+static void fork_moves_a_sleeping_recv(void **state)
+{
+	pthread_t thread;
+	struct side s;
+	int peer, fd;
+	void *got;
+	pid_t pid;
+
+	(void)state;
+	side_open(&s, false);
+	fd = side_connected(&s, 0, &peer);
+	fcntl(fd, F_SETFL, 0);
+	assert_int_equal(pthread_create(&thread, NULL, receiver, &fd), 0);
+	usleep(20000);
+	pid = fork();
+	if (pid == 0)
+		_exit(0);
+	assert_int_equal(wait_for(pid), 0);
+	assert_int_equal(send(peer, "12345", 5, 0), 5);
+	pthread_join(thread, &got);
+	assert_int_equal((intptr_t)got, 5);
 	close(fd);
 	close(peer);
 	side_close(&s);
@@ -783,7 +873,10 @@ int main(void)
 		cmocka_unit_test(program_sees_its_own_handlers),
 		cmocka_unit_test(older_calls_set_their_flags),
 		cmocka_unit_test(broken_pipe_raises_sigpipe),
-		cmocka_unit_test(fork_leaves_sockets_to_the_parent),
+		cmocka_unit_test(fork_shares_sockets),
+		cmocka_unit_test(hidden_fork_leaves_sockets_to_the_parent),
+		cmocka_unit_test(fork_moves_a_sleeping_recv),
+		cmocka_unit_test(fork_moves_a_sleeping_poll),
 		cmocka_unit_test(vfork_child_closes_only_for_itself),
 		cmocka_unit_test(exec_that_fails_changes_nothing),
 		cmocka_unit_test(process_ends_as_without_us),

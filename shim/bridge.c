@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * bridge.c - see bridge.h.
+ *
+ * One lock for bridging; it comes before the engine's and the mirrors'.  A thread that is inside a call
+ * on the socket when it is bridged gets -EREROUTED, waits here until the new object is under
+ * the number, and calls the kernel (INTERPOSE()).
+ */
+#include "bridge.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/time.h>
+#include <sys/un.h>
+
+#include "call.h"
+#include "eng.h"
+#include "fdtab.h"
+#include "log.h"
+#include "process.h"
+#include "ready.h"
+#include "real.h"
+#include "signal.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic unsigned count;
+
+void bridge_lock(void)
+{
+	signal_hold();
+	pthread_mutex_lock(&lock);
+}
+
+void bridge_unlock(void)
+{
+	pthread_mutex_unlock(&lock);
+	signal_release();
+}
+
+void bridge_settle(void)
+{
+	bridge_lock();
+	bridge_unlock();
+}
+
+unsigned bridge_count(void)
+{
+	return atomic_load(&count);
+}
+
+/* ---- making one ---- */
+
+static void copy_timeo(int fd, int name, xtime timeo)
+{
+	struct timeval tv = { timeo / XTIME_SEC, timeo % XTIME_SEC / XTIME_USEC };
+
+	if (timeo)
+		REAL(setsockopt)(fd, SOL_SOCKET, name, &tv, sizeof(tv));
+}
+
+/* What the library did for the socket is the object's business now. */
+static void copy_settings(struct sock *s, int fd)
+{
+	int lowat = atomic_load(&s->rcvlowat);
+
+	copy_timeo(fd, SO_RCVTIMEO, atomic_load(&s->rcvtimeo));
+	copy_timeo(fd, SO_SNDTIMEO, atomic_load(&s->sndtimeo));
+	if (lowat != 1)
+		REAL(setsockopt)(fd, SOL_SOCKET, SO_RCVLOWAT, &lowat, sizeof(lowat));
+}
+
+/* The lock is held. */
+static int bridge(struct sock *s)
+{
+	int fd, r;
+
+	if (atomic_load(&s->is_bridged))
+		return 0;
+	atomic_store(&s->is_bridged, true);
+	atomic_fetch_add(&count, 1);
+	r = eng_bridge(s, &fd);
+	if (r) {
+		atomic_store(&s->is_bridged, false);
+		return r;
+	}
+	s->es = 0;
+	copy_settings(s, fd);
+	r = ready_replace(s, fd);
+	fdtab_clear_all(s);
+	return r;
+}
+
+int bridge_sock(struct sock *s)
+{
+	int r;
+
+	bridge_lock();
+	r = bridge(s);
+	bridge_unlock();
+	return r;
+}
+
+static void bridge_each(bool (*is_wanted)(int fd))
+{
+	struct sock *s;
+	int fd, r;
+
+	bridge_lock();
+	for (fd = fdtab_next(0); fd >= 0; fd = fdtab_next(fd + 1)) {
+		s = fdtab_get(fd);
+		if (!s)
+			continue;
+		r = is_wanted(fd) ? bridge(s) : 0;
+		if (r && r != -ENOTCONN)
+			log_event(LOG_WARNING, "the TCP socket %d stays with this process: %s", fd, strerror(-r));
+		sock_put(s);
+	}
+	bridge_unlock();
+}
+
+static bool is_any(int fd)
+{
+	(void)fd;
+	return true;
+}
+
+static bool is_kept_by_exec(int fd)
+{
+	int flags = REAL(fcntl)(fd, F_GETFD);
+
+	return flags >= 0 && !(flags & FD_CLOEXEC);
+}
+
+void bridge_all(void)
+{
+	if (atomic_load(&eng_current))
+		bridge_each(is_any);
+}
+
+void bridge_inherited(void)
+{
+	bridge_each(is_kept_by_exec);
+}
+
+static void bridge_fd(int fd)
+{
+	struct sock *s = fdtab_get(fd);
+	int r;
+
+	if (!s)
+		return;
+	r = bridge_sock(s);
+	if (r)
+		log_event(LOG_WARNING, "the TCP socket %d can't be passed on: %s", fd, strerror(-r));
+	sock_put(s);
+}
+
+void bridge_carried(const struct msghdr *m)
+{
+	struct cmsghdr *c;
+	size_t i, n;
+	int fd;
+
+	if (!m || !m->msg_control || m->msg_controllen < sizeof(*c) || !atomic_load(&eng_current))
+		return;
+	for (c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR((struct msghdr *)(uintptr_t)m, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0))
+			continue;
+		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(fd);
+		for (i = 0; i < n; i++) {
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+			bridge_fd(fd);
+		}
+	}
+}
+
+/* ---- what the kernel's object would answer differently ---- */
+
+/* errno stays. */
+static bool is_bridged(int fd, struct engine_bridged *b)
+{
+	int err = errno, r = engine_bridged(fd, b);
+
+	errno = err;
+	return r == 0;
+}
+
+static int give_name(const struct sockaddr_in *a, struct sockaddr *addr, socklen_t *len, socklen_t room)
+{
+	*len = room;
+	return call_give_addr(a, addr, len);
+}
+
+int bridge_sockname(int fd, int r, struct sockaddr *addr, socklen_t *len, socklen_t room)
+{
+	struct engine_bridged b;
+
+	if (r < 0 || room < sizeof(addr->sa_family) || addr->sa_family != AF_UNIX || !is_bridged(fd, &b))
+		return -ENOTSOCK;
+	return give_name(&b.local, addr, len, room);
+}
+
+int bridge_peername(int fd, int r, struct sockaddr *addr, socklen_t *len, socklen_t room)
+{
+	struct engine_bridged b;
+
+	if (r < 0 || room < sizeof(addr->sa_family) || addr->sa_family != AF_UNIX || !is_bridged(fd, &b))
+		return -ENOTSOCK;
+	return b.is_listener ? -ENOTCONN : give_name(&b.peer, addr, len, room);
+}
+
+/* Those at SOL_SOCKET that the object has, too, but without the effect or the value. */
+static bool is_the_connections(int level, int name)
+{
+	if (level != SOL_SOCKET)
+		return level == IPPROTO_TCP || level == IPPROTO_IP;
+	switch (name) {
+	case SO_KEEPALIVE:
+	case SO_LINGER:
+	case SO_OOBINLINE:
+	case SO_PRIORITY:
+	case SO_MARK:
+	case SO_BINDTODEVICE:
+	case SO_MAX_PACING_RATE:
+	case SO_INCOMING_CPU:
+		return true;
+	default:
+		return false;
+	}
+}
+
+int bridge_setopt(int fd, int r, int level, int name, const void *val, socklen_t len)
+{
+	struct engine_bridged b;
+
+	(void)r;
+	if (!is_the_connections(level, name) || !is_bridged(fd, &b))
+		return -ENOTSOCK;
+	return val || !len ? engine_bridged_setopt(&b, level, name, val, len) : -EFAULT;
+}
+
+static int give_int(void *val, socklen_t *len, socklen_t room, int v)
+{
+	*len = room < sizeof(v) ? room : sizeof(v);
+	memcpy(val, &v, *len);
+	return 0;
+}
+
+/* An error of the connection, as long as there is one. */
+static int get_error(const struct engine_bridged *b, void *val, socklen_t *len, socklen_t room)
+{
+	int v = 0, r;
+
+	*len = sizeof(v);
+	r = engine_bridged_getopt(b, SOL_SOCKET, SO_ERROR, &v, len);
+	return r ? -ENOTSOCK : give_int(val, len, room, v);
+}
+
+int bridge_getopt(int fd, int r, int level, int name, void *val, socklen_t *len, socklen_t room)
+{
+	struct engine_bridged b;
+	int v = 0;
+
+	if (!len || !val)
+		return -ENOTSOCK;
+	if (is_the_connections(level, name)) {
+		if (!is_bridged(fd, &b))
+			return -ENOTSOCK;
+		*len = room;
+		return engine_bridged_getopt(&b, level, name, val, len);
+	}
+	if (r < 0 || level != SOL_SOCKET || (name != SO_TYPE && name != SO_DOMAIN && name != SO_PROTOCOL &&
+					     name != SO_ACCEPTCONN && name != SO_ERROR))
+		return -ENOTSOCK;
+	memcpy(&v, val, *len < sizeof(v) ? *len : sizeof(v));
+	if ((name == SO_ERROR && v) || !is_bridged(fd, &b))
+		return -ENOTSOCK;
+	switch (name) {
+	case SO_TYPE:
+		return give_int(val, len, room, SOCK_STREAM);
+	case SO_DOMAIN:
+		return give_int(val, len, room, AF_INET);
+	case SO_PROTOCOL:
+		return give_int(val, len, room, IPPROTO_TCP);
+	case SO_ACCEPTCONN:
+		return give_int(val, len, room, b.is_listener);
+	default:
+		return get_error(&b, val, len, room);
+	}
+}
+
+int bridge_connect(int fd, int r)
+{
+	struct engine_bridged b;
+
+	return r < 0 && errno == EINVAL && is_bridged(fd, &b) ? -EISCONN : -ENOTSOCK;
+}
+
+int bridge_listen(int fd, int r)
+{
+	struct engine_bridged b;
+
+	if (r >= 0 || !is_bridged(fd, &b))
+		return -ENOTSOCK;
+	return b.is_listener ? 0 : -EINVAL;
+}
+
+/* ---- accept ---- */
+
+static int set_nonblock(int fd)
+{
+	int flags = REAL(fcntl)(fd, F_GETFL);
+
+	return REAL(fcntl)(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+/* The object is no listener for the kernel: accept() has failed already. */
+int bridge_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	struct engine_bridged b;
+	int conn, r = 0;
+
+	if (errno != EINVAL && errno != EOPNOTSUPP)
+		return -ENOTSOCK;
+	if (!is_bridged(fd, &b) || !b.is_listener)
+		return -ENOTSOCK;
+	if (flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK))
+		return -EINVAL;
+	conn = engine_bridged_accept(fd, flags & SOCK_CLOEXEC ? MSG_CMSG_CLOEXEC : 0, &b);
+	if (conn < 0)
+		return conn;
+	if (flags & SOCK_NONBLOCK)
+		set_nonblock(conn);
+	if (addr)
+		r = call_give_addr(&b.peer, addr, len);
+	if (!r)
+		return conn;
+	REAL(close)(conn);
+	return r;
+}

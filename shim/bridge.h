@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * bridge.h - sockets whose bytes go through the kernel's object under their number,
+ * moved by the engine (engine_bridge()).
+ *
+ * A socket is bridged when it is to work where no call of ours reaches: in a child of fork(),
+ * behind exec, in a process that gets it by SCM_RIGHTS, for splice().  From then on the library has no
+ * record of it: reading, writing, waiting and closing are the kernel's own; what an
+ * AF_UNIX socket would answer differently (names, options, accept) is asked of the engine
+ * behind it, whose name is in the object's.  So it makes no difference which process has it, and whether
+ * it was there when the socket was made.
+ */
+#ifndef XTCP_BRIDGE_H
+#define XTCP_BRIDGE_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+struct sock;
+
+/* Bridges s under all of its numbers.  -ENOTCONN: neither connected nor listening. */
+int bridge_sock(struct sock *s);
+/* All of the process's sockets that can be. */
+void bridge_all(void);
+/* Those that an exec would leave open. */
+void bridge_inherited(void);
+/* Those that a message carries (SCM_RIGHTS). */
+void bridge_carried(const struct msghdr *m);
+/* Waits until a bridging under way in another thread is done. */
+void bridge_settle(void);
+/* Around fork(), so that the child finds no lock held. */
+void bridge_lock(void);
+void bridge_unlock(void);
+/* How many there have been. */
+unsigned bridge_count(void);
+
+/* For calls on numbers without a socket of ours, after the kernel's object has answered: the object is
+ * no bridged socket (-ENOTSOCK), or the answer.  `r` is what the kernel's call gave, -1 with errno. */
+int bridge_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags);
+int bridge_sockname(int fd, int r, struct sockaddr *addr, socklen_t *len, socklen_t room);
+int bridge_peername(int fd, int r, struct sockaddr *addr, socklen_t *len, socklen_t room);
+int bridge_setopt(int fd, int r, int level, int name, const void *val, socklen_t len);
+int bridge_getopt(int fd, int r, int level, int name, void *val, socklen_t *len, socklen_t room);
+/* connect() and listen() again. */
+int bridge_connect(int fd, int r);
+int bridge_listen(int fd, int r);
+
+#endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * engine_remote.c - options of a bridged socket, asked for by whatever process has it.
+ *
+ * The engine behind a bridge is named in the name of its end (engine_bridge.c); it takes questions
+ * as datagrams under that name, one answer each.  Who asks is told by the kernel (SCM_CREDENTIALS): root and
+ * those with the engine's own user are answered, others get silence.
+ */
+#include "engine_impl.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sys.h"
+
+#define VALUE_MAX 512
+#define ANSWER_MS 2000
+#define ROUNDS 16
+
+enum op { OP_SETOPT = 1, OP_GETOPT };
+
+struct message {
+	uint32_t op;
+	int32_t level, name;
+	int32_t result;          /* 0 or -errno */
+	uint64_t sock;
+	uint32_t len;            /* of val */
+	uint8_t val[VALUE_MAX];
+};
+
+static void host_name(uint64_t host, struct sockaddr_un *a, socklen_t *len)
+{
+	int n;
+
+	memset(a, 0, sizeof(*a));
+	a->sun_family = AF_UNIX;
+	n = snprintf(a->sun_path + 1, sizeof(a->sun_path) - 1, "xtcp:%016" PRIx64, host);
+	*len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+}
+
+/* ---- the engine's side ---- */
+
+int engine_remote_open(struct engine *e)
+{
+	struct sockaddr_un a;
+	socklen_t len;
+	int on = 1, r;
+
+	e->remote = highfd_raise(raw_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+	if (e->remote < 0)
+		return e->remote;
+	host_name(e->host_id, &a, &len);
+	r = raw_setsockopt(e->remote, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
+	if (!r)
+		r = raw_bind(e->remote, &a, len);
+	return r ? r : sys_epoll_ctl64(e->bridge_ep, EPOLL_CTL_ADD, e->remote, EPOLLIN, BRIDGE_REMOTE);
+}
+
+static void answer(struct engine *e, struct message *m, bool may_admin)
+{
+	struct slot *slot = engine_slot(e, m->sock);
+	socklen_t len = MIN(m->len, VALUE_MAX);
+	int err;
+
+	if (!slot) {
+		m->result = -ENOTCONN;
+	} else if (m->op == OP_SETOPT) {
+		m->result = tcp_setopt(slot->conn, m->level, m->name, m->val, len, may_admin, e->now);
+		len = 0;
+	} else if (m->level == SOL_SOCKET && m->name == SO_ERROR) {
+		err = tcp_take_error(slot->conn);
+		len = (socklen_t)MIN(len, sizeof(err));
+		memcpy(m->val, &err, len);
+		m->result = 0;
+	} else {
+		m->result = tcp_getopt(slot->conn, m->level, m->name, m->val, &len, e->now);
+	}
+	m->len = m->result ? 0 : len;
+	e->is_stirred = true;
+}
+
+/* The next question and who asks: false when there is none. */
+static bool take(struct engine *e, struct message *q, struct sockaddr_un *from, socklen_t *len,
+		 struct ucred *who, bool *is_sound)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(struct ucred))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = { q, sizeof(*q) };
+	struct msghdr m = { .msg_name = from, .msg_namelen = sizeof(*from), .msg_iov = &iov, .msg_iovlen = 1,
+			    .msg_control = control.buf, .msg_controllen = sizeof(control.buf) };
+	struct cmsghdr *c;
+	ssize_t n = raw_recvmsg(e->remote, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (n < 0)
+		return false;
+	*len = m.msg_namelen;
+	c = CMSG_FIRSTHDR(&m);
+	*is_sound = n == sizeof(*q) && c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS;
+	if (*is_sound)
+		memcpy(who, CMSG_DATA(c), sizeof(*who));
+	return true;
+}
+
+void engine_remote_serve(struct engine *e)
+{
+	struct sockaddr_un from;
+	struct message m;
+	struct ucred who;
+	socklen_t len;
+	bool is_sound;
+	unsigned i;
+
+	for (i = 0; i < ROUNDS && take(e, &m, &from, &len, &who, &is_sound); i++) {
+		if (!is_sound || (who.uid && who.uid != geteuid()))
+			continue;
+		answer(e, &m, who.uid == 0);
+		raw_sendto(e->remote, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL, &from, len);
+	}
+}
+
+/* ---- the asker's ---- */
+
+static int ask_on(int fd, uint64_t host, struct message *m)
+{
+	struct timespec wait = { ANSWER_MS / 1000, 0 };
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	socklen_t len;
+
+	/* A name of the kernel's choice, to be answered at. */
+	if (raw_bind(fd, &a, sizeof(a.sun_family)) < 0)
+		return -EIO;
+	host_name(host, &a, &len);
+	if (raw_connect(fd, &a, len) < 0 || raw_sendto(fd, m, sizeof(*m), MSG_NOSIGNAL, NULL, 0) < 0)
+		return -EIO;
+	if (sys_ppoll(&p, 1, &wait, NULL) != 1)
+		return -EIO;
+	return raw_recv(fd, m, sizeof(*m), MSG_DONTWAIT) == sizeof(*m) ? m->result : -EIO;
+}
+
+static int ask(uint64_t host, struct message *m)
+{
+	int err = errno, fd = raw_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), r = -EIO;
+
+	if (fd >= 0) {
+		r = ask_on(fd, host, m);
+		raw_close(fd);
+	}
+	errno = err;
+	return r;
+}
+
+int engine_bridged_setopt(const struct engine_bridged *b, int level, int name, const void *val, socklen_t len)
+{
+	struct message m = { .op = OP_SETOPT, .level = level, .name = name, .sock = b->s };
+
+	if ((int)len < 0)
+		return -EINVAL;
+	m.len = (uint32_t)MIN(len, VALUE_MAX);
+	memcpy(m.val, val, m.len);
+	return ask(b->host, &m);
+}
+
+int engine_bridged_getopt(const struct engine_bridged *b, int level, int name, void *val, socklen_t *len)
+{
+	struct message m = { .op = OP_GETOPT, .level = level, .name = name, .sock = b->s };
+	int r;
+
+	if ((int)*len < 0)
+		return -EINVAL;
+	m.len = (uint32_t)MIN(*len, VALUE_MAX);
+	r = ask(b->host, &m);
+	if (r)
+		return r;
+	*len = (socklen_t)MIN(m.len, *len);
+	memcpy(val, m.val, *len);
+	return 0;
+}

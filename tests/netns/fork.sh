@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Sockets that more than one process has: fork, exec, SCM_RIGHTS, splice, servers that fork for each
+# connection, before, and to become a daemon; see forker.py (topology: lib.sh).
+. "$(dirname "$0")/lib.sh"
+need python3
+net_up
+serve_tcp 7003 echo || exit 99
+
+# is_served ADDRESS PORT: somebody answers.
+is_served() { in_s python3 -c "import socket; socket.create_connection(('$1', $2), 1)" 2>/dev/null; }
+nobody_left() { [ -z "$(ip netns pids "$C")" ]; }
+end_all() { ip netns pids "$C" | xargs -r kill "$@" 2>/dev/null; until_true 10 nobody_left; }
+
+port=7100
+for mode in shared own; do
+	for step in both child options epoll exec pass splice; do
+		check_eq "$mode: $step" ok "$(xt $mode python3 "$here/forker.py" $step "$S_ADDR" 7003)"
+	done
+	addr=$C_ADDR
+	[ $mode = shared ] || addr=$OWN_ADDR
+	for how in each prefork daemon; do
+		port=$((port + 1))
+		xt_bg $mode python3 "$here/forker.py" serve-$how $port >"$T/server" 2>&1 &
+		disown
+		until_true 10 is_served $addr $port
+		report $? "$mode: server, $how: it answers"
+		check_eq "$mode: server, $how: 20 clients" ok \
+			"$(in_s timeout 40 python3 "$here/forker.py" many $addr $port)"
+		check "$mode: server, $how: kill -9 of its processes ends all" end_all -KILL
+		check "$mode: server, $how: the port is free" in_c python3 -c \
+			"import socket; socket.socket().bind(('0.0.0.0', $port))"
+	done
+done
+# The one that is left when a daemon's first process has gone must not outlive the daemon.
+xt_bg shared python3 "$here/forker.py" serve-daemon 7200 >"$T/server" 2>&1
+until_true 10 is_served $C_ADDR 7200
+report $? "daemon: answers after its first process has ended"
+keeper=$(ip netns pids "$C" | xargs -r ps -o pid=,comm= -p | awk '$2 == "xtcp-keeper" { print $1 }')
+check "daemon: a keeper holds its connections" [ -n "$keeper" ]
+ip netns pids "$C" | grep -vx "$keeper" | xargs -r kill
+check "daemon: when it ends, so does the keeper" until_true 10 nobody_left
+check_eq "at the end: the kernel opened no connection" 0 "$(tcp_counter ActiveOpens)"
+finish

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What programs do with sockets and processes, for fork.sh: one step an argument.
+
+    forker.py STEP ADDRESS PORT     a client of an echo server; prints ok, or what differed
+    forker.py serve-HOW PORT        an echo server that forks: each, prefork or daemon
+"""
+import array
+import os
+import selectors
+import signal
+import socket
+import sys
+import threading
+
+BIG = 400000
+
+
+def connect(to):
+    return socket.create_connection(to, 20)
+
+
+def take(s, n):
+    got = b""
+    while len(got) < n:
+        part = s.recv(n - len(got))
+        if not part:
+            break
+        got += part
+    return got
+
+
+def echo(s, n=1000):
+    """Sends n random bytes and takes as many back."""
+    blob = os.urandom(n)
+    sender = threading.Thread(target=s.sendall, args=(blob,))
+    sender.start()
+    got = take(s, n)
+    sender.join()
+    assert got == blob, f"{len(got)} of {n} bytes back"
+
+
+def in_child(work):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+        except BaseException as e:
+            print(f"child: {e!r}")
+            sys.stdout.flush()
+            os._exit(1)
+        os._exit(0)
+    return pid
+
+
+def wait(pid):
+    status = os.waitpid(pid, 0)[1]
+    assert status == 0, f"the child ended with {status}"
+
+
+def both(to):
+    """Parent and child use one connection, one after the other."""
+    s = connect(to)
+    echo(s)
+    wait(in_child(lambda: echo(s, BIG)))
+    echo(s, BIG)
+    s.shutdown(socket.SHUT_WR)
+    assert s.recv(1) == b"", "no end"
+
+
+def child(to):
+    """The parent closes at once; the child also opens one of its own."""
+    s = connect(to)
+
+    def work():
+        echo(s, BIG)
+        echo(connect(to))
+
+    pid = in_child(work)
+    s.close()
+    wait(pid)
+
+
+def options(to):
+    s = connect(to)
+    names = s.getsockname(), s.getpeername()
+
+    def work():
+        assert (s.getsockname(), s.getpeername()) == names, s.getpeername()
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        assert s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+        assert s.getsockopt(socket.SOL_SOCKET, socket.SO_DOMAIN) == socket.AF_INET
+        assert s.getsockopt(socket.SOL_SOCKET, socket.SO_PROTOCOL) == socket.IPPROTO_TCP
+        assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+
+    wait(in_child(work))
+
+
+def epoll(to):
+    """What was registered before fork() is told after it."""
+    s = connect(to)
+    s.setblocking(False)
+    e = selectors.EpollSelector()
+    e.register(s, selectors.EVENT_READ)
+    assert e.select(0) == [], "readable too early"
+    wait(in_child(lambda: None))
+    s.send(b"x")
+    assert e.select(10), "not readable"
+    assert s.recv(1) == b"x"
+
+
+def exec_(to):
+    """A shell whose standard input and output are the connection."""
+    s = connect(to)
+
+    def work():
+        os.dup2(s.fileno(), 0)
+        os.dup2(s.fileno(), 1)
+        os.execv("/bin/sh", ["sh", "-c", "echo out; read x; [ \"$x\" = in ]"])
+
+    pid = in_child(work)
+    assert take(s, 4) == b"out\n"
+    s.sendall(b"in\n")
+    wait(pid)
+
+
+def pass_(to):
+    """SCM_RIGHTS."""
+    a, b = socket.socketpair()
+    s = connect(to)
+
+    def work():
+        fds = array.array("i")
+        fds.frombytes(b.recvmsg(1, 100)[1][0][2])
+        echo(socket.socket(fileno=fds[0]), BIG)
+
+    pid = in_child(work)
+    t = connect(to)
+    fd = array.array("i", [t.fileno()])
+    a.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fd)])
+    t.close()
+    wait(pid)
+    echo(s)
+
+
+def splice(to):
+    """From a pipe to the connection."""
+    s = connect(to)
+    r, w = os.pipe()
+    os.write(w, b"spliced")
+    assert os.splice(r, s.fileno(), 7) == 7
+    assert take(s, 7) == b"spliced"
+
+
+def many(to):
+    """A client: 20 connections at once."""
+    def one():
+        try:
+            s = connect(to)
+            echo(s, BIG)
+            done.append(1)
+        except Exception as e:
+            print(f"one of many: {e!r}")
+
+    done = []
+    threads = [threading.Thread(target=one) for _ in range(20)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert len(done) == 20, f"{len(done)} of 20"
+
+
+# ---- servers ----
+
+
+def answer(s):
+    while True:
+        part = s.recv(65536)
+        if not part:
+            s.close()
+            return
+        s.sendall(part)
+
+
+def serve_each(listener):
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        s, peer = listener.accept()
+        assert s.getpeername() == peer
+        in_child(lambda: (listener.close(), answer(s)))
+        s.close()
+
+
+def serve_prefork(listener):
+    def work():
+        while True:
+            answer(listener.accept()[0])
+
+    for _ in range(3):
+        in_child(work)
+    os.wait()
+
+
+def serve_daemon(listener):
+    for _ in range(2):
+        if os.fork():
+            os._exit(0)
+        os.setsid()
+    selector = selectors.DefaultSelector()
+    listener.setblocking(False)
+    selector.register(listener, selectors.EVENT_READ)
+    while True:
+        selector.select()
+        try:
+            s = listener.accept()[0]
+        except BlockingIOError:
+            continue
+        s.setblocking(True)
+        threading.Thread(target=answer, args=(s,), daemon=True).start()
+
+
+def serve(how, port):
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("0.0.0.0", port))
+    listener.listen(64)
+    {"each": serve_each, "prefork": serve_prefork, "daemon": serve_daemon}[how](listener)
+
+
+STEPS = {"both": both, "child": child, "options": options, "epoll": epoll, "exec": exec_,
+         "pass": pass_, "splice": splice, "many": many}
+
+if sys.argv[1].startswith("serve-"):
+    serve(sys.argv[1][6:], int(sys.argv[2]))
+elif sys.argv[1] == "splice" and not hasattr(os, "splice"):
+    print("ok")
+else:
+    try:
+        STEPS[sys.argv[1]]((sys.argv[2], int(sys.argv[3])))
+        print("ok")
+    except AssertionError as e:
+        print(f"{sys.argv[1]}: {e}")

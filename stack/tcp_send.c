@@ -5,6 +5,8 @@
  */
 #include "tcp_out.h"
 
+#define MAX_TSO_DEFERRED_MSS 3u   /* tcp_max_tso_deferred_mss() */
+
 /* tcp_nagle_check(): may a segment that is not full leave now? (RFC 9293 3.7.4 with
  * Minshall's change: only an earlier small segment in flight holds it.) */
 static bool nagle_holds(const struct tcp_conn *c)
@@ -18,27 +20,30 @@ static bool nagle_holds(const struct tcp_conn *c)
 	return c->loss.packets_out && seq_gt(c->snd.sml, c->snd.una) && seq_le(c->snd.sml, c->snd.nxt);
 }
 
-/* tcp_tso_should_defer(): wait for more window rather than send a sliver of a burst,
- * as long as ACKs are on their way.  `avail` is what the skb holds, is_tail whether it is
- * the last one. */
-static bool should_defer(const struct tcp_conn *c, uint32_t room, uint32_t mss,
-                         uint32_t avail, bool is_tail, xtime now)
+/* tcp_tso_should_defer(): wait for more window rather than send a sliver of a burst, as long
+ * as the next ACK is due within a millisecond.  `avail` is what the skb holds, is_tail whether
+ * it is the last one, has_fin whether it ends with a FIN; `most` is the largest burst. */
+static bool should_defer(const struct tcp_conn *c, uint32_t cong_win, uint32_t send_win, uint32_t mss,
+                         uint32_t most, uint32_t avail, bool is_tail, bool has_fin, xtime now)
 {
+	uint32_t limit = MIN(cong_win, send_win);
 	uint32_t win_divisor = (uint32_t)c->s->set.tcp_tso_win_divisor;
-	uint64_t chunk;
+	xtime srtt = (xtime)(c->rtt.srtt8_us >> 3) * XTIME_USEC;
 
-	if (avail <= mss || c->loss.ca_state >= CA_RECOVERY || !c->loss.packets_out || !win_divisor)
+	if (avail <= mss || c->loss.ca_state >= CA_RECOVERY || !c->loss.packets_out)
 		return false;
 	/* Bursts are no longer news when the last one is a millisecond ago. */
 	if (now - c->snd.lsndtime > XTIME_MSEC)
 		return false;
-	if (room >= tcp_max_segs(c, mss) * mss || (!is_tail && room >= avail) || c->snd.fin)
+	if (limit >= most * mss || (!is_tail && limit >= avail))
 		return false;
-	chunk = MIN((uint64_t)c->snd.wnd, (uint64_t)c->cc.cwnd * mss) / win_divisor;
-	if (room >= chunk || tcp_max_segs(c, mss) == 1)
+	if (win_divisor ? limit >= MIN((uint64_t)c->snd.wnd, (uint64_t)c->cc.cwnd * mss) / win_divisor
+	                : limit > MAX_TSO_DEFERRED_MSS * mss)
 		return false;
-	/* The next ACK comes too late: what is oldest was sent less than half an RTT ago. */
-	return now - txq_at((struct tx_queue *)&c->snd.txq, 0)->sent >= (xtime)(c->rtt.srtt8_us >> 4) * XTIME_USEC;
+	/* Or in half an RTT: a smooth clock of ACKs is worth more than large bursts. */
+	if (txq_at((struct tx_queue *)&c->snd.txq, 0)->sent + srtt - now > MIN(srtt / 2, XTIME_MSEC))
+		return false;
+	return limit <= avail || !has_fin;
 }
 
 /* ---- skbs ---- */
@@ -91,13 +96,14 @@ static uint32_t new_data_len(struct tcp_conn *c, uint32_t mss, xtime now)
 	seq32 data_end = c->snd.q_seq + c->snd.q.len;
 	uint32_t avail = data_end - c->snd.nxt;
 	uint32_t flight = tcp_in_flight(c), cwnd = c->cc.cwnd;
-	uint32_t wnd, room, len;
+	uint32_t wnd, cong_win, room, len, most;
 	bool is_probe = c->snd.out & OUT_TLP, is_tail = true;
 	bool has_fin = c->snd.fin && seq_le(c->snd.nxt, data_end);
 	const struct tx_mark *mark;
 
+	most = tcp_burst_segs(c, mss, tcp_max_segs(c, mss));
 	if (flight < cwnd)
-		mark_grow(c, MIN(cwnd - flight, tcp_burst_segs(c, mss, tcp_max_segs(c, mss))) * mss);
+		mark_grow(c, MIN(cwnd - flight, most) * mss);
 	mark = mark_first(c);
 	if (seq_gt(c->snd.nxt, data_end))
 		avail = 0;
@@ -122,16 +128,18 @@ static uint32_t new_data_len(struct tcp_conn *c, uint32_t mss, xtime now)
 		return 0;
 	if (!avail)
 		return wnd ? 1 : 0;
-	room = (uint32_t)MIN((uint64_t)(cwnd - flight) * mss, (uint64_t)wnd);
-	len = MIN(MIN(avail, room), tcp_burst_segs(c, mss, tcp_max_segs(c, mss)) * mss);
+	cong_win = (uint32_t)MIN((uint64_t)(cwnd - flight) * mss, UINT32_MAX);
+	room = MIN(cong_win, wnd);
+	len = MIN(MIN(avail, room), most * mss);
 	if (len % mss && (len == avail || len == wnd) && !is_probe && (is_tail || len > mss) && nagle_holds(c))
 		len -= len % mss;
 	else if (len % mss && len != avail && len != wnd)
 		len -= len % mss;
 	if (!len || (!is_probe && tcp_pacing_holds(c, now)))
 		return 0;
-	if (!is_probe && should_defer(c, room, mss, avail, is_tail, now)) {
-		tcp_cwnd_validate(c, room < wnd, now);
+	if (!is_probe && should_defer(c, cong_win, wnd, mss, most, avail, is_tail, has_fin, now)) {
+		if (cong_win < wnd && cong_win <= avail)
+			tcp_cwnd_validate(c, true, now);
 		return 0;
 	}
 	if (len == avail && has_fin && len < wnd)

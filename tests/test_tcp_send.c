@@ -654,6 +654,61 @@ static void smaller_route_mtu_makes_smaller_segments(void **state)
 	assert_int_equal(t->ip.total_len, 1000);
 }
 
+/* ---- bursts that wait: tcp_tso_should_defer() ---- */
+
+/* A round trip of 20 ms, cwnd 10 in congestion avoidance; five segments are sent, five more
+ * `later`, and 30 wait.  The first four are acknowledged: two bursts leave. */
+static void ten_in_flight(struct rig *t, xtime later)
+{
+	dial(t);
+	t->ts = true;
+	advance(t, 20 * XTIME_MSEC);
+	inject(t, SYN_ACK);
+	expect(t, ". 1 ack 1");
+	t->c->cc.ssthresh = 10;
+	t->c->opt.sndbuf = 1 << 20;
+	put(t, 5 * 1448);
+	advance(t, later);
+	put(t, 35 * 1448);
+	forget(t);
+	assert_int_equal(t->c->loss.packets_out, 10);
+	advance(t, 20 * XTIME_MSEC - later);
+	inject(t, ". 1 ack 5793");
+	expect(t, "P. 14481:17377 ack 1");
+	expect(t, "P. 17377:20273 ack 1");
+	expect_nothing(t);
+}
+
+static void half_a_burst_waits_for_an_ack_that_is_due(void **state)
+{
+	struct rig *t = *state;
+
+	ten_in_flight(t, 100 * XTIME_USEC);
+	inject(t, ". 1 ack 7241");
+	expect_nothing(t);
+	inject(t, ". 1 ack 8689");
+	expect(t, "P. 20273:23169 ack 1");
+}
+
+static void half_a_burst_goes_when_the_next_ack_is_far(void **state)
+{
+	struct rig *t = *state;
+
+	ten_in_flight(t, 8 * XTIME_MSEC);
+	inject(t, ". 1 ack 7241");
+	expect(t, ". 20273:21721 ack 1");
+}
+
+static void half_a_burst_goes_when_the_last_is_old(void **state)
+{
+	struct rig *t = *state;
+
+	ten_in_flight(t, 2 * XTIME_MSEC);
+	advance(t, 1100 * XTIME_USEC);
+	inject(t, ". 1 ack 7241");
+	expect(t, ". 20273:21721 ack 1");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -700,6 +755,9 @@ int main(void)
 		own(route_change_is_followed),
 		own(route_lost_keeps_the_connection_until_it_times_out),
 		own(smaller_route_mtu_makes_smaller_segments),
+		offload(half_a_burst_waits_for_an_ack_that_is_due),
+		offload(half_a_burst_goes_when_the_next_ack_is_far),
+		offload(half_a_burst_goes_when_the_last_is_old),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

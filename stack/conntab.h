@@ -3,7 +3,7 @@
  * conntab.h - who owns which local port and which 4-tuple: bhash and ehash.
  *
  * ehash: keyed hash table from a 4-tuple to the entry that owns it: a
- * connection, a TIME-WAIT remainder or (later) a SYN queue entry.
+ * connection, a TIME-WAIT remainder or a SYN queue entry.
  * bhash: for each local port in use, the sockets that hold it and by which rules
  * they share it (inet_csk_get_port, inet_bind_conflict of Linux).
  * Choosing a source port gives the port that Linux's __inet_hash_connect() would
@@ -52,6 +52,7 @@ struct bind_owner {
 	bool by_connect;             /* chosen by connect(), not by bind(); the table's */
 	bool is_timewait;
 	bool is_inherited;           /* of a listener by an accepted connection; the table's */
+	uint32_t group_index;        /* among the listeners of its SO_REUSEPORT group; the table's */
 };
 
 struct conntab {
@@ -109,11 +110,14 @@ uint16_t conntab_port(const struct bind_owner *o);
 /* Adds `o` to the holders of `port` without any check (an accepted connection
  * inherits its listener's port): 0 or -ENOMEM. */
 int conntab_bind_inherit(struct conntab *ct, struct bind_owner *o, uint16_t port);
-/* __inet_lookup_listener(): the listener for a segment to laddr:lport that came in by the
+/* `o` begins or ends to listen; listeners with SO_REUSEPORT on the same address, port and
+ * device and of the same user are a group (reuseport_add_sock, reuseport_detach_sock). */
+void conntab_listen(struct conntab *ct, struct bind_owner *o, bool on);
+/* __inet_lookup_listener(): the listener for a segment of tuple t that came in by the
  * interface with the system's index oif: the exact address before any, then the
- * device before none, then the newest; NULL when there is none. */
-struct bind_owner *conntab_find_listener(const struct conntab *ct, ip4 laddr, uint16_t lport,
-                                         int oif);
+ * device before none, then the newest; of a group the one that the tuple's keyed hash says,
+ * always the same as long as nobody joins or leaves.  NULL when there is none. */
+struct bind_owner *conntab_find_listener(const struct conntab *ct, const struct tuple *t, int oif);
 
 /* What a choice of source port needs and gives. */
 struct port_choice {

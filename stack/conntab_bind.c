@@ -328,16 +328,77 @@ static int listener_score(const struct bind_owner *o, ip4 laddr, int oif)
 	return (o->addr ? 2 : 0) + (o->oif ? 1 : 0);
 }
 
-struct bind_owner *conntab_find_listener(const struct conntab *ct, ip4 laddr, uint16_t lport,
-                                         int oif)
+/* Are both of one SO_REUSEPORT group (inet_reuseport_add_sock)? */
+static bool same_group(const struct bind_owner *a, const struct bind_owner *b)
 {
-	const struct bind_bucket *b = conntab_bucket(ct, lport);
+	return a->is_listening && b->is_listening && a->reuseport && b->reuseport && a->uid == b->uid &&
+	       a->addr == b->addr && a->oif == b->oif;
+}
+
+/* How many listeners are in o's group, and in *at the one with this index. */
+static uint32_t group_find(const struct bind_owner *o, uint32_t index, struct bind_owner **at)
+{
+	const struct list *head = &o->bucket->holders;
+	uint32_t n = 0;
+
+	*at = NULL;
+	for (struct list *l = head->next; l != head; l = l->next) {
+		struct bind_owner *h = container_of(l, struct bind_owner, link);
+
+		if (!is_bound_itself(h))
+			break;
+		if (!same_group(o, h))
+			continue;
+		if (h->group_index == index)
+			*at = h;
+		n++;
+	}
+	return n;
+}
+
+void conntab_listen(struct conntab *ct, struct bind_owner *o, bool on)
+{
+	struct bind_owner *last = NULL;
+	uint32_t n;
+
+	(void)ct;
+	if (on) {
+		o->is_listening = true;
+		o->group_index = UINT32_MAX;
+		o->group_index = group_find(o, 0, &last) - 1;
+		return;
+	}
+	n = o->bucket ? group_find(o, UINT32_MAX, &last) : 0;
+	if (n)
+		group_find(o, n - 1, &last);
+	o->is_listening = false;
+	if (last)
+		last->group_index = o->group_index;
+}
+
+/* reuseport_select_sock() */
+static struct bind_owner *group_select(const struct conntab *ct, struct bind_owner *o, const struct tuple *t)
+{
+	struct bind_owner *chosen;
+	uint32_t n = group_find(o, UINT32_MAX, &chosen);
+	uint64_t hash = siphash_2u64(&ct->key, (uint64_t)t->laddr << 32 | t->raddr,
+	                             UINT64_C(1) << 33 | (uint64_t)t->lport << 16 | t->rport);
+
+	if (n < 2)
+		return o;
+	group_find(o, (uint32_t)((hash >> 32) * n >> 32), &chosen);
+	return chosen ? chosen : o;
+}
+
+struct bind_owner *conntab_find_listener(const struct conntab *ct, const struct tuple *t, int oif)
+{
+	const struct bind_bucket *b = conntab_bucket(ct, t->lport);
 	struct bind_owner *best = NULL;
 	int best_score = -1;
 
 	for (struct list *l = b ? b->holders.next : NULL; l && l != &b->holders; l = l->next) {
 		struct bind_owner *o = container_of(l, struct bind_owner, link);
-		int score = listener_score(o, laddr, oif);
+		int score = listener_score(o, t->laddr, oif);
 
 		if (!is_bound_itself(o))
 			break;
@@ -346,7 +407,7 @@ struct bind_owner *conntab_find_listener(const struct conntab *ct, ip4 laddr, ui
 			best_score = score;
 		}
 	}
-	return best;
+	return best && best->reuseport ? group_select(ct, best, t) : best;
 }
 
 int conntab_reserve(struct conntab *ct, uint16_t lo, uint16_t hi)

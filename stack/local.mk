@@ -59,6 +59,7 @@ libstack_la_SOURCES = \
 	stack/tcp.h \
 	stack/tcp_ack.c \
 	stack/tcp_connect.c \
+	stack/tcp_cookie.c \
 	stack/tcp_data.c \
 	stack/tcp_ecn.c \
 	stack/tcp_fastopen.c \
@@ -68,6 +69,7 @@ libstack_la_SOURCES = \
 	stack/tcp_info.c \
 	stack/tcp_info.h \
 	stack/tcp_listen.c \
+	stack/tcp_listen.h \
 	stack/tcp_loss.c \
 	stack/tcp_mss.c \
 	stack/tcp_opt.c \
@@ -81,6 +83,7 @@ libstack_la_SOURCES = \
 	stack/tcp_rack.c \
 	stack/tcp_rate.c \
 	stack/tcp_retrans.c \
+	stack/tcp_req.c \
 	stack/tcp_rtt.c \
 	stack/tcp_segment.c \
 	stack/tcp_send.c \

@@ -34,6 +34,7 @@ static const struct alias {
 	{ "ipv4.tcp_rmem", { "tcp_rmem_min", "tcp_rmem_default", "tcp_rmem_max" } },
 	{ "ipv4.tcp_wmem", { "tcp_wmem_min", "tcp_wmem_default", "tcp_wmem_max" } },
 	{ "ipv4.ip_local_port_range", { "ip_local_port_min", "ip_local_port_max" } },
+	{ "core.somaxconn", { "somaxconn" } },
 	{ "core.rmem_max", { "rmem_max" } },
 	{ "core.wmem_max", { "wmem_max" } },
 	{ "ipv4.route.min_pmtu", { "min_pmtu" } },

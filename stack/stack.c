@@ -22,7 +22,7 @@
 #include "frag.h"
 #include "pmtu.h"
 #include "stack_impl.h"
-#include "tcp_impl.h"
+#include "tcp_listen.h"
 
 /* ---- an instance ---- */
 
@@ -47,6 +47,8 @@ static void init_fields(struct stack *s, const struct stack_config *cfg, xtime n
 	s->key_ts = derive_key(cfg->secret, 2);
 	s->key_rnd = derive_key(cfg->secret, 3);
 	s->key_ip = derive_key(cfg->secret, 4);
+	s->key_cookie[0] = derive_key(cfg->secret, 7);
+	s->key_cookie[1] = derive_key(cfg->secret, 8);
 	routes_init(&s->routes);
 	timers_init(&s->timers);
 	list_init(&s->outq);
@@ -460,6 +462,9 @@ static void expire_one(struct stack *s, struct timer *t, xtime now)
 		break;
 	case TIMER_TIMEWAIT:
 		tcp_tw_timer(s, container_of(t, struct tcp_tw, timer), now);
+		break;
+	case TIMER_REQ:
+		tcp_req_timer(container_of(t, struct tcp_req, timer), now);
 		break;
 	case TIMER_NEIGH:
 		neigh_timer(s, container_of(t, struct neigh, timer), now);

@@ -19,6 +19,7 @@
 enum timer_kind {
 	TIMER_CONN,        /* struct tcp_conn.timer */
 	TIMER_TIMEWAIT,    /* struct tcp_tw.timer */
+	TIMER_REQ,         /* struct tcp_req.timer */
 	TIMER_NEIGH,       /* struct neigh.timer */
 	TIMER_FRAG,        /* frag.c's */
 };
@@ -49,6 +50,7 @@ struct stack {
 	struct settings set;
 	const struct cc_ops *cc;          /* default algorithm */
 	struct siphash_key key_isn, key_ts, key_rnd, key_ip;
+	struct siphash_key key_cookie[2]; /* of SYN cookies: what the peer is, and when */
 	uint64_t rnd_count;               /* of stack_random() */
 
 	struct stack_iface ifaces[STACK_IFACES_MAX];
@@ -76,6 +78,7 @@ struct stack {
 
 	uint32_t norphan, ntw, nconn;
 	uint32_t nestab;                  /* connections in ESTABLISHED and CLOSE-WAIT */
+	uint32_t nreq;                    /* in the SYN queues of all listeners */
 	uint32_t nfinwait2;               /* of ntw: still waiting for the peer's FIN */
 	uint32_t challenge_left;          /* tcp_challenge_ack_limit in this second */
 	xtime challenge_second;
@@ -101,6 +104,8 @@ void tcp_input(struct stack *s, int iface, const struct ip_hdr *ip, const uint8_
 /* The next frame of this connection; false: it has none (any more), it is out of outq. */
 bool tcp_output(struct tcp_conn *c, struct frame_out *f, xtime now);
 void tcp_timer(struct tcp_conn *c, xtime now);
+struct tcp_req;
+void tcp_req_timer(struct tcp_req *r, xtime now);
 struct tcp_tw;
 void tcp_tw_timer(struct stack *s, struct tcp_tw *tw, xtime now);
 /* A neighbour that connections wait for has resolved (err 0) or failed (-EHOSTUNREACH). */

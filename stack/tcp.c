@@ -94,7 +94,7 @@ struct tcp_conn *tcp_alloc(struct stack *s, xtime now)
 	c->s = s;
 	c->ent.kind = ENT_CONN;
 	timer_init(&c->timer, TIMER_CONN);
-	if (timers_grow(&s->timers, s->nconn + s->ntw + s->neighs.n + 2) < 0) {
+	if (timers_grow(&s->timers, s->nconn + s->ntw + s->nreq + s->neighs.n + 2) < 0) {
 		free(c);
 		return NULL;
 	}
@@ -151,10 +151,7 @@ void tcp_free_all(struct stack *s)
 		struct tcp_conn *c = container_of(l, struct tcp_conn, all_link);
 
 		next = l->next;
-		if (c->listener) {
-			free(c->listener);
-			c->listener = NULL;
-		}
+		tcp_listen_free(c);
 		conn_free(c);
 	}
 	while (!list_is_empty(&s->tws))
@@ -196,8 +193,6 @@ void tcp_set_state(struct tcp_conn *c, uint8_t state, xtime now)
 		return;
 	c->state = state;
 	s->nestab += is_estab(state) - is_estab(old);
-	if (state == TCP_ESTABLISHED && old == TCP_SYN_RECV && c->parent)
-		count(s, CTR_TcpPassiveOpens);
 	if (state != TCP_CLOSE)
 		return;
 	if (old == TCP_ESTABLISHED || old == TCP_CLOSE_WAIT)

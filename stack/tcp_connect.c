@@ -105,10 +105,10 @@ static int connect_failed(struct tcp_conn *c, int err, xtime now)
 	return err;
 }
 
-static int stack_iface_by_oif(const struct stack *s, int oif)
+int tcp_oif(const struct tcp_conn *c)
 {
-	for (int i = 0; i < s->niface; i++)
-		if (s->ifaces[i].oif == oif)
+	for (int i = 0; c->opt.oif && i < c->s->niface; i++)
+		if (c->s->ifaces[i].oif == c->opt.oif)
 			return i;
 	return -1;
 }
@@ -127,7 +127,7 @@ static int connect_route(struct tcp_conn *c, ip4 daddr)
 		next_hop = o->first_hop;
 	}
 	if (c->opt.oif) {
-		oif = stack_iface_by_oif(c->s, c->opt.oif);
+		oif = tcp_oif(c);
 		if (oif < 0)
 			return -ENETUNREACH;
 	}
@@ -145,9 +145,8 @@ static int connect_route(struct tcp_conn *c, ip4 daddr)
 int tcp_reroute(struct tcp_conn *c, xtime now)
 {
 	ip4 daddr = c->opt.ip_opts.srr ? c->opt.ip_opts.first_hop : c->ent.t.raddr;
-	int oif = c->opt.oif ? stack_iface_by_oif(c->s, c->opt.oif) : -1;
 	struct ip_route rt;
-	int ret = ip_route(c->s, daddr, c->ent.t.laddr, oif, c->opt.tos, &rt);
+	int ret = ip_route(c->s, daddr, c->ent.t.laddr, tcp_oif(c), c->opt.tos, &rt);
 
 	if (ret < 0) {
 		c->has_route = false;

@@ -96,6 +96,19 @@ void tcp_fastopen_listen(struct tcp_conn *l, uint32_t backlog)
 		l->fo.max_qlen = backlog;
 }
 
+bool tcp_fastopen_put(const struct tcp_fo_option *o, struct tcp_hdr *th)
+{
+	if (!o->is_set)
+		return false;
+	th->has_fastopen = true;
+	th->fastopen_exp = o->is_exp;
+	th->fastopen_len = o->len;
+	memcpy(th->fastopen, o->val, sizeof(th->fastopen));
+	/* The option gives way when there is no room for it. */
+	th->has_fastopen = tcp_options_len(th) <= TCP_LEN_MAX - TCP_LEN_MIN;
+	return th->has_fastopen;
+}
+
 /* tcp_try_fastopen(). */
 bool tcp_fastopen_accepts(struct tcp_conn *l, const struct ip_hdr *ip, const struct tcp_hdr *th, size_t len,
                           uint32_t npending, struct tcp_fo_option *answer)

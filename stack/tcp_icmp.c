@@ -5,7 +5,7 @@
  * ends the attempt; on an open connection it is soft: kept, and reported only if
  * the connection times out.
  */
-#include "tcp_impl.h"
+#include "tcp_listen.h"
 
 #include <errno.h>
 
@@ -99,11 +99,7 @@ static void conn_icmp(struct tcp_conn *c, seq32 seq, uint8_t type, uint8_t code,
 	}
 	if (type == ICMP_UNREACH && code <= 1)
 		revert_rto(c, now);
-	if (c->state == TCP_SYN_RECV && c->parent && !c->fo.is_child) {
-		/* tcp_req_err(): the peer can't be reached, or so they say; it may try again. */
-		if (type != ICMP_UNREACH || code <= 1)
-			tcp_done(c, now);
-	} else if (conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)))
+	if (conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)))
 		tcp_done_err(c, err, now);
 	else if (c->opt.recverr && type == ICMP_UNREACH && unreach_err[code].is_fatal) {
 		c->err = (uint16_t)err;
@@ -119,6 +115,10 @@ void tcp_icmp(struct stack *s, const struct tuple *t, seq32 seq, uint8_t type, u
 {
 	struct ent *e = conntab_find(&s->tab, t);
 
+	if (e && e->kind == ENT_REQUEST) {
+		tcp_req_icmp(container_of(e, struct tcp_req, ent), seq, type, code);
+		return;
+	}
 	if (!e || e->kind != ENT_CONN) {
 		count(s, CTR_icmp_quote);
 		return;

@@ -402,9 +402,13 @@ int tcp_reroute(struct tcp_conn *c, xtime now);   /* after a change of routes */
 uint32_t tcp_ts_now(const struct tcp_conn *c, xtime now);
 seq32 tcp_isn(struct stack *s, const struct tuple *t, xtime now);
 uint32_t tcp_ts_offset(struct stack *s, const struct tuple *t);
+/* SO_BINDTODEVICE as an interface of the stack, -1: none. */
+int tcp_oif(const struct tcp_conn *c);
 
 /* ---- tcp_fastopen.c ---- */
 void tcp_fastopen_listen(struct tcp_conn *l, uint32_t backlog);
+/* Puts the option into a header: false when there is none or no room for it. */
+bool tcp_fastopen_put(const struct tcp_fo_option *o, struct tcp_hdr *th);
 /* Whether the SYN makes a child at once, and the option for the SYN-ACK in *answer. */
 bool tcp_fastopen_accepts(struct tcp_conn *l, const struct ip_hdr *ip, const struct tcp_hdr *th, size_t len,
                           uint32_t npending, struct tcp_fo_option *answer);
@@ -432,6 +436,16 @@ void tcp_ecn_accept_cwr(struct tcp_conn *c, const struct tcp_hdr *th, bool has_t
 uint32_t tcp_sync_mss(struct tcp_conn *c, uint32_t pmtu);
 uint32_t tcp_current_mss(struct tcp_conn *c, xtime now);
 uint16_t tcp_advertised_mss(const struct tcp_conn *c);
+/* The same of a connection that will have these options and this route. */
+uint16_t tcp_route_advmss(const struct tcp_conn *c, const struct ip_route *rt);
+/* What the first window may be, and how far it may grow (bytes). */
+struct tcp_window {
+	uint32_t wnd, clamp;
+	uint8_t wscale;
+};
+/* tcp_select_initial_window(): for segments of mss bytes. */
+void tcp_select_initial_window(const struct tcp_conn *c, const struct ip_route *rt, uint32_t mss,
+                               bool has_wscale, struct tcp_window *w);
 void tcp_init_rcv_window(struct tcp_conn *c);
 void tcp_init_buffers(struct tcp_conn *c, xtime now);
 void tcp_init_metrics(struct tcp_conn *c, xtime now);
@@ -448,6 +462,20 @@ static inline seq32 tcp_snd_end(const struct tcp_conn *c)
 }
 
 /* ---- tcp_in.c, tcp_data.c ---- */
+/* The segment being processed. */
+struct seg_in {
+	const struct ip_hdr *ip;
+	const struct tcp_hdr *th;
+	const uint8_t *data;
+	size_t len;            /* payload bytes */
+	uint16_t gso_size;
+	seq32 end;             /* sequence number behind it, SYN and FIN counted */
+	int iface;             /* that it came in by */
+	xtime now;
+};
+
+/* A segment for this connection; c may be gone afterwards. */
+void tcp_conn_input(struct tcp_conn *c, const struct seg_in *seg);
 void tcp_rcv(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t *data, size_t len,
              uint16_t gso_size, xtime now);
 void tcp_data_queue(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t *data, size_t len,
@@ -596,6 +624,9 @@ void tcp_send_ack_before(struct tcp_conn *c, seq32 ack, xtime now);
 /* tcp_v4_send_reset(): answer to a segment that belongs to nothing. */
 void tcp_reply_reset(struct stack *s, const struct ip_hdr *ip, const struct tcp_hdr *th, size_t len,
                      xtime now);
+/* A segment without data that no connection's output makes. */
+void tcp_reply(struct stack *s, const struct tuple *t, const struct tcp_hdr *th, uint8_t tos, uint8_t ttl,
+               xtime now);
 void tcp_tw_ack(struct tcp_tw *tw, xtime now);
 
 /* ---- tcp_syn.c ---- */
@@ -617,19 +648,21 @@ void tcp_keep_start(struct tcp_conn *c, xtime now);
 /* ---- tcp_tw.c ---- */
 /* tcp_time_wait(): the connection ends, its remainder stays for `timeout`. */
 void tcp_time_wait(struct tcp_conn *c, uint8_t substate, xtime timeout, xtime now);
-void tcp_tw_input(struct tcp_tw *tw, const struct ip_hdr *ip, const struct tcp_hdr *th, size_t len,
-                  int iface, xtime now);
+void tcp_tw_input(struct tcp_tw *tw, const struct seg_in *seg);
 /* tcp_tw_reuse: may connect() choose TIME-WAIT ports towards this destination at all? */
 bool tcp_tw_allows_reuse(const struct stack *s, const struct tuple *t);
 bool tcp_tw_may_reuse(const struct ent *tw, void *conn);
 void tcp_tw_free(struct tcp_tw *tw);
 
 /* ---- tcp_listen.c ---- */
-void tcp_listen_input(struct tcp_conn *l, int iface, const struct ip_hdr *ip, const struct tcp_hdr *th,
-                      const uint8_t *data, size_t len, xtime now);
+void tcp_listen_input(struct tcp_conn *l, const struct seg_in *seg);
 void tcp_listen_stop(struct tcp_conn *l, xtime now);
-/* A child's handshake is complete: into the accept queue. */
-bool tcp_listen_ready(struct tcp_conn *child, xtime now);
+/* Frees what a listener holds but its children, when the stack ends. */
+void tcp_listen_free(struct tcp_conn *l);
+/* ---- tcp_req.c ---- */
+struct tcp_req;
+void tcp_req_input(struct tcp_req *r, const struct seg_in *seg);
+void tcp_req_icmp(struct tcp_req *r, seq32 seq, uint8_t type, uint8_t code);
 /* A child by Fast Open no longer counts as pending. */
 void tcp_listen_confirmed(struct tcp_conn *c);
 void tcp_listen_child_gone(struct tcp_conn *child);

@@ -4,20 +4,9 @@
  * steps, in the order and with the deviations of Linux (tcp_v4_rcv,
  * tcp_rcv_synsent_state_process, tcp_validate_incoming, tcp_rcv_state_process).
  */
-#include "tcp_impl.h"
+#include "tcp_listen.h"
 
 #include <errno.h>
-
-/* The segment being processed. */
-struct seg_in {
-	const struct ip_hdr *ip;
-	const struct tcp_hdr *th;
-	const uint8_t *data;
-	size_t len;            /* payload bytes */
-	uint16_t gso_size;
-	seq32 end;             /* sequence number behind it, SYN and FIN counted */
-	xtime now;
-};
 
 /* __tcp_oow_rate_limited(): one ACK per tcp_invalid_ratelimit for segments that are
  * out of window (ack loops, RFC 5961). */
@@ -346,19 +335,18 @@ static bool validate(struct tcp_conn *c, const struct seg_in *seg)
 /* ---- the states ---- */
 
 /* Our SYN is acknowledged in SYN-RECEIVED. */
-static bool synrecv_established(struct tcp_conn *c, const struct seg_in *seg)
+static void synrecv_established(struct tcp_conn *c, const struct seg_in *seg)
 {
 	c->snd.wnd = (uint32_t)seg->th->wnd << c->snd_wscale;
 	c->snd.wl1 = seg->th->seq;
 	c->snd.max_wnd = MAX(c->snd.max_wnd, c->snd.wnd);
 	if (c->fo.is_child)
 		tcp_listen_confirmed(c);
-	else if (c->parent && !tcp_listen_ready(c, seg->now))
-		return false;
+	else if (c->parent)
+		tcp_child_queue(c);
 	finish_connect(c, seg->now);
 	if (c->shut & SHUT_SND_BIT)   /* shutdown() while SYNs crossed */
 		tcp_shutdown(c, SHUT_WR, seg->now);
-	return true;
 }
 
 /* Everything including the FIN is acknowledged. */
@@ -405,8 +393,7 @@ static void ack_state(struct tcp_conn *c, const struct seg_in *seg)
 {
 	switch (c->state) {
 	case TCP_SYN_RECV:
-		if (!synrecv_established(c, seg))
-			count(c->s, CTR_tcp_accept_full);
+		synrecv_established(c, seg);
 		break;
 	case TCP_FIN_WAIT1:
 		if (fin_is_acked(c))
@@ -489,7 +476,7 @@ static void rcv_synchronized(struct tcp_conn *c, const struct seg_in *seg)
 		tcp_ack_check(c, seg->now);
 }
 
-static void conn_input(struct tcp_conn *c, const struct seg_in *seg)
+void tcp_conn_input(struct tcp_conn *c, const struct seg_in *seg)
 {
 	uint32_t n = seg->gso_size ? (uint32_t)MAX((seg->len + seg->gso_size - 1) / seg->gso_size, 1) : 1;
 
@@ -512,14 +499,12 @@ static void conn_input(struct tcp_conn *c, const struct seg_in *seg)
 }
 
 /* A segment for a port without a connection of that peer. */
-static void no_conn_input(struct stack *s, int iface, const struct seg_in *seg)
+static void no_conn_input(struct stack *s, const struct seg_in *seg, const struct tuple *t)
 {
-	struct bind_owner *o = conntab_find_listener(&s->tab, seg->ip->dst, seg->th->dport,
-	                                             s->ifaces[iface].oif);
+	struct bind_owner *o = conntab_find_listener(&s->tab, t, s->ifaces[seg->iface].oif);
 
 	if (o) {
-		tcp_listen_input(container_of(o, struct tcp_conn, bind), iface, seg->ip, seg->th, seg->data, seg->len,
-		                 seg->now);
+		tcp_listen_input(container_of(o, struct tcp_conn, bind), seg);
 		return;
 	}
 	count(s, CTR_tcp_no_socket);
@@ -530,7 +515,7 @@ void tcp_input(struct stack *s, int iface, const struct ip_hdr *ip, const uint8_
                const struct virtio_net_hdr *vnet, xtime now)
 {
 	struct tuple t = { .laddr = ip->dst, .raddr = ip->src };
-	struct seg_in seg = { .ip = ip, .now = now };
+	struct seg_in seg = { .ip = ip, .iface = iface, .now = now };
 	struct tcp_hdr th;
 	struct ent *e;
 	int why = tcp_parse(p, len, &th);
@@ -561,9 +546,11 @@ void tcp_input(struct stack *s, int iface, const struct ip_hdr *ip, const uint8_
 	t.rport = th.sport;
 	e = conntab_find(&s->tab, &t);
 	if (!e)
-		no_conn_input(s, iface, &seg);
+		no_conn_input(s, &seg, &t);
 	else if (e->kind == ENT_TIMEWAIT)
-		tcp_tw_input(container_of(e, struct tcp_tw, ent), ip, &th, seg.len, iface, now);
+		tcp_tw_input(container_of(e, struct tcp_tw, ent), &seg);
+	else if (e->kind == ENT_REQUEST)
+		tcp_req_input(container_of(e, struct tcp_req, ent), &seg);
 	else
-		conn_input(container_of(e, struct tcp_conn, ent), &seg);
+		tcp_conn_input(container_of(e, struct tcp_conn, ent), &seg);
 }

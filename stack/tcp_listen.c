@@ -1,25 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tcp_listen.c - passive open: inet_listen(), the children that shake hands, the
- * queue of those that are ready, inet_csk_accept().
- *
- * A child is a whole connection from its SYN on, in SYN-RECEIVED, with `parent`
- * pointing at the listener; both the children in handshake and those that wait to
- * be accepted are bounded by the backlog.
+ * tcp_listen.c - passive open: inet_listen(), the queue of connections that are
+ * ready, inet_csk_accept(), and the children (tcp_v4_syn_recv_sock).
  */
-#include "tcp_impl.h"
+#include "tcp_listen.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-#define SOMAXCONN_LINUX 4096
-
-struct listener {
-	struct list ready;       /* struct tcp_conn.accept_link: established, oldest first */
-	struct list shaking;     /* struct tcp_conn.accept_link: in SYN-RECEIVED */
-	uint32_t nready, nshaking, backlog;
-	uint32_t npending;       /* of the ready ones: by Fast Open, not confirmed yet */
-};
 
 static struct tcp_conn *child_of(struct list *l)
 {
@@ -28,14 +15,17 @@ static struct tcp_conn *child_of(struct list *l)
 
 int tcp_listen(struct tcp_conn *c, int backlog, ip4 *claim_addr, uint16_t *claim_port, xtime now)
 {
-	uint32_t max = (unsigned)backlog > SOMAXCONN_LINUX ? SOMAXCONN_LINUX : (uint32_t)backlog;
+	uint32_t most = (uint32_t)c->s->set.somaxconn;
+	uint32_t max = MIN((uint32_t)backlog, most);   /* negative: the most */
 	int ret;
 
+	if (c->is_connected || c->was_connecting)
+		return -EINVAL;
 	if (c->state == TCP_LISTEN) {
 		c->listener->backlog = max;
 		return 0;
 	}
-	if (c->state != TCP_CLOSE || c->was_connecting || c->is_connected)
+	if (c->state != TCP_CLOSE)
 		return -EINVAL;
 	if (!conntab_port(&c->bind)) {
 		ret = tcp_bind(c, c->ent.t.laddr, 0, true, claim_addr, claim_port, now);
@@ -43,6 +33,7 @@ int tcp_listen(struct tcp_conn *c, int backlog, ip4 *claim_addr, uint16_t *claim
 			return ret;
 	}
 	c->bind.reuse = c->opt.reuseaddr;
+	c->bind.reuseport = c->opt.reuseport;
 	ret = conntab_may_listen(&c->s->tab, &c->bind);
 	if (ret < 0)
 		return ret;
@@ -50,10 +41,10 @@ int tcp_listen(struct tcp_conn *c, int backlog, ip4 *claim_addr, uint16_t *claim
 	if (!c->listener)
 		return -ENOMEM;
 	list_init(&c->listener->ready);
-	list_init(&c->listener->shaking);
+	list_init(&c->listener->reqs);
 	c->listener->backlog = max;
 	tcp_fastopen_listen(c, max);
-	c->bind.is_listening = true;
+	conntab_listen(&c->s->tab, &c->bind, true);
 	tcp_set_state(c, TCP_LISTEN, now);
 	return 0;
 }
@@ -102,6 +93,7 @@ static void child_kill(struct tcp_conn *c, xtime now)
 	tcp_free_if_gone(c);
 }
 
+/* inet_csk_listen_stop().  What is in the SYN queue goes without a word. */
 void tcp_listen_stop(struct tcp_conn *l, xtime now)
 {
 	struct listener *ls = l->listener;
@@ -110,11 +102,19 @@ void tcp_listen_stop(struct tcp_conn *l, xtime now)
 		return;
 	while (!list_is_empty(&ls->ready))
 		child_kill(child_of(ls->ready.next), now);
-	while (!list_is_empty(&ls->shaking))
-		child_kill(child_of(ls->shaking.next), now);
-	l->bind.is_listening = false;
+	while (!list_is_empty(&ls->reqs))
+		tcp_req_drop(container_of(ls->reqs.next, struct tcp_req, link));
+	conntab_listen(&l->s->tab, &l->bind, false);
 	l->listener = NULL;
 	free(ls);
+}
+
+void tcp_listen_free(struct tcp_conn *l)
+{
+	while (l->listener && !list_is_empty(&l->listener->reqs))
+		tcp_req_drop(container_of(l->listener->reqs.next, struct tcp_req, link));
+	free(l->listener);
+	l->listener = NULL;
 }
 
 void tcp_listen_counts(const struct tcp_conn *l, uint32_t *ready, uint32_t *backlog)
@@ -123,17 +123,12 @@ void tcp_listen_counts(const struct tcp_conn *l, uint32_t *ready, uint32_t *back
 	*backlog = l->listener ? l->listener->backlog : 0;
 }
 
-/* A child in handshake or in the queue has died. */
+/* A child has died.  Linux leaves one that was established in the queue: accept() gives
+ * it, and the first read tells. */
 void tcp_listen_child_gone(struct tcp_conn *c)
 {
-	struct listener *ls = c->parent->listener;
-
-	/* Linux leaves an established child that was reset in the queue: accept() gives
-	 * it, and the first read tells. */
-	if (list_is_linked(&c->accept_link) && c->is_connected)
+	if (list_is_linked(&c->accept_link))
 		return;
-	list_remove(&c->accept_link);
-	ls->nshaking--;
 	c->parent = NULL;
 	c->is_released = true;
 }
@@ -145,160 +140,147 @@ void tcp_listen_confirmed(struct tcp_conn *c)
 	c->fo.is_pending = false;
 }
 
-bool tcp_listen_ready(struct tcp_conn *c, xtime now)
+/* inet_csk_reqsk_queue_add() */
+void tcp_child_queue(struct tcp_conn *c)
 {
 	struct listener *ls = c->parent->listener;
 
-	(void)now;
-	if (ls->nready > ls->backlog)
-		return false;   /* the SYN-ACK will be sent again */
-	list_remove(&c->accept_link);
-	ls->nshaking--;
 	ls->nready++;
 	list_append(&ls->ready, &c->accept_link);
 	c->is_connected = true;
 	c->parent->edges++;
 	tcp_report(c->parent);
-	return true;
 }
 
-/* What a connection inherits from its listener (inet_csk_clone_lock). */
-static void child_inherit(struct tcp_conn *c, const struct tcp_conn *l)
+/* ---- children ---- */
+
+/* What a connection inherits from its listener: all that was set (inet_csk_clone_lock) but
+ * SO_PRIORITY (sk_clone_lock), what belongs to the queue, and the IP options. */
+static void child_inherit(struct tcp_conn *c, struct tcp_conn *l)
 {
 	c->opt = l->opt;
-	c->cc.ops = l->cc.ops;   /* its mark is among the options */
+	c->opt.priority = 0;
+	c->opt.defer_accept = 0;
 	c->opt.ip_opts.len = 0;
 	c->opt.ip_opts.srr = 0;
-	c->parent = (struct tcp_conn *)l;
+	c->cc.ops = l->cc.ops;   /* its mark is among the options */
+	c->parent = l;
 	c->bind.addr = c->ent.t.laddr;
+	c->bind.oif = l->bind.oif;
 	c->bind.reuse = l->bind.reuse;
 	c->bind.reuseport = l->bind.reuseport;
 	c->bind.uid = l->bind.uid;
+	c->addr_bound = l->addr_bound;
 }
 
-static void child_take_syn(struct tcp_conn *c, const struct tcp_hdr *th, xtime now)
+/* What the handshake has settled (tcp_create_openreq_child). */
+static void child_take_req(struct tcp_conn *c, const struct tcp_req *r, xtime now)
 {
-	const struct settings *set = &c->s->set;
-
-	c->peer_mss = th->has_mss && th->mss ? th->mss : TCP_MSS_DEFAULT;
-	if (c->opt.user_mss)
-		c->peer_mss = MIN(c->peer_mss, c->opt.user_mss);
-	c->wscale_ok = th->has_wscale && set->tcp_window_scaling;
-	c->snd_wscale = c->wscale_ok ? th->wscale : 0;
-	c->sack_ok = th->sack_permitted && set->tcp_sack;
-	c->ts_ok = th->has_ts && set->tcp_timestamps;
+	c->peer_mss = r->peer_mss;
+	c->advmss = r->advmss;
+	c->ts_ok = r->ts_ok;
+	c->sack_ok = r->sack_ok;
+	c->wscale_ok = r->wscale_ok;
+	c->snd_wscale = r->snd_wscale;
+	c->rcv_wscale = r->rcv_wscale;
+	c->ts_offset = r->ts_offset;
+	c->ecn.is_ok = r->ecn_ok;
 	if (c->ts_ok) {
-		c->ts_recent = th->tsval;
+		c->ts_recent = r->ts_recent;
 		c->ts_recent_stamp = now;
 	}
-	c->rcv.irs = th->seq;
-	c->rcv.nxt = c->rcv.wup = c->rcv.copied = th->seq + 1;
-	c->snd.wl1 = th->seq;
-	c->snd.wnd = c->snd.max_wnd = th->wnd;
-	c->advmss = tcp_advertised_mss(c);
-	tcp_init_rcv_window(c);
-	if (!c->wscale_ok) {
-		c->rcv_wscale = 0;
-		c->rcv.window_clamp = MIN(c->rcv.window_clamp, 65535u);
-	}
+	c->rcv.irs = r->irs;
+	c->rcv.nxt = c->rcv.wup = c->rcv.copied = r->irs + 1;
+	c->rcv.wnd = c->rcv.ssthresh = r->rcv_wnd;
+	c->rcv.window_clamp = r->window_clamp;
+	c->rcv.oow_ack_time = r->oow_ack_time;
+	c->snd.wl1 = r->irs;
+	c->snd.wnd = c->snd.max_wnd = r->wnd;
+	c->snd.iss = c->snd.una = c->snd.nxt = r->iss;
+	c->snd.q_seq = c->snd.sml = c->snd.pushed = r->iss + 1;
+	c->snd.total_retrans = r->nretrans;
 	tcp_sync_mss(c, ip_mtu(c->s, &c->rt, c->ent.t.raddr, now));
 	c->rcv.rcv_mss = (uint16_t)MAX(MIN(MIN(c->advmss, c->snd.mss_cache), 536u), 88u);
 }
 
-/* tcp_fastopen_create_child(): the program may have it, and what came with the SYN, at once. */
-static void fast_child(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t *data, size_t len,
-                       xtime now)
+/* The SYN-ACK is what it has in flight.  Its round-trip time is known if it went once. */
+static void child_syn_sent(struct tcp_conn *c, const struct tcp_req *r)
 {
-	struct listener *ls = c->parent->listener;
-	struct tcp_hdr h = *th;
-
-	tcp_syn_sent_now(c, now);
-	tcp_init_metrics(c, now);
-	c->snd.sml = c->snd.una;   /* the SYN-ACK holds no data back (Nagle) */
-	c->fo.is_child = c->fo.is_pending = true;
-	c->is_connected = true;
-	ls->npending++;
-	list_remove(&c->accept_link);
-	ls->nshaking--;
-	ls->nready++;
-	list_append(&ls->ready, &c->accept_link);
-	if (len) {
-		h.seq++;
-		h.flags &= (uint16_t)~TCPF_SYN;
-		tcp_data_queue(c, &h, data, len, 0, now);
-		c->fo.syn_data_acked = true;
-		/* It came before the delayed-ACK engine started (tcp_fastopen_add_skb). */
-		c->rcv.ato = 0;
-		c->rcv.quick = 0;
-		c->rcv.wup = c->rcv.nxt;
-		c->rcv.ack_scheduled = false;
-		tcp_delack_clear(c);
-		c->snd.out &= (uint8_t)~OUT_ACK;
-	}
-	c->parent->edges++;
-	tcp_report(c->parent);
+	tcp_syn_sent_now(c, r->sent);
+	if (c->snd.txq.n && (r->nretrans || r->is_cookie))
+		txq_at(&c->snd.txq, 0)->flags |= SEG_EVER_RETRANS;
 }
 
-/* A SYN for a listener: a child that answers with SYN-ACK. */
-static void listen_syn(struct tcp_conn *l, int iface, const struct ip_hdr *ip, const struct tcp_hdr *th,
-                       const uint8_t *data, size_t len, xtime now)
+struct tcp_conn *tcp_child_new(struct tcp_req *r, xtime now)
 {
-	struct stack *s = l->s;
-	struct listener *ls = l->listener;
-	struct tcp_fo_option answer;
-	struct tcp_conn *c;
-	bool is_fast;
+	struct stack *s = r->s;
+	struct tcp_conn *c = tcp_alloc(s, now);
 
-	(void)iface;
-	if (ls->nshaking > MAX(ls->backlog, 8u) || ls->nready > ls->backlog) {
-		count(s, CTR_tcp_accept_full);
-		return;
-	}
-	c = tcp_alloc(s, now);
 	if (!c) {
 		count(s, CTR_tcp_nomem);
-		return;
+		return NULL;
 	}
-	c->ent.t = (struct tuple){ .laddr = ip->dst, .raddr = ip->src, .lport = th->dport, .rport = th->sport };
-	child_inherit(c, l);
-	if (ip_route(s, ip->src, ip->dst, -1, l->opt.tos, &c->rt) < 0 ||
-	    conntab_bind_inherit(&s->tab, &c->bind, th->dport) < 0 || conntab_insert(&s->tab, &c->ent) < 0) {
+	c->ent.t = r->ent.t;
+	child_inherit(c, r->l);
+	if (ip_route(s, c->ent.t.raddr, c->ent.t.laddr, tcp_oif(r->l), c->opt.tos, &c->rt) < 0 ||
+	    conntab_bind_inherit(&s->tab, &c->bind, c->ent.t.lport) < 0) {
 		count(s, CTR_ip_no_route);
-		c->parent = NULL;
-		c->is_released = true;
-		tcp_free_if_gone(c);
-		return;
+		goto no_child;
+	}
+	if (r->ent.is_hashed) {
+		conntab_replace(&s->tab, &r->ent, &c->ent);
+	} else if (conntab_insert(&s->tab, &c->ent) < 0) {
+		count(s, CTR_tcp_nomem);
+		goto no_child;
 	}
 	c->has_route = true;
-	child_take_syn(c, th, now);
-	c->ecn.is_ok = tcp_ecn_accepts(l, ip->tos, th);
-	c->ecn.field = ip->tos & 3;
-	c->snd.iss = tcp_isn(s, &c->ent.t, now);
-	c->ts_offset = tcp_ts_offset(s, &c->ent.t);
-	c->snd.una = c->snd.nxt = c->snd.iss;
-	c->snd.q_seq = c->snd.sml = c->snd.pushed = c->snd.iss + 1;
+	c->ip_id = (uint16_t)stack_random(s);
+	child_take_req(c, r, now);
+	count(s, CTR_TcpPassiveOpens);
 	tcp_set_state(c, TCP_SYN_RECV, now);
-	list_append(&ls->shaking, &c->accept_link);
-	ls->nshaking++;
-	is_fast = tcp_fastopen_accepts(l, ip, th, len, ls->npending, &answer);
-	c->fo.option = answer;
-	c->snd.out |= OUT_SYN;
-	if (is_fast)
-		fast_child(c, th, data, len, now);
-	tcp_want_output(c);
+	child_syn_sent(c, r);
+	return c;
+
+no_child:
+	c->parent = NULL;
+	c->is_released = true;
+	tcp_free_if_gone(c);
+	return NULL;
+}
+
+void tcp_child_process(struct tcp_conn *c, const struct seg_in *seg)
+{
+	struct stack *s = c->s;
+	struct tuple t = c->ent.t;
+	struct ent *e;
+
+	tcp_conn_input(c, seg);
+	/* It may be gone; or out of memory for the queue of what it sent, so that the ACK was for
+	 * nothing: then nobody would ever hear of it. */
+	e = conntab_find(&s->tab, &t);
+	if (!e || e->kind != ENT_CONN)
+		return;
+	c = container_of(e, struct tcp_conn, ent);
+	if (c->state == TCP_SYN_RECV && c->parent && !list_is_linked(&c->accept_link))
+		tcp_done(c, seg->now);
+	tcp_free_if_gone(c);
 }
 
 /* RFC 9293 3.10.7.2. */
-void tcp_listen_input(struct tcp_conn *l, int iface, const struct ip_hdr *ip, const struct tcp_hdr *th,
-                      const uint8_t *data, size_t len, xtime now)
+void tcp_listen_input(struct tcp_conn *l, const struct seg_in *seg)
 {
-	if (th->flags & TCPF_RST) {
-		count(l->s, CTR_tcp_unexpected);
-	} else if (th->flags & TCPF_ACK) {
-		count(l->s, CTR_tcp_no_socket);
-		tcp_reply_reset(l->s, ip, th, 0, now);
-	} else if (th->flags & TCPF_SYN && !(th->flags & TCPF_FIN)) {
-		listen_syn(l, iface, ip, th, data, len, now);
+	uint16_t flags = seg->th->flags;
+	enum tcp_cookie cookie = COOKIE_NONE;
+
+	if ((flags & (TCPF_SYN | TCPF_ACK | TCPF_RST)) == TCPF_ACK)
+		cookie = tcp_cookie_ack(l, seg);
+	if (cookie != COOKIE_NONE)
+		return;
+	if (flags & TCPF_ACK) {
+		count(l->s, flags & TCPF_RST ? CTR_tcp_unexpected : CTR_tcp_no_socket);
+		tcp_reply_reset(l->s, seg->ip, seg->th, 0, seg->now);
+	} else if (flags & TCPF_SYN && !(flags & (TCPF_RST | TCPF_FIN))) {
+		tcp_req_syn(l, seg, 0);
 	} else {
 		count(l->s, CTR_tcp_unexpected);
 	}

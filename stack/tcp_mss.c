@@ -71,18 +71,23 @@ uint32_t tcp_current_mss(struct tcp_conn *c, xtime now)
 }
 
 /* tcp_advertise_mss() / ipv4_default_advmss(): by the route's MTU, not the path's. */
-uint16_t tcp_advertised_mss(const struct tcp_conn *c)
+uint16_t tcp_route_advmss(const struct tcp_conn *c, const struct ip_route *rt)
 {
-	uint32_t adv = c->rt.advmss;
+	uint32_t adv = rt->advmss;
 
 	if (!adv) {
-		adv = c->rt.mtu > IP_TCP_HDR ? c->rt.mtu - IP_TCP_HDR : 0;
+		adv = rt->mtu > IP_TCP_HDR ? rt->mtu - IP_TCP_HDR : 0;
 		adv = MAX(adv, (uint32_t)c->s->set.min_adv_mss);
 	}
 	adv = MIN(adv, 65535u - IP_TCP_HDR);
 	if (c->opt.user_mss)
 		adv = MIN(adv, c->opt.user_mss);
 	return (uint16_t)adv;
+}
+
+uint16_t tcp_advertised_mss(const struct tcp_conn *c)
+{
+	return tcp_route_advmss(c, &c->rt);
 }
 
 static uint32_t full_space(const struct tcp_conn *c)
@@ -92,12 +97,11 @@ static uint32_t full_space(const struct tcp_conn *c)
 
 /* tcp_select_initial_window(): the SYN's window and the scale that will cover the
  * largest buffer that auto-tuning may give. */
-void tcp_init_rcv_window(struct tcp_conn *c)
+void tcp_select_initial_window(const struct tcp_conn *c, const struct ip_route *rt, uint32_t mss,
+                               bool has_wscale, struct tcp_window *w)
 {
 	const struct settings *set = &c->s->set;
-	/* A child has agreed on timestamps; after a TIME-WAIT the peer is known to have them. */
-	uint32_t mss = c->advmss - (c->ts_ok || c->ts_recent_stamp ? TCP_TS_LEN : 0);
-	uint32_t clamp = c->opt.window_clamp ? c->opt.window_clamp : c->rt.window;
+	uint32_t clamp = c->opt.window_clamp ? c->opt.window_clamp : rt->window;
 	uint32_t space = full_space(c), top;
 
 	/* A program that asked for less gets no scale for more (tcp_connect_init). */
@@ -108,21 +112,32 @@ void tcp_init_rcv_window(struct tcp_conn *c)
 	space = MIN(clamp, space);
 	if (mss && space > mss)
 		space -= space % mss;
-	c->rcv.wnd = MIN(space, 65535u);
-	if (c->rt.initrwnd)
-		c->rcv.wnd = MIN(c->rcv.wnd, c->rt.initrwnd * mss);
-	c->rcv_wscale = 0;
-	if (set->tcp_window_scaling) {
+	w->wnd = MIN(space, 65535u);
+	if (rt->initrwnd)
+		w->wnd = MIN(w->wnd, rt->initrwnd * mss);
+	w->wscale = 0;
+	if (has_wscale) {
 		top = MAX(space, (uint32_t)set->tcp_rmem_max);
 		top = MAX(top, (uint32_t)set->rmem_max);
 		top = MIN(top, clamp);
-		while (top > 65535 && c->rcv_wscale < TCP_WSCALE_MAX) {
+		while (top > 65535 && w->wscale < TCP_WSCALE_MAX) {
 			top >>= 1;
-			c->rcv_wscale++;
+			w->wscale++;
 		}
 	}
-	c->rcv.window_clamp = MIN(65535u << c->rcv_wscale, clamp);
-	c->rcv.ssthresh = c->rcv.wnd;
+	w->clamp = MIN(65535u << w->wscale, clamp);
+}
+
+void tcp_init_rcv_window(struct tcp_conn *c)
+{
+	/* After a TIME-WAIT the peer is known to have timestamps. */
+	uint32_t mss = c->advmss - (c->ts_ok || c->ts_recent_stamp ? TCP_TS_LEN : 0);
+	struct tcp_window w;
+
+	tcp_select_initial_window(c, &c->rt, mss, c->s->set.tcp_window_scaling, &w);
+	c->rcv.wnd = c->rcv.ssthresh = w.wnd;
+	c->rcv_wscale = w.wscale;
+	c->rcv.window_clamp = w.clamp;
 }
 
 /* What the peer believes it may still send. */

@@ -221,6 +221,12 @@ static void reply(struct stack *s, const struct ip_route *rt, const struct tuple
 	ip_send(s, rt, &tx, buf, len, now);
 }
 
+void tcp_reply(struct stack *s, const struct tuple *t, const struct tcp_hdr *th, uint8_t tos, uint8_t ttl,
+               xtime now)
+{
+	reply(s, NULL, t, th, tos, ttl, 0, now);
+}
+
 static void conn_reply(struct tcp_conn *c, struct tcp_hdr *th, xtime now)
 {
 	th->seq = tcp_acceptable_seq(c);

@@ -5,8 +5,6 @@
  */
 #include "tcp_out.h"
 
-#include <string.h>
-
 static void syn_options(struct tcp_conn *c, struct tcp_hdr *th, xtime now)
 {
 	const struct settings *set = &c->s->set;
@@ -24,16 +22,11 @@ static void syn_options(struct tcp_conn *c, struct tcp_hdr *th, xtime now)
 		th->wscale = c->rcv_wscale;
 	}
 	th->sack_permitted = is_reply ? c->sack_ok : set->tcp_sack != 0;
-	if (c->fo.option.is_set && (!is_reply || c->parent) && !(c->snd.txq.n && txq_at(&c->snd.txq, 0)->flags & SEG_EVER_RETRANS)) {
-		th->has_fastopen = true;
-		th->fastopen_exp = c->fo.option.is_exp;
-		th->fastopen_len = c->fo.option.len;
-		memcpy(th->fastopen, c->fo.option.val, sizeof(th->fastopen));
-		/* The option gives way when there is no room for it. */
-		if (tcp_options_len(th) > TCP_LEN_MAX - TCP_LEN_MIN)
-			th->has_fastopen = false;
-		else if (!is_reply)
-			c->fo.was_asked = true, c->fo.was_exp = c->fo.option.is_exp;
+	if ((is_reply && !c->parent) || (c->snd.txq.n && txq_at(&c->snd.txq, 0)->flags & SEG_EVER_RETRANS))
+		return;
+	if (tcp_fastopen_put(&c->fo.option, th) && !is_reply) {
+		c->fo.was_asked = true;
+		c->fo.was_exp = c->fo.option.is_exp;
 	}
 }
 

@@ -184,7 +184,7 @@ static unsigned syn_retries(const struct tcp_conn *c)
 	unsigned n = c->opt.syn_cnt;
 
 	if (!n)
-		n = (unsigned)(c->parent ? set->tcp_synack_retries : set->tcp_syn_retries);
+		n = (unsigned)(c->fo.is_child ? set->tcp_synack_retries : set->tcp_syn_retries);
 	return n + (c->state == TCP_SYN_SENT ? (unsigned)set->tcp_syn_linear_timeouts : 0);
 }
 

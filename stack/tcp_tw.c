@@ -6,7 +6,7 @@
  * timestamps prove that no old segment can be mistaken (RFC 6191), and goes after
  * its time.
  */
-#include "tcp_impl.h"
+#include "tcp_listen.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -204,11 +204,28 @@ static void tw_finwait2(struct tcp_tw *tw, const struct ip_hdr *ip, const struct
 	tcp_tw_ack(tw, now);
 }
 
-/* tcp_timewait_state_process(). */
-void tcp_tw_input(struct tcp_tw *tw, const struct ip_hdr *ip, const struct tcp_hdr *th, size_t len,
-                  int iface, xtime now)
+/* TCP_TW_SYN: its numbers begin beyond those of the old one.  False: nobody listens. */
+static bool tw_new_incarnation(struct tcp_tw *tw, const struct seg_in *seg)
 {
 	struct stack *s = tw->s;
+	struct bind_owner *o = conntab_find_listener(&s->tab, &tw->ent.t, s->ifaces[seg->iface].oif);
+	seq32 isn = tw->snd_nxt + 65535 + 2;
+
+	if (!o)
+		return false;
+	tcp_tw_free(tw);
+	tcp_req_syn(container_of(o, struct tcp_conn, bind), seg, isn ? isn : 1);
+	return true;
+}
+
+/* tcp_timewait_state_process(). */
+void tcp_tw_input(struct tcp_tw *tw, const struct seg_in *seg)
+{
+	struct stack *s = tw->s;
+	const struct ip_hdr *ip = seg->ip;
+	const struct tcp_hdr *th = seg->th;
+	size_t len = seg->len;
+	xtime now = seg->now;
 	bool is_paws = tw_paws_rejects(tw, th, now);
 	bool is_bare = !len && !(th->flags & (TCPF_SYN | TCPF_FIN));
 
@@ -233,16 +250,8 @@ void tcp_tw_input(struct tcp_tw *tw, const struct ip_hdr *ip, const struct tcp_h
 		return;
 	}
 	if (tw_syn_is_new(tw, th, is_paws)) {
-		struct bind_owner *o = conntab_find_listener(&s->tab, ip->dst, th->dport,
-		                                             s->ifaces[iface].oif);
-
-		if (o) {
-			struct tcp_conn *l = container_of(o, struct tcp_conn, bind);
-
-			tcp_tw_free(tw);
-			tcp_listen_input(l, iface, ip, th, NULL, 0, now);   /* data will come again */
+		if (tw_new_incarnation(tw, seg))
 			return;
-		}
 		tcp_tw_ack(tw, now);
 		return;
 	}

@@ -56,6 +56,12 @@ void tcp_timer(struct tcp_conn *c, xtime now)
 	fake.timers++;
 }
 
+void tcp_req_timer(struct tcp_req *r, xtime now)
+{
+	(void)r;
+	(void)now;
+}
+
 void tcp_tw_timer(struct stack *s, struct tcp_tw *tw, xtime now)
 {
 	(void)s, (void)tw, (void)now;

@@ -28,7 +28,7 @@ static void empty_finds_nothing(void **state)
 	(void)state;
 	assert_int_equal(conntab_init(&ct, &key), 0);
 	assert_null(conntab_find(&ct, &t));
-	assert_null(conntab_find_listener(&ct, 0, 80, 0));
+	assert_null(conntab_find_listener(&ct, &(struct tuple){ .lport = 80 }, 0));
 	conntab_fini(&ct);
 }
 

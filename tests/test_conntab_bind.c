@@ -407,6 +407,9 @@ static void claim_on_every_address_counts_for_each(void **state)
 
 /* ---- listeners ---- */
 
+#define FIND(laddr, lport, oif) \
+	conntab_find_listener(&ct, &(struct tuple){ (laddr), A1 + 7, (lport), 4000 }, (oif))
+
 static void listener_is_found_by_address_then_device(void **state)
 {
 	struct bind_owner any = owner(R, 0, 0, 0), dev = owner(R, 0, 3, 0), addr = owner(R, A1, 0, 0);
@@ -417,14 +420,84 @@ static void listener_is_found_by_address_then_device(void **state)
 	bind_to(&ct, &any, PORT);
 	bind_to(&ct, &dev, PORT);
 	bind_to(&ct, &addr, PORT);
-	assert_null(conntab_find_listener(&ct, A1, PORT, 3));
+	assert_null(FIND(A1, PORT, 3));
 	any.is_listening = dev.is_listening = addr.is_listening = true;
-	assert_ptr_equal(conntab_find_listener(&ct, A1, PORT, 3), &addr);
-	assert_ptr_equal(conntab_find_listener(&ct, A2, PORT, 3), &dev);
-	assert_ptr_equal(conntab_find_listener(&ct, A2, PORT, 4), &any);
-	assert_null(conntab_find_listener(&ct, A1, PORT + 1, 3));
+	assert_ptr_equal(FIND(A1, PORT, 3), &addr);
+	assert_ptr_equal(FIND(A2, PORT, 3), &dev);
+	assert_ptr_equal(FIND(A2, PORT, 4), &any);
+	assert_null(FIND(A1, PORT + 1, 3));
 	any.is_listening = false;
-	assert_null(conntab_find_listener(&ct, A2, PORT, 4));
+	assert_null(FIND(A2, PORT, 4));
+	conntab_fini(&ct);
+}
+
+/* Which of the group's members gets client i. */
+static struct bind_owner *of_group(const struct conntab *ct, uint32_t i)
+{
+	struct tuple t = { A1, A1 + 100 + i % 7, PORT, (uint16_t)(1024 + i) };
+
+	return conntab_find_listener(ct, &t, 0);
+}
+
+static void reuseport_group_shares_clients_and_keeps_them(void **state)
+{
+	struct bind_owner m[4] = { { .reuseport = true }, { .reuseport = true }, { .reuseport = true },
+	                           { .reuseport = true } };
+	struct bind_owner *was[4000];
+	uint32_t got[4] = { 0 }, moved = 0;
+	struct conntab ct;
+
+	(void)state;
+	conntab_init(&ct, &key);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(bind_to(&ct, &m[i], PORT), 0);
+		conntab_listen(&ct, &m[i], true);
+	}
+	for (uint32_t i = 0; i < 4000; i++) {
+		was[i] = of_group(&ct, i);
+		got[was[i] - m]++;
+		assert_ptr_equal(of_group(&ct, i), was[i]);
+	}
+	for (int i = 0; i < 4; i++)
+		assert_in_range(got[i], 850, 1150);
+	conntab_listen(&ct, &m[1], false);   /* the last takes its place */
+	assert_int_equal(m[3].group_index, 1);
+	for (uint32_t i = 0; i < 4000; i++)
+		assert_ptr_not_equal(of_group(&ct, i), &m[1]);
+	conntab_listen(&ct, &m[1], true);
+	assert_int_equal(m[1].group_index, 3);
+	for (uint32_t i = 0; i < 4000; i++)
+		moved += of_group(&ct, i) != (was[i] == &m[1] ? &m[3] : was[i] == &m[3] ? &m[1] : was[i]);
+	assert_int_equal(moved, 0);
+	conntab_fini(&ct);
+}
+
+static void reuseport_group_is_of_one_user_address_and_device(void **state)
+{
+	struct bind_owner any = { .reuse = true, .reuseport = true };
+	struct bind_owner addr = { .reuse = true, .reuseport = true, .addr = A1 };
+	struct bind_owner dev = { .reuse = true, .reuseport = true, .oif = 3 };
+	struct bind_owner other = { .reuseport = true, .uid = 5 }, plain = { .reuse = true };
+	struct conntab ct;
+
+	(void)state;
+	conntab_init(&ct, &key);
+	assert_int_equal(bind_to(&ct, &any, PORT), 0);
+	assert_int_equal(bind_to(&ct, &addr, PORT), 0);
+	assert_int_equal(bind_to(&ct, &dev, PORT), 0);
+	conntab_listen(&ct, &any, true);
+	conntab_listen(&ct, &addr, true);
+	conntab_listen(&ct, &dev, true);
+	assert_int_equal(bind_to(&ct, &other, PORT), -EADDRINUSE);
+	assert_int_equal(bind_to(&ct, &plain, PORT), -EADDRINUSE);
+	for (uint32_t i = 0; i < 100; i++) {
+		struct tuple t = { A1, A1 + i + 1, PORT, 5000 };
+
+		assert_ptr_equal(conntab_find_listener(&ct, &t, 3), &addr);
+		t.laddr = A2;
+		assert_ptr_equal(conntab_find_listener(&ct, &t, 3), &dev);
+		assert_ptr_equal(conntab_find_listener(&ct, &t, 4), &any);
+	}
 	conntab_fini(&ct);
 }
 
@@ -439,12 +512,12 @@ static void inherited_port_blocks_connect_and_hides_no_listener(void **state)
 	l.is_listening = true;
 	assert_int_equal(conntab_bind_inherit(&ct, &child, PORT), 0);
 	assert_int_equal(conntab_port(&child), PORT);
-	assert_ptr_equal(conntab_find_listener(&ct, A1, PORT, 0), &l);
+	assert_ptr_equal(FIND(A1, PORT, 0), &l);
 	conntab_unbind(&ct, &l);
 	assert_true(portset_has(ct.blocked, PORT));
 	assert_int_equal(bind_to(&ct, &late, PORT), 0);
 	late.is_listening = true;
-	assert_ptr_equal(conntab_find_listener(&ct, A1, PORT, 0), &late);
+	assert_ptr_equal(FIND(A1, PORT, 0), &late);
 	conntab_fini(&ct);
 }
 
@@ -491,6 +564,8 @@ int main(void)
 		cmocka_unit_test(port_zero_prefers_claimed_then_wants_one),
 		cmocka_unit_test(claim_on_every_address_counts_for_each),
 		cmocka_unit_test(listener_is_found_by_address_then_device),
+		cmocka_unit_test(reuseport_group_shares_clients_and_keeps_them),
+		cmocka_unit_test(reuseport_group_is_of_one_user_address_and_device),
 		cmocka_unit_test(inherited_port_blocks_connect_and_hides_no_listener),
 		cmocka_unit_test(moved_port_is_held_by_the_other),
 	};

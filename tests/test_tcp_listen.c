@@ -194,32 +194,11 @@ static void backlog_full_drops_syns(void **state)
 	next_client(t);
 	inject(t, SYN);
 	expect_nothing(t);
-	assert_int_equal(counted(t, CTR_tcp_accept_full), 1);
+	assert_int_equal(counted(t, CTR_TcpExtListenDrops), 1);
+	assert_int_equal(counted(t, CTR_TcpExtListenOverflows), 1);
 	assert_non_null(accept_one(t, l));
 	inject(t, SYN);
 	expect(t, "S. 0 ack 1");
-}
-
-static void backlog_full_at_the_ack_is_tried_again(void **state)
-{
-	struct rig *t = *state;
-	struct tcp_conn *l = listen_on_80(t, 0);
-
-	inject(t, SYN);
-	expect(t, "S. 0 ack 1");
-	next_client(t);
-	inject(t, SYN);
-	expect(t, "S. 0 ack 1");
-	inject(t, ". 1 ack 1");
-	next_client(t);
-	inject(t, SYN);
-	expect_nothing(t);
-	t->rport -= 2;
-	t->iss = tcp_isn(t->s, &(struct tuple){ US, PEER, 80, t->rport }, t->now);
-	inject(t, ". 1 ack 1");   /* the first client is too late */
-	expect_nothing(t);
-	assert_non_null(accept_one(t, l));
-	assert_null(accept_one(t, l));
 }
 
 static void listener_closed_resets_its_children(void **state)
@@ -347,7 +326,6 @@ int main(void)
 		own(synrecv_data_with_the_ack_is_kept),
 		own(synrecv_fin_with_the_ack_is_kept),
 		own(backlog_full_drops_syns),
-		own(backlog_full_at_the_ack_is_tried_again),
 		own(listener_closed_resets_its_children),
 		own(listener_closed_in_handshake),
 		own(child_reset_before_accept_tells_by_its_error),

@@ -197,6 +197,12 @@ static int set_write(struct conf *c, const char *value)
 	return copy(c->pcap, sizeof(c->pcap), value);
 }
 
+static int set_control(struct conf *c, const char *value)
+{
+	c->engine.control_dir = c->control;
+	return copy(c->control, sizeof(c->control), value);
+}
+
 static int set_congestion(struct conf *c, const char *value)
 {
 	c->engine.congestion = c->congestion;
@@ -301,6 +307,7 @@ static const struct option options[] = {
 	{ "spin", "XTCP_SPIN", NULL, NULL, NULL },
 	{ "sysctl", "XTCP_SYSCTL", set_sysctls,
 	  "a name and a value, as net.ipv4.tcp_sack=0", clear_sysctls },
+	{ "control", "XTCP_CONTROL", set_control, "a directory", NULL },
 	{ "congestion", "XTCP_CONGESTION", set_congestion, "the name of an algorithm", NULL },
 	{ "stats", "XTCP_STATS", set_stats, "yes or no", NULL },
 	{ "log", "XTCP_LOG", set_log, "error, warn, info or debug", NULL },

@@ -18,6 +18,7 @@
 struct conf {
 	struct engine_config engine;   /* its strings point into this struct */
 	char pcap[PATH_MAX];
+	char control[PATH_MAX];
 	char congestion[CONF_NAME_BYTES];
 	char sysctls[CONF_SYSCTL_BYTES];   /* names and values, each with its 0 */
 	size_t sysctls_len;

@@ -70,3 +70,7 @@ uninstall-local:
 bin_PROGRAMS += xtcp-run
 xtcp_run_SOURCES = shim/xtcp-run.c shim/target.c shim/target.h
 xtcp_run_LDADD = libconf.la libnetif.la libstack.la $(MNL_LIBS) $(INIH_LIBS) $(CAP_LIBS) -lm
+
+# Talks to running processes.
+bin_PROGRAMS += xtcp-ctl
+xtcp_ctl_SOURCES = shim/xtcp-ctl.c

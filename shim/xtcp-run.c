@@ -36,7 +36,7 @@
 /* Options without a short form. */
 enum {
 	KEY_ROUTE = 0x100, KEY_MAC, KEY_LOOPBACK, KEY_SPIN, KEY_SYSCTL, KEY_CONGESTION, KEY_STATS,
-	KEY_USAGE,
+	KEY_CONTROL, KEY_USAGE,
 };
 
 /* The hidden ones are reserved: conf.c refuses them. */
@@ -55,6 +55,7 @@ static const struct argp_option options[] = {
 	{ "spin", KEY_SPIN, "USEC", OPTION_ARG_OPTIONAL | OPTION_HIDDEN, "Poll that long before sleeping", 0 },
 	{ "sysctl", KEY_SYSCTL, "NAME=V", 0, "A setting under its Linux name; may be repeated", 0 },
 	{ "congestion", KEY_CONGESTION, "NAME", 0, "Default congestion control (cubic)", 0 },
+	{ "control", KEY_CONTROL, "DIR", 0, "Where xtcp-ctl(1) finds the processes", 0 },
 	{ "stats", KEY_STATS, NULL, 0, "A summary on stderr at exit", 0 },
 	{ "log", 'l', "LEVEL", 0, "error, warn, info or debug (warn)", 0 },
 	{ "help", '?', NULL, 0, "Print this list", -1 },
@@ -81,6 +82,7 @@ static const struct {
 	{ KEY_SPIN, "XTCP_SPIN", NULL },
 	{ KEY_SYSCTL, "XTCP_SYSCTL", ";" },
 	{ KEY_CONGESTION, "XTCP_CONGESTION", NULL },
+	{ KEY_CONTROL, "XTCP_CONTROL", NULL },
 	{ KEY_STATS, "XTCP_STATS", NULL },
 	{ 'l', "XTCP_LOG", NULL },
 };
@@ -139,7 +141,7 @@ static void take_option(struct command_line *cl, unsigned v, const char *value)
 	if (variables[v].key != 'c' &&
 	    conf_set(&scratch, long_name(variables[v].key), value, err, sizeof(err)))
 		die(TARGET_ERR, "%s", err);
-	if (variables[v].key == 'c' || variables[v].key == 'w')
+	if (variables[v].key == 'c' || variables[v].key == 'w' || variables[v].key == KEY_CONTROL)
 		value = absolute(value, path);
 	if (cl->seen[v] && variables[v].join) {
 		if (asprintf(&joined, "%s%s%s", getenv(name), variables[v].join, value) < 0)
@@ -356,7 +358,10 @@ static void check_sysctls(const struct engine_config *cfg)
 
 	settings_default(&set);
 	for (unsigned i = 0; i < cfg->nsysctl; i++) {
-		r = settings_set(&set, cfg->sysctls[i].name, cfg->sysctls[i].value);
+		if (settings_is_congestion(cfg->sysctls[i].name))
+			r = cc_find(cfg->sysctls[i].value) ? 0 : -EINVAL;
+		else
+			r = settings_set(&set, cfg->sysctls[i].name, cfg->sysctls[i].value);
 		if (r == -ENOENT)
 			die(TARGET_ERR, "there is no setting %s for sysctl", cfg->sysctls[i].name);
 		if (r)
@@ -383,6 +388,21 @@ static void check_writable(const char *path)
 		die(TARGET_ERR, "the capture can't be written to %s: %s", path, strerror(errno));
 }
 
+static void check_control(const char *dir)
+{
+	struct stat st;
+	int ret = stat(dir, &st);
+
+	if (!ret && !S_ISDIR(st.st_mode)) {
+		errno = ENOTDIR;
+		ret = -1;
+	}
+	if (!ret)
+		ret = faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS);
+	if (ret)
+		die(TARGET_ERR, "control sockets can't be made in %s: %s", dir, strerror(errno));
+}
+
 static void check_settings(void)
 {
 	struct conf conf;
@@ -397,6 +417,8 @@ static void check_settings(void)
 	check_sysctls(&conf.engine);
 	if (conf.engine.pcap_path)
 		check_writable(conf.engine.pcap_path);
+	if (conf.engine.control_dir)
+		check_control(conf.engine.control_dir);
 	check_interface(&conf.engine);
 	check_capabilities(&conf.engine);
 	conf_free(&conf);

@@ -55,14 +55,14 @@ static void host_settings(struct settings *set)
 		settings_set(set, "ip_local_port_range", buf);
 }
 
-static int given_settings(const struct engine_config *cfg, struct settings *set, char *err,
+static int given_settings(const struct engine_config *cfg, struct stack *s, char *err,
 			  size_t err_len)
 {
 	unsigned i;
 	int r;
 
 	for (i = 0; i < cfg->nsysctl; i++) {
-		r = settings_set(set, cfg->sysctls[i].name, cfg->sysctls[i].value);
+		r = stack_set(s, cfg->sysctls[i].name, cfg->sysctls[i].value);
 		if (r == -ENOENT)
 			snprintf(err, err_len, "there is no setting %s", cfg->sysctls[i].name);
 		else if (r < 0)
@@ -78,21 +78,17 @@ static int make_stack(struct engine *e, const struct engine_config *cfg, bool wi
 		      size_t err_len)
 {
 	struct stack_config sc = { .congestion = cfg->congestion };
-	int r;
 
 	settings_default(&sc.settings);
 	if (with_host)
 		host_settings(&sc.settings);
-	r = given_settings(cfg, &sc.settings, err, err_len);
-	if (r < 0)
-		return r;
 	if (getrandom(sc.secret, sizeof(sc.secret), 0) != sizeof(sc.secret)) {
 		snprintf(err, err_len, "no random numbers: %s", strerror(errno));
 		return -EIO;
 	}
 	e->stack = stack_new(&sc, e->now);
 	if (e->stack)
-		return 0;
+		return given_settings(cfg, e->stack, err, err_len);
 	snprintf(err, err_len, cfg->congestion ? "there is no congestion control %s" : "no memory",
 		 cfg->congestion);
 	return cfg->congestion ? -EINVAL : -ENOMEM;
@@ -108,7 +104,7 @@ static struct engine *alloc_engine(const struct engine_config *cfg)
 		return NULL;
 	pthread_mutex_init(&e->lock, NULL);
 	e->cfg = *cfg;
-	e->cfg.pcap_path = e->cfg.congestion = NULL;
+	e->cfg.pcap_path = e->cfg.congestion = e->cfg.control_dir = NULL;
 	e->cfg.nsysctl = 0;
 	e->now = engine_now();
 	e->iface = -1;
@@ -201,6 +197,8 @@ static int build(struct engine *e, const struct engine_config *cfg, bool with_ho
 		if (!r && read_line("/proc/sys/net/ipv4/ip_local_reserved_ports", list, sizeof(list)))
 			r = engine_reserve_ports(e, list);
 	}
+	if (!r && cfg->control_dir)
+		r = engine_control_open(e, cfg->control_dir, err, err_len);
 	if (!r)
 		r = start(e);
 	if (r < 0 && !err[0])
@@ -214,6 +212,7 @@ static void destroy(struct engine *e)
 	engine_loop_stop(e);
 	engine_threads_leave(e);
 	engine_bridges_forget(e);
+	engine_control_close(e);
 	engine_slots_free(e);
 	engine_host_close(e);
 	if (e->stack)

@@ -57,6 +57,7 @@ struct engine_config {
 	uint8_t mac[6];                           /* zero: derived from the address */
 	const char *pcap_path;                    /* NULL: no capture */
 	const char *congestion;                   /* NULL: cubic */
+	const char *control_dir;                  /* where its control socket goes; NULL: none */
 	struct { const char *name, *value; } sysctls[ENGINE_SYSCTLS_MAX];
 	unsigned nsysctl;
 	unsigned spin_us;

@@ -151,6 +151,8 @@ struct engine {
 	struct loop *loop;           /* NULL in a forked child */
 	pid_t pid;                   /* of the process that it runs in */
 
+	struct control *control;     /* engine_control.c; NULL: none */
+
 	/* the host (engine_host.c); NULL and empty in tests */
 	struct host *host;
 	struct guard *guard;         /* shared address only */
@@ -236,6 +238,22 @@ int engine_loop_start(struct engine *e);
 void engine_loop_stop(struct engine *e);
 /* In a forked child: there is no thread, only its fds. */
 void engine_loop_forget(struct engine *e);
+
+/* ---- engine_control.c: requests to a running process ---- */
+/* A socket in directory dir.  0, or -errno, with a sentence in err where that says more. */
+int engine_control_open(struct engine *e, const char *dir, char *err, size_t err_len);
+void engine_control_close(struct engine *e);
+/* In a forked child: the name is the parent's. */
+void engine_control_forget(struct engine *e);
+int engine_control_fd(const struct engine *e);   /* -1: none */
+/* It can be read, with the lock held. */
+void engine_control_turn(struct engine *e);
+/* Carries out one request, a line that it may write to: the answer's length as snprintf(). */
+int engine_control(struct engine *e, char *request, char *out, size_t len);
+
+/* ---- engine_life.c ---- */
+/* engine_stats() with the lock held. */
+int engine_stats_locked(struct engine *e, char *buf, size_t len);
 
 /* ---- engine_host.c: what the host says ---- */
 int engine_host_open(struct engine *e, char *err, size_t err_len);

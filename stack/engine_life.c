@@ -65,6 +65,7 @@ unsigned engine_fds(const struct engine *ce, int *fds, unsigned n)
 	push(&l, e->tfd);
 	if (e->host)
 		push(&l, host_fd(e->host));
+	push(&l, engine_control_fd(e));
 	if (xtcp_ev_fds)
 		l.n += MIN(xtcp_ev_fds(fds + l.n, n - l.n), n - l.n);
 	l.n += engine_thread_fds(e, fds + l.n, n - l.n);
@@ -117,6 +118,7 @@ void engine_forget(struct engine *e)
 	raw_close(e->pkt_ep);
 	raw_close(e->tfd);
 	engine_drop_held(e);
+	engine_control_forget(e);
 	e->guard = NULL;
 	engine_host_close(e);
 	free(e->reserved);
@@ -196,8 +198,10 @@ void engine_carry_on(struct engine *e)
 	xtime end = e->now + KEEPER_MAX, heard = e->now, until;
 	uint64_t in = 0;
 
-	if (e->pid != getpid())
+	if (e->pid != getpid()) {
 		engine_loop_forget(e);
+		engine_control_forget(e);
+	}
 	while (has_rest(e)) {
 		if (stack_counters(e->stack)[CTR_TcpInSegs] != in)
 			heard = e->now;
@@ -264,13 +268,12 @@ int engine_describe(struct engine *e, char *buf, size_t len)
 
 #define COUNT(id) ((unsigned long long)c[CTR_##id])
 
-int engine_stats(struct engine *e, char *buf, size_t len)
+int engine_stats_locked(struct engine *e, char *buf, size_t len)
 {
 	struct text t = { buf, len, 0 };
 	const uint64_t *c;
 	unsigned i;
 
-	engine_enter(e);
 	c = stack_counters(e->stack);
 	say(&t, "interface    ");
 	describe(e, &t);
@@ -291,6 +294,15 @@ int engine_stats(struct engine *e, char *buf, size_t len)
 	for (i = 1; i < CTR_COUNT; i++)
 		if (c[i] && counter_info[i].severity != CTR_STAT)
 			say(&t, "%-12llu %s\n", (unsigned long long)c[i], counter_info[i].sentence);
-	engine_exit(e);
 	return (int)t.n;
+}
+
+int engine_stats(struct engine *e, char *buf, size_t len)
+{
+	int n;
+
+	engine_enter(e);
+	n = engine_stats_locked(e, buf, len);
+	engine_exit(e);
+	return n;
 }

@@ -2,11 +2,11 @@
 /*
  * engine_loop.c - the engine's own thread: it attends when no program thread does.
  *
- * libev watches three fds for as long as the thread lives: an epoll fd with the
+ * libev watches a few fds for as long as the thread lives: an epoll fd with the
  * packet fd in it, which other threads arm and disarm (libev's own watchers
  * may only be touched by the loop's thread; epoll may be told by anybody), a timer
  * fd that any thread sets (exact, where a watcher's timeout would need the thread
- * woken to change it), and the host's news.  So no thread ever has to wake this one,
+ * woken to change it), the host's news and requests (engine_control.c).  So no thread ever has to wake this one,
  * except to end it, and an idle engine makes no system call at all.
  */
 #include "engine_impl.h"
@@ -24,7 +24,7 @@
 struct loop {
 	struct engine *e;
 	struct ev_loop *ev;
-	ev_io packets, timer, host;
+	ev_io packets, timer, host, control;
 	ev_async stop;
 	pthread_t thread;
 };
@@ -74,6 +74,17 @@ static void on_host(struct ev_loop *ev, ev_io *w, int revents)
 	(void)revents;
 	engine_enter(e);
 	engine_host_changed(e);
+	engine_leave(e);
+}
+
+static void on_control(struct ev_loop *ev, ev_io *w, int revents)
+{
+	struct engine *e = w->data;
+
+	(void)ev;
+	(void)revents;
+	engine_enter(e);
+	engine_control_turn(e);
 	engine_leave(e);
 }
 
@@ -139,6 +150,8 @@ int engine_loop_start(struct engine *e)
 	watch(l, &l->timer, on_timer, e->tfd);
 	if (e->host)
 		watch(l, &l->host, on_host, host_fd(e->host));
+	if (engine_control_fd(e) >= 0)
+		watch(l, &l->control, on_control, engine_control_fd(e));
 	ev_async_init(&l->stop, on_stop);
 	ev_async_start(l->ev, &l->stop);
 	e->loop = l;

@@ -107,6 +107,7 @@ libengine_la_SOURCES = \
 	stack/engine.h \
 	stack/engine_bridge.c \
 	stack/engine_claim.c \
+	stack/engine_control.c \
 	stack/engine_drive.c \
 	stack/engine_host.c \
 	stack/engine_impl.h \

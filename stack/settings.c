@@ -25,11 +25,10 @@ static const struct setting table[] = {
 #undef SETTING
 };
 
-#define VALUES_MAX 3
 
 /* A Linux name whose values are settings of other names here. */
 static const struct alias {
-	const char *name, *ours[VALUES_MAX];
+	const char *name, *ours[SETTINGS_VALUES_MAX];
 } aliases[] = {
 	{ "ipv4.tcp_rmem", { "tcp_rmem_min", "tcp_rmem_default", "tcp_rmem_max" } },
 	{ "ipv4.tcp_wmem", { "tcp_wmem_min", "tcp_wmem_default", "tcp_wmem_max" } },
@@ -81,7 +80,7 @@ static const char *without(const char *name, const char *dir)
 }
 
 /* The settings that a name stands for: how many, 0 when it is unknown. */
-static int resolve(const char *name, const struct setting *out[VALUES_MAX])
+static int resolve(const char *name, const struct setting *out[SETTINGS_VALUES_MAX])
 {
 	int n = 0;
 
@@ -91,7 +90,7 @@ static int resolve(const char *name, const struct setting *out[VALUES_MAX])
 
 		if (strcmp(without(name, ""), a->name) && strcmp(name, bare))
 			continue;
-		for (; n < VALUES_MAX && a->ours[n]; n++)
+		for (; n < SETTINGS_VALUES_MAX && a->ours[n]; n++)
 			out[n] = find(a->ours[n]);
 		return n;
 	}
@@ -165,9 +164,14 @@ static bool is_consistent(const struct settings *s)
 	       s->ip_local_port_min >= s->ip_unprivileged_port_start;
 }
 
+bool settings_is_congestion(const char *name)
+{
+	return !strcmp(without(name, "ipv4."), "tcp_congestion_control");
+}
+
 int settings_set(struct settings *s, const char *name, const char *value)
 {
-	const struct setting *t[VALUES_MAX];
+	const struct setting *t[SETTINGS_VALUES_MAX];
 	struct settings changed = *s;
 	int n;
 
@@ -192,4 +196,14 @@ int settings_set(struct settings *s, const char *name, const char *value)
 		return -EINVAL;
 	*s = changed;
 	return 0;
+}
+
+int settings_get(const struct settings *s, const char *name, int32_t v[SETTINGS_VALUES_MAX])
+{
+	const struct setting *t[SETTINGS_VALUES_MAX];
+	int n = resolve(name, t);
+
+	for (int i = 0; i < n; i++)
+		memcpy(&v[i], (const char *)s + t[i]->off, sizeof(v[i]));
+	return n ? n : -ENOENT;
 }

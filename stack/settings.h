@@ -24,4 +24,11 @@ void settings_default(struct settings *s);
  * unknown name, -EINVAL for a value that is no number or out of bounds. */
 int settings_set(struct settings *s, const char *name, const char *value);
 
+/* Whether it is tcp_congestion_control, which no number can say: the stack's own (stack_set()). */
+bool settings_is_congestion(const char *name);
+
+#define SETTINGS_VALUES_MAX 3
+/* The numbers of one: how many, or -ENOENT.  (tcp_fastopen_key is a secret.) */
+int settings_get(const struct settings *s, const char *name, int32_t v[SETTINGS_VALUES_MAX]);
+
 #endif

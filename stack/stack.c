@@ -97,7 +97,7 @@ void stack_free(struct stack *s)
 	if (!s)
 		return;
 	tcp_free_all(s);
-	tcp_fastopen_fini(s);
+	tcp_fastopen_flush(s);
 	conntab_fini(&s->tab);
 	frags_free(s);
 	pmtus_free(s->pmtus);
@@ -122,6 +122,28 @@ const uint64_t *stack_counters(const struct stack *s)
 void stack_count(struct stack *s, enum counter c, uint64_t n)
 {
 	s->counters[c] += n;
+}
+
+int stack_set(struct stack *s, const char *name, const char *value)
+{
+	const struct cc_ops *cc;
+	int r;
+
+	if (settings_is_congestion(name)) {
+		cc = cc_find(value);
+		if (cc)
+			s->cc = cc;
+		return cc ? 0 : -EINVAL;
+	}
+	r = settings_set(&s->set, name, value);
+	if (!r)
+		tcp_fastopen_set_key(s);
+	return r;
+}
+
+void stack_flush_metrics(struct stack *s)
+{
+	tcp_fastopen_flush(s);
 }
 
 struct settings *stack_settings(struct stack *s)

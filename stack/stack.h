@@ -79,6 +79,11 @@ struct tcp_conn *stack_next_event(struct stack *s);
 const uint64_t *stack_counters(const struct stack *s);   /* indexed by enum counter */
 void stack_count(struct stack *s, enum counter c, uint64_t n);
 struct settings *stack_settings(struct stack *s);
+/* Changes a setting (settings_set(), and tcp_congestion_control) while the stack runs.  As with
+ * Linux's sysctls a socket keeps what it copied when it was made.  0, -ENOENT, -EINVAL. */
+int stack_set(struct stack *s, const char *name, const char *value);
+/* Forgets what was remembered of peers: Fast Open's cookies and MSSs (ip tcp_metrics flush). */
+void stack_flush_metrics(struct stack *s);
 
 /* Shared-address mode: the outcome of a claim that tcp_bind() or tcp_connect() asked
  * for with -EAGAIN (conntab.h). */

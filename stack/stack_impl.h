@@ -115,7 +115,8 @@ void tcp_neigh_done(struct stack *s, struct neigh *n, int err, xtime now);
 void tcp_icmp(struct stack *s, const struct tuple *t, seq32 seq, uint8_t type, uint8_t code,
               uint32_t mtu, xtime now);
 void tcp_fastopen_init(struct stack *s, const struct siphash_key *random);
-void tcp_fastopen_fini(struct stack *s);
+void tcp_fastopen_set_key(struct stack *s);   /* the setting's, if there is one */
+void tcp_fastopen_flush(struct stack *s);
 /* Frees every socket and TIME-WAIT remainder. */
 void tcp_free_all(struct stack *s);
 /* An address was removed or a route changed: connections look up their route again. */

@@ -33,15 +33,20 @@ struct tfo_peer {
 
 void tcp_fastopen_init(struct stack *s, const struct siphash_key *random)
 {
-	const uint32_t *k = s->set.fastopen_key;
-
 	list_init(&s->tfo_peers);
 	s->key_tfo = *random;
+	tcp_fastopen_set_key(s);
+}
+
+void tcp_fastopen_set_key(struct stack *s)
+{
+	const uint32_t *k = s->set.fastopen_key;
+
 	if (s->set.has_fastopen_key)
 		s->key_tfo = (struct siphash_key){ { (uint64_t)k[1] << 32 | k[0], (uint64_t)k[3] << 32 | k[2] } };
 }
 
-void tcp_fastopen_fini(struct stack *s)
+void tcp_fastopen_flush(struct stack *s)
 {
 	struct list *l;
 

@@ -114,6 +114,8 @@ elif command -v setpriv >/dev/null; then
 	as_nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 fi
 # The programs must be within nobody's reach.
+refused "a control directory that isn't there" 2 'control sockets' "$run" -i lo -a 10.0.0.9/24 --control "$T/none" true
+
 cp "$run" "$T/xtcp-run"
 cp "$top_builddir/.libs/libxtcp.so" "$T/" 2>/dev/null
 if [ -n "${as_nobody+x}" ] && "${as_nobody[@]}" test -x "$T/xtcp-run" 2>/dev/null; then

@@ -166,6 +166,10 @@ check_LTLIBRARIES += adapter.la
 adapter_la_SOURCES = tests/packetdrill/adapter.c
 adapter_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
 adapter_la_LIBADD =
+check_LTLIBRARIES += follow.la
+follow_la_SOURCES = tests/packetdrill/follow.c
+follow_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
+follow_la_LIBADD =
 EXTRA_DIST += tests/packetdrill/run
 
 # ---- scripts ----

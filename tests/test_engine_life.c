@@ -12,7 +12,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +23,7 @@
 #include <cmocka.h>
 
 #include "engine_pair.h"
+#include "wire_netif.h"
 
 /* ---- signals ---- */
 
@@ -301,6 +305,63 @@ static void fds_closed_behind_our_back_no_spinning(void **state)
 	engine_release(server, s);
 }
 
+/* ---- requests ---- */
+
+/* What the engine answers to a request that comes by its socket. */
+static const char *ask(const char *path, const char *request, char *answer, size_t len)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX }, own = { .sun_family = AF_UNIX };
+	struct timeval patience = { .tv_sec = 10 };
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	ssize_t n;
+
+	strcpy(to.sun_path, path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&own, sizeof(sa_family_t)), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+	assert_int_equal(sendto(fd, request, strlen(request), 0, (struct sockaddr *)&to, sizeof(to)),
+			 strlen(request));
+	n = recv(fd, answer, len - 1, 0);
+	assert_true(n >= 0);
+	answer[n] = 0;
+	close(fd);
+	return answer;
+}
+
+static void requests_change_settings_of_a_running_engine(void **state)
+{
+	static const char no_such[] = "error: no is no request; there are sysctl, tcp_metrics flush and stats\n";
+	char dir[] = "/tmp/xtcp-test.XXXXXX", path[64], answer[4096], err[200];
+	struct engine_config cfg = { .naddr = 1, .addrs = { { 0x0a000001, 24 } }, .control_dir = dir };
+	struct netif *ends[2];
+	struct engine *e;
+	struct stat st;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(wire_netif_pair(ends, false), 0);
+	assert_int_equal(engine_open_on(&cfg, ends[0], &e, err, sizeof(err)), 0);
+	snprintf(path, sizeof(path), "%s/%d", dir, (int)getpid());
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+
+	assert_string_equal(ask(path, "sysctl tcp_sack=0", answer, sizeof(answer)), "ok\n");
+	assert_int_equal(stack_settings(e->stack)->tcp_sack, 0);
+	assert_string_equal(ask(path, "sysctl net.ipv4.tcp_rmem=1 2 3\n", answer, sizeof(answer)), "ok\n");
+	assert_string_equal(ask(path, "sysctl tcp_rmem", answer, sizeof(answer)), "ok\ntcp_rmem = 1 2 3\n");
+	assert_string_equal(ask(path, "sysctl tcp_sack=7", answer, sizeof(answer)),
+			    "error: 7 is not a value for tcp_sack\n");
+	assert_string_equal(ask(path, "sysctl tcp_sock=1", answer, sizeof(answer)),
+			    "error: there is no setting tcp_sock\n");
+	assert_string_equal(ask(path, "tcp_metrics flush", answer, sizeof(answer)), "ok\n");
+	assert_string_equal(ask(path, "no", answer, sizeof(answer)), no_such);
+	assert_non_null(strstr(ask(path, "stats", answer, sizeof(answer)), "segments "));
+
+	engine_close(e);
+	assert_int_equal(stat(path, &st), -1);
+	netif_close(ends[1]);
+	rmdir(dir);
+}
+
 /* ---- idle ---- */
 
 /* Context switches of the engines' own threads. */
@@ -360,6 +421,7 @@ int main(void)
 		TEST(ended_with_data_keeper_delivers),
 		TEST(report_has_numbers),
 		TEST(fds_closed_behind_our_back_no_spinning),
+		cmocka_unit_test(requests_change_settings_of_a_running_engine),
 		TEST(idle_engine_sleeps),
 	};
 

@@ -158,6 +158,20 @@ static void largest_unsigned_number_is_all_there_is(void **state)
 	assert_int_equal(settings_set(&s, "tcp_sack", "4294967295"), -EINVAL);
 }
 
+static void numbers_are_read_back_under_the_same_names(void **state)
+{
+	struct settings s = fresh();
+	int32_t v[SETTINGS_VALUES_MAX];
+
+	(void)state;
+	assert_int_equal(settings_set(&s, "tcp_rmem", "4096 5000 6000"), 0);
+	assert_int_equal(settings_get(&s, "net.ipv4.tcp_rmem", v), 3);
+	assert_int_equal(v[1], 5000);
+	assert_int_equal(settings_get(&s, "tcp_fin_timeout", v), 1);
+	assert_int_equal(v[0], 60);
+	assert_int_equal(settings_get(&s, "tcp_nonsense", v), -ENOENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +185,7 @@ int main(void)
 		cmocka_unit_test(too_few_or_many_numbers_change_nothing),
 		cmocka_unit_test(port_range_reversed_or_privileged_is_einval),
 		cmocka_unit_test(names_outside_net_ipv4_are_linux_ones),
+		cmocka_unit_test(numbers_are_read_back_under_the_same_names),
 		cmocka_unit_test(largest_unsigned_number_is_all_there_is),
 	};
 

@@ -16,6 +16,17 @@ static void new_unknown_congestion_is_refused(void **state)
 	assert_null(stack_new(&cfg, 0));
 }
 
+static void setting_changes_while_the_stack_runs(void **state)
+{
+	struct net *n = *state;
+
+	assert_int_equal(stack_set(n->s, "net.ipv4.tcp_sack", "0"), 0);
+	assert_int_equal(stack_settings(n->s)->tcp_sack, 0);
+	assert_int_equal(stack_set(n->s, "tcp_sack", "2"), -EINVAL);
+	assert_int_equal(stack_set(n->s, "tcp_sock", "1"), -ENOENT);
+	assert_int_equal(stack_settings(n->s)->tcp_sack, 0);
+}
+
 static void random_same_secret_gives_same_numbers(void **state)
 {
 	struct stack_config cfg = { .secret = { 9 } };
@@ -346,6 +357,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(new_unknown_congestion_is_refused),
+		own(setting_changes_while_the_stack_runs),
 		cmocka_unit_test(random_same_secret_gives_same_numbers),
 		own(iface_impossible_is_refused),
 		own(addr_impossible_is_refused),

@@ -34,9 +34,8 @@ static struct tcp_conn *fast_listener(struct rig *t)
 	uint16_t port;
 	int qlen = 5, ret;
 
-	assert_int_equal(settings_set(&t->s->set, "tcp_fastopen_key", "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4"), 0);
-	assert_int_equal(settings_set(&t->s->set, "tcp_fastopen", "3"), 0);
-	tcp_fastopen_init(t->s, &t->s->key_tfo);
+	assert_int_equal(stack_set(t->s, "tcp_fastopen_key", "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4"), 0);
+	assert_int_equal(stack_set(t->s, "tcp_fastopen", "3"), 0);
 	l = tcp_open(t->s, t->now);
 	while ((ret = tcp_bind(l, 0, 80, true, &addr, &port, t->now)) == -EAGAIN)
 		stack_claimed(t->s, addr, port, true);
@@ -169,6 +168,20 @@ static void client_asks_and_remembers(void **state)
 	assert_int_equal(mss, 1460);
 	assert_int_equal(o.len, 8);
 	assert_memory_equal(o.val, cookie, 8);
+	stack_flush_metrics(t->s);
+	assert_false(tcp_fastopen_may_send(t->c, PEER, &mss, &o));
+}
+
+static void key_changed_changes_the_cookie(void **state)
+{
+	struct rig *t = *state;
+
+	fast_listener(t);
+	assert_int_equal(stack_set(t->s, "net.ipv4.tcp_fastopen_key", "1-2-3-4"), 0);
+	inject_fast(t, TCPF_SYN, 0, NULL, 0, false, "");
+	expect(t, "S. 0 ack 1");
+	assert_int_equal(t->th.fastopen_len, 8);
+	assert_memory_not_equal(t->th.fastopen, cookie, 8);
 }
 
 static void client_syn_sent_again_has_no_option(void **state)
@@ -204,6 +217,7 @@ int main(void)
 		own(child_reset_before_accept_keeps_its_data),
 		own(child_unreachable_before_accept_keeps_its_data),
 		own(child_in_handshake_that_is_unreachable_is_forgotten),
+		own(key_changed_changes_the_cookie),
 		own(client_asks_and_remembers),
 		own(client_syn_sent_again_has_no_option),
 		own(client_is_refused_when_switched_off),

@@ -280,6 +280,22 @@ static void port_chosen_is_not_one_in_timewait_by_default(void **state)
 	assert_int_equal(dial_connect(t), 0);
 }
 
+static void congestion_is_a_setting_of_new_sockets(void **state)
+{
+	struct rig *t = *state;
+	struct tcp_conn *old, *new;
+
+	old = tcp_open(t->s, t->now);
+	assert_int_equal(stack_set(t->s, "net.ipv4.tcp_congestion_control", "reno"), 0);
+	new = tcp_open(t->s, t->now);
+	assert_string_equal(old->cc.ops->name, "cubic");
+	assert_string_equal(new->cc.ops->name, "reno");
+	assert_int_equal(stack_set(t->s, "tcp_congestion_control", "nonesuch"), -EINVAL);
+	assert_string_equal(t->s->cc->name, "reno");
+	tcp_release(old, t->now);
+	tcp_release(new, t->now);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -299,6 +315,7 @@ int main(void)
 		own(rto_min_makes_retransmission_sooner),
 		own(bound_port_over_timewait_connects_at_once),
 		own(port_chosen_is_not_one_in_timewait_by_default),
+		own(congestion_is_a_setting_of_new_sockets),
 	};
 
 	return cmocka_run_group_tests_name("tcp_opt_effect", tests, NULL, NULL);

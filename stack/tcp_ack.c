@@ -330,10 +330,33 @@ static void sack_block(struct tcp_conn *c, struct ack_info *a, seq32 start, seq3
 	}
 }
 
+/* The blocks that tell of something new, in ascending order: a peer puts the latest first, and
+ * one ACK may bring several (tcp_comp_sack_nr), which is no reordering.  Returns how many. */
+static unsigned sort_blocks(struct tcp_conn *c, const struct tcp_hdr *th, bool is_dsack,
+                            struct tcp_sack_block *v)
+{
+	unsigned n = 0;
+
+	for (unsigned i = is_dsack ? 1 : 0; i < th->nsack; i++) {
+		unsigned k;
+
+		if (!sack_is_valid(c, &th->sack[i], false)) {
+			count_invalid(c, th, &th->sack[i], false);
+			continue;
+		}
+		for (k = n++; k && seq_lt(th->sack[i].start, v[k - 1].start); k--)
+			v[k] = v[k - 1];
+		v[k] = th->sack[i];
+	}
+	return n;
+}
+
 /* tcp_sacktag_write_queue(). */
 void tcp_sacktag(struct tcp_conn *c, const struct tcp_hdr *th, struct ack_info *a, xtime now)
 {
+	struct tcp_sack_block v[ARRAY_LEN(th->sack)];
 	bool is_dsack;
+	unsigned n;
 
 	if (!c->loss.sacked_out)
 		c->loss.high_sacked = c->snd.una;
@@ -341,14 +364,13 @@ void tcp_sacktag(struct tcp_conn *c, const struct tcp_hdr *th, struct ack_info *
 	/* Ignore very old news: RFC 5961-like protection of tcp_sacktag_write_queue(). */
 	if (seq_lt(th->ack, a->prior_una - c->snd.max_wnd) || !c->loss.packets_out)
 		return;
-	for (unsigned i = 0; i < th->nsack; i++) {
-		bool is_dup = is_dsack && i == 0;
-
-		if (!sack_is_valid(c, &th->sack[i], is_dup))
-			count_invalid(c, th, &th->sack[i], is_dup);
-		else
-			sack_block(c, a, th->sack[i].start, th->sack[i].end, is_dup, now);
-	}
+	if (is_dsack && sack_is_valid(c, &th->sack[0], true))
+		sack_block(c, a, th->sack[0].start, th->sack[0].end, true, now);
+	else if (is_dsack)
+		count_invalid(c, th, &th->sack[0], true);
+	n = sort_blocks(c, th, is_dsack, v);
+	for (unsigned i = 0; i < n; i++)
+		sack_block(c, a, v[i].start, v[i].end, false, now);
 	if (a->has_reord && (c->loss.ca_state != CA_LOSS || c->loss.undo_on))
 		tcp_check_reordering(c, a->reord, false);
 }

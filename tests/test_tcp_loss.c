@@ -311,6 +311,22 @@ static void rack_straggler_in_time_costs_nothing(void **state)
 	assert_true(t->c->loss.reord_seen);
 }
 
+/* The latest block comes first: blocks that are new together are no reordering. */
+static void rack_blocks_of_one_ack_are_in_order(void **state)
+{
+	struct rig *t = *state;
+
+	establish(t, NULL);
+	put(t, 10 * 1448);
+	forget(t);
+	inject(t, ". 1 ack 1 sack 11585:13033 5793:7241");
+	assert_false(t->c->loss.reord_seen);
+	assert_int_equal(t->c->loss.sacked_out, 2);
+	/* A hole that is filled without having been sent again is. */
+	inject(t, ". 1 ack 1 sack 2897:4345 11585:13033 5793:7241");
+	assert_true(t->c->loss.reord_seen);
+}
+
 /* Once reordering was seen, three SACKs are no proof: time decides. */
 static void rack_reordering_seen_needs_time(void **state)
 {
@@ -736,6 +752,7 @@ int main(void)
 		own(rack_retransmission_starts_the_timeout_anew),
 		own(rack_timer_survives_a_retransmission),
 		own(rack_straggler_in_time_costs_nothing),
+		own(rack_blocks_of_one_ack_are_in_order),
 		own(rack_reordering_seen_needs_time),
 		own(rack_finds_a_lost_retransmission),
 		own(reno_third_duplicate_retransmits),

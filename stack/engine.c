@@ -7,7 +7,7 @@
  *   engine_sock.c   the socket verbs     engine_host.c   the host's news
  *   engine_life.c   fork, exit, report   engine_claim.c  ports of a shared address
  *   engine_bridge.c sockets that other   engine_remote.c  their questions
- *                   processes have, too
+ *                   processes have, too   engine_own.c     addresses likewise
  *
  * engine_impl.h has the rules that they share; sys.h says how they enter the kernel.
  */
@@ -108,7 +108,7 @@ static struct engine *alloc_engine(const struct engine_config *cfg)
 	e->cfg.nsysctl = 0;
 	e->now = engine_now();
 	e->iface = -1;
-	e->pkt_ep = e->tfd = e->bridge_ep = e->remote = -1;
+	e->pkt_ep = e->tfd = e->bridge_ep = e->remote = e->own_fd = -1;
 	e->tfd_at = XTIME_NEVER;
 	e->claim_batch = 1;
 	e->pid = getpid();
@@ -199,6 +199,8 @@ static int build(struct engine *e, const struct engine_config *cfg, bool with_ho
 	}
 	if (!r && cfg->control_dir)
 		r = engine_control_open(e, cfg->control_dir, err, err_len);
+	if (!r && with_host && e->cfg.naddr)
+		r = engine_own_open(e);
 	if (!r)
 		r = start(e);
 	if (r < 0 && !err[0])
@@ -222,6 +224,8 @@ static void destroy(struct engine *e)
 		raw_close(e->pkt_ep);
 	if (e->tfd >= 0)
 		raw_close(e->tfd);
+	if (e->own_fd >= 0)
+		raw_close(e->own_fd);
 	engine_drop_held(e);
 	free(e->reserved);
 	free(e->tx);

@@ -119,7 +119,7 @@ int engine_claim(struct engine *e, ip4 addr, uint16_t port)
 	int r;
 
 	if (!e->guard)
-		return -EADDRNOTAVAIL;
+		return e->own_fd < 0 ? -EADDRNOTAVAIL : engine_own_claim(e, addr, port);
 	grow_batch(e);
 	n = choose(e, addr, port, ports);
 	r = guard_claim_many(e->guard, addr, ports, n, granted);
@@ -140,7 +140,7 @@ int engine_claim(struct engine *e, ip4 addr, uint16_t port)
 
 bool engine_claim_retry(struct engine *e)
 {
-	if (!e->guard || !e->was_refused || e->now - e->retried_at < RETRY_EVERY)
+	if (!e->was_refused || e->now - e->retried_at < RETRY_EVERY)
 		return false;
 	e->was_refused = false;
 	e->retried_at = e->now;

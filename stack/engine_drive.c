@@ -212,8 +212,12 @@ static void pump(struct engine *e)
 	if (e->held && !send_held(e))
 		return;
 	for (;;) {
-		for (n = 0; n < ENGINE_TX_BATCH && stack_output(e->stack, &e->tx[n], e->now); n++)
+		for (n = 0; n < ENGINE_TX_BATCH && stack_output(e->stack, &e->tx[n], e->now);) {
+			if (!engine_own_permits(e, &e->tx[n]))
+				continue;
 			fill_tx(&v[n], &e->tx[n]);
+			n++;
+		}
 		if (!n)
 			return;
 		done = transmit(e, v, n);

@@ -165,6 +165,10 @@ struct engine {
 	bool is_host_stale;          /* dump again: something vanished silently */
 	bool is_filter_stale;        /* addresses or claims changed */
 
+	/* own addresses (engine_own.c) */
+	int own_fd;                  /* the file with the locks; -1: none */
+	bool speaks[ENGINE_ADDRS_MAX];
+
 	/* claims (engine_claim.c) */
 	struct portset *reserved;    /* ip_local_reserved_ports; NULL: none; owned */
 	unsigned claim_batch;
@@ -269,6 +273,13 @@ int engine_claim(struct engine *e, ip4 addr, uint16_t port);
 bool engine_claim_retry(struct engine *e);
 int engine_filter_sync(struct engine *e);
 int engine_reserve_ports(struct engine *e, const char *list);
+
+/* ---- engine_own.c: own addresses that other processes have, too ---- */
+int engine_own_open(struct engine *e);
+/* Takes addr:port (addr 0: on every address) and tells the core what came of it; 0. */
+int engine_own_claim(struct engine *e, ip4 addr, uint16_t port);
+/* Is this frame ours to send? */
+bool engine_own_permits(struct engine *e, const struct frame_out *f);
 
 /* ---- engine.c ---- */
 /* For tests: an engine with addresses of its own (cfg.addrs) on a netif that it takes over;

@@ -63,6 +63,7 @@ unsigned engine_fds(const struct engine *ce, int *fds, unsigned n)
 	engine_enter(e);
 	push(&l, e->pkt_ep);
 	push(&l, e->tfd);
+	push(&l, e->own_fd);
 	if (e->host)
 		push(&l, host_fd(e->host));
 	push(&l, engine_control_fd(e));
@@ -117,6 +118,8 @@ void engine_forget(struct engine *e)
 	stack_free(e->stack);
 	raw_close(e->pkt_ep);
 	raw_close(e->tfd);
+	if (e->own_fd >= 0)
+		raw_close(e->own_fd);
 	engine_drop_held(e);
 	engine_control_forget(e);
 	e->guard = NULL;

@@ -113,6 +113,7 @@ libengine_la_SOURCES = \
 	stack/engine_impl.h \
 	stack/engine_life.c \
 	stack/engine_loop.c \
+	stack/engine_own.c \
 	stack/engine_remote.c \
 	stack/engine_sock.c \
 	stack/engine_wait.c \

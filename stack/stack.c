@@ -334,6 +334,16 @@ int stack_seed_neigh(struct stack *s, int iface, ip4 ip, const uint8_t mac[6], b
 	return err;
 }
 
+int stack_need_claims(struct stack *s, ip4 laddr)
+{
+	return conntab_need_claims(&s->tab, laddr);
+}
+
+bool stack_is_claimed(const struct stack *s, ip4 laddr, uint16_t port)
+{
+	return conntab_is_claimed(&s->tab, laddr, port);
+}
+
 void stack_claimed(struct stack *s, ip4 laddr, uint16_t port, bool granted)
 {
 	conntab_set_claim(&s->tab, laddr, port, granted);

@@ -85,8 +85,11 @@ int stack_set(struct stack *s, const char *name, const char *value);
 /* Forgets what was remembered of peers: Fast Open's cookies and MSSs (ip tcp_metrics flush). */
 void stack_flush_metrics(struct stack *s);
 
-/* Shared-address mode: the outcome of a claim that tcp_bind() or tcp_connect() asked
- * for with -EAGAIN (conntab.h). */
+/* Ports of this own address need claims from now on, as those of a shared one do: 0, -ENOMEM. */
+int stack_need_claims(struct stack *s, ip4 laddr);
+/* Granted, or an address that needs no claims. */
+bool stack_is_claimed(const struct stack *s, ip4 laddr, uint16_t port);
+/* The outcome of a claim that tcp_bind() or tcp_connect() asked for with -EAGAIN (conntab.h). */
 void stack_claimed(struct stack *s, ip4 laddr, uint16_t port, bool granted);
 void stack_retry_refused(struct stack *s);
 /* Ports never chosen automatically (ip_local_reserved_ports). */

@@ -186,6 +186,7 @@ SCRIPT_TESTS = \
 	tests/netns/fork.sh \
 	tests/netns/nc.sh \
 	tests/netns/openssl.sh \
+	tests/netns/own.sh \
 	tests/netns/python.sh \
 	tests/netns/relay.sh \
 	tests/netns/shared.sh \

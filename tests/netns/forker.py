@@ -16,7 +16,9 @@ BIG = 400000
 
 
 def connect(to):
-    return socket.create_connection(to, 20)
+    s = socket.create_connection(to, 20)
+    s.settimeout(None)
+    return s
 
 
 def take(s, n):

@@ -487,7 +487,8 @@ int tcp_ack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, bool updat
 	if (len || th->flags & (TCPF_SYN | TCPF_FIN))
 		a.flag |= FLAG_DATA;
 	a.flag |= update_window(c, th, a.prior_una);
-	c->snd.bytes_acked += th->ack - c->snd.una;   /* SYN and FIN too, as TCP_INFO shows them */
+	/* SYN and FIN too, as TCP_INFO shows them; a SYN-ACK is its request's. */
+	c->snd.bytes_acked += th->ack - c->snd.una - (c->state == TCP_SYN_RECV && tcp_is_passive(c));
 	c->snd.una = th->ack;
 	if (c->sack_ok && th->nsack)
 		tcp_sacktag(c, th, &a, now);

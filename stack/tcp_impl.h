@@ -455,6 +455,8 @@ uint32_t tcp_win_from_space(uint32_t space);
 void tcp_sndbuf_expand(struct tcp_conn *c);
 void tcp_rcv_space_adjust(struct tcp_conn *c, xtime now);
 uint32_t tcp_receive_window(const struct tcp_conn *c);    /* advertised and still open */
+/* In SYN-RECEIVED: a listener's child, not one side of a simultaneous open. */
+static inline bool tcp_is_passive(const struct tcp_conn *c) { return c->parent || c->fo.is_child; }
 static inline seq32 tcp_wnd_end(const struct tcp_conn *c) { return c->snd.una + c->snd.wnd; }
 static inline seq32 tcp_snd_end(const struct tcp_conn *c)
 {

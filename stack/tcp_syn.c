@@ -5,10 +5,12 @@
  */
 #include "tcp_out.h"
 
+/* The SYN-ACK of a simultaneous open is the SYN once more, with an ACK: it offers everything
+ * (tcp_send_synack); a request's answers what was offered. */
 static void syn_options(struct tcp_conn *c, struct tcp_hdr *th, xtime now)
 {
 	const struct settings *set = &c->s->set;
-	bool is_reply = c->state != TCP_SYN_SENT;
+	bool is_reply = c->state != TCP_SYN_SENT && tcp_is_passive(c);
 
 	th->has_mss = true;
 	th->mss = c->advmss;
@@ -22,7 +24,7 @@ static void syn_options(struct tcp_conn *c, struct tcp_hdr *th, xtime now)
 		th->wscale = c->rcv_wscale;
 	}
 	th->sack_permitted = is_reply ? c->sack_ok : set->tcp_sack != 0;
-	if ((is_reply && !c->parent) || (c->snd.txq.n && txq_at(&c->snd.txq, 0)->flags & SEG_EVER_RETRANS))
+	if ((c->state != TCP_SYN_SENT && !c->parent) || (c->snd.txq.n && txq_at(&c->snd.txq, 0)->flags & SEG_EVER_RETRANS))
 		return;
 	if (tcp_fastopen_put(&c->fo.option, th) && !is_reply) {
 		c->fo.was_asked = true;

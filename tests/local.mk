@@ -172,6 +172,39 @@ follow_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
 follow_la_LIBADD =
 EXTRA_DIST += tests/packetdrill/run
 
+# Conformance scripts on a virtual clock: the shim and the core with an engine of our own between.
+check_PROGRAMS += tests/conform_run
+tests_conform_run_SOURCES = \
+	stack/engine_sock.c \
+	tests/conform/step.c \
+	tests/conform/step.h \
+	tests/conform/step_msg.c \
+	tests/conform/code.c \
+	tests/conform/command.c \
+	tests/conform/info.c \
+	tests/conform/lex.c \
+	tests/conform/lex.h \
+	tests/conform/main.c \
+	tests/conform/parse.c \
+	tests/conform/parse.h \
+	tests/conform/parse_call.c \
+	tests/conform/parse_segment.c \
+	tests/conform/peer.c \
+	tests/conform/run.c \
+	tests/conform/run.h \
+	tests/conform/script.h \
+	tests/conform/symbols.c \
+	tests/conform/veng.c \
+	tests/conform/veng_none.c \
+	tests/conform/veng.h
+tests_conform_run_CFLAGS = $(AM_CFLAGS)
+EXTRA_DIST += tests/conform/README.md \
+	tests/conform/close \
+	tests/conform/handshake \
+	tests/conform/timer \
+	tests/conform/wrong
+tests_conform_run_LDADD = libinterpose.la libshim.la libstack.la $(INIH_LIBS) -lm
+
 # ---- scripts ----
 
 SCRIPT_TESTS = \

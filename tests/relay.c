@@ -2,7 +2,7 @@
 /*
  * relay.c - a bad link between two interfaces, for want of netem.
  *
- *     relay [-s SEED] IF_A IF_B A_TO_B B_TO_A        (what a link takes: link.h)
+ *     relay [-s SEED] [-p PORT] IF_A IF_B A_TO_B B_TO_A        (what a link takes: link.h)
  *
  *   sender --veth-- IF_A [packet socket -> link -> frames by departure -> packet socket] IF_B --veth-- receiver
  *
@@ -14,7 +14,8 @@
  * itself is late by doesn't add up.  It sleeps by ppoll() to the next departure, takes and sends
  * batches, and asks for a real-time priority, as it must run when a busy machine has others to run.
  *
- * Only IPv4 meets the link; ARP passes, the rest is dropped.  On SIGTERM and SIGINT it prints one
+ * Only IPv4 meets the link, with -p only TCP from or to that port, so that what is left of an earlier
+ * connection doesn't change what this one meets; ARP passes, the rest is dropped.  On SIGTERM and SIGINT it prints one
  * line of counters a direction, and fails if it had to leave out something of its own accord.
  */
 #define _GNU_SOURCE 1
@@ -59,6 +60,7 @@ struct way {
 };
 
 static volatile sig_atomic_t is_over;
+static unsigned only_port;       /* 0: all */
 
 static void on_signal(int sig)
 {
@@ -148,6 +150,14 @@ static void mark(uint8_t *ip)
 	ip[11] = (uint8_t)~sum;
 }
 
+static bool is_of_port(const uint8_t *ip, size_t len)
+{
+	const uint8_t *tcp = ip + (ip[0] & 15) * 4;
+
+	return tcp + 4 <= ip + len && ip[9] == IPPROTO_TCP &&
+	       ((unsigned)(tcp[0] << 8 | tcp[1]) == only_port || (unsigned)(tcp[2] << 8 | tcp[3]) == only_port);
+}
+
 static void take(struct way *w, uint8_t *p, size_t len, bool is_cut, xtime at)
 {
 	uint16_t proto = (uint16_t)(p[12] << 8 | p[13]);
@@ -163,6 +173,8 @@ static void take(struct way *w, uint8_t *p, size_t len, bool is_cut, xtime at)
 		hold(w, at + w->link.conf.delay, p, len);
 		return;
 	}
+	if (only_port && !is_of_port(p + ETH_HLEN, len - ETH_HLEN))
+		return;
 	f = link_send(&w->link, (uint32_t)len, at);
 	if (f.is_marked)
 		mark(p + ETH_HLEN);
@@ -317,13 +329,16 @@ int main(int argc, char **argv)
 	int fd[2], opt;
 	bool is_good;
 
-	while ((opt = getopt(argc, argv, "s:")) != -1) {
-		if (opt != 's')
+	while ((opt = getopt(argc, argv, "s:p:")) != -1) {
+		if (opt == 's')
+			seed = strtoull(optarg, NULL, 0);
+		else if (opt == 'p')
+			only_port = (unsigned)atoi(optarg);
+		else
 			return 2;
-		seed = strtoull(optarg, NULL, 0);
 	}
 	if (argc - optind != 4) {
-		fprintf(stderr, "usage: relay [-s SEED] IF_A IF_B A_TO_B B_TO_A\n");
+		fprintf(stderr, "usage: relay [-s SEED] [-p PORT] IF_A IF_B A_TO_B B_TO_A\n");
 		return 2;
 	}
 	for (int i = 0; i < 2; i++) {

@@ -8,6 +8,9 @@
 #
 # The ends have their offloads off: what meets the link is one packet each (tests/relay.c).  Nothing
 # is remembered of earlier connections (tcp_no_metrics_save).
+#
+# The kernel's TCP runs in the context of the relay, which has a real-time priority; so have the programs,
+# or on a busy machine only one of the two would wait for a CPU with each round trip.
 
 R=xtcp-r$$
 RELAY=$top_builddir/tests/relay
@@ -28,12 +31,16 @@ net_wire() {
 	ip netns exec "$S" ethtool -K "$S_IF" tx off gro off >/dev/null
 }
 
+chrt -f 1 true 2>/dev/null && urgent="chrt -f 1" || urgent=
+
 says() { grep -q "$1" "$2" 2>/dev/null; }
 
-# link_up SEED UP DOWN: the relay's process id is $relay.
+# link_up SEED UP DOWN: a link for connections to $port, and the next port; the relay's process is $relay.
 link_up() {
+	port=$(($(cat "$T/port" 2>/dev/null || echo 20000) + 1))   # in a file, as we may be in a subshell
+	echo $port >"$T/port"
 	: >"$T/relay"
-	ip netns exec "$R" "$RELAY" -s "$1" near far "$2" "$3" >"$T/relay" 2>&1 &
+	ip netns exec "$R" "$RELAY" -s "$1" -p $port near far "$2" "$3" >"$T/relay" 2>&1 &
 	relay=$!
 	until_true 5 says ready "$T/relay"
 }
@@ -47,8 +54,8 @@ link_down() {
 # in_turn WHO COMMAND...: a program of the client's namespace.
 in_turn() {
 	case $1 in
-	kernel) shift; in_c timeout -k 5 "$LIMIT" "$@" ;;
-	xtcp) shift; (sanitizer_env "$@" && exec ip netns exec "$C" timeout -k 5 "$LIMIT" "$XTCP_RUN" ${XTCP_ARGS:-} "$@") ;;
+	kernel) shift; in_c $urgent timeout -k 5 "$LIMIT" "$@" ;;
+	xtcp) shift; (sanitizer_env "$@" && exec ip netns exec "$C" $urgent timeout -k 5 "$LIMIT" "$XTCP_RUN" ${XTCP_ARGS:-} "$@") ;;
 	esac
 }
 
@@ -58,22 +65,19 @@ in_turn() {
 transfer() {
 	local who=$1 dir=$2 side=$3 algorithm=$4 file=$5 addr=$S_ADDR far=listen near=$3 mine theirs sender
 	local verb=send far_verb=recv near_file=$5 far_file=$T/arrived arrived=$T/arrived pid status=0
-	local port=$(($(cat "$T/port" 2>/dev/null || echo 20000) + 1))   # kept in a file, as this is in a subshell
-
-	echo $port >"$T/port"
 	[ "$side" = connect ] || { far=connect addr=$C_ADDR; }
 	[ "$dir" = up ] || { verb=recv far_verb=send near_file=$T/arrived far_file=$file; }
 	mine=$T/mine theirs=$T/theirs
 	: >"$mine"; : >"$theirs"; : >"$arrived"
 	if [ "$side" = connect ]; then
-		in_s timeout -k 5 "$LIMIT" "$XFER" "$far_verb" listen "$addr" $port "$far_file" "$algorithm" >"$theirs" 2>&1 &
+		in_s $urgent timeout -k 5 "$LIMIT" "$XFER" "$far_verb" listen "$addr" $port "$far_file" "$algorithm" >"$theirs" 2>&1 &
 		pid=$!
 		until_true 10 says ready "$theirs" && in_turn "$who" "$XFER" "$verb" connect "$addr" $port "$near_file" \
 			"$algorithm" >"$mine" 2>"$T/err" || status=1
 	else
 		in_turn "$who" "$XFER" "$verb" listen "$addr" $port "$near_file" "$algorithm" >"$mine" 2>"$T/err" &
 		pid=$!
-		until_true 10 says ready "$mine" && in_s timeout -k 5 "$LIMIT" "$XFER" "$far_verb" connect "$addr" $port \
+		until_true 10 says ready "$mine" && in_s $urgent timeout -k 5 "$LIMIT" "$XFER" "$far_verb" connect "$addr" $port \
 			"$far_file" "$algorithm" >"$theirs" 2>&1 || status=1
 	fi
 	# The other side of a connection that failed would wait for it.

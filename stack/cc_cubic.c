@@ -26,7 +26,8 @@ struct cubic {
 	xtime last_time, epoch_start;
 	uint32_t origin_point, k;    /* k in 1/1024 s */
 	uint32_t delay_min_us;
-	uint32_t ack_cnt, tcp_cwnd;  /* Reno's window for the friendly region */
+	uint32_t ack_cnt, tcp_cwnd;  /* of the Reno-friendly region: W_est */
+	uint32_t cwnd_prior;         /* before the last reduction */
 	/* HyStart: one round at a time. */
 	uint32_t curr_rtt_us;
 	xtime round_start, last_ack;
@@ -70,46 +71,30 @@ static void cubic_init(struct tcp_conn *c, xtime now)
 	hystart_reset(c, now);
 }
 
-/* The target of RFC 9438 4.2 and the friendly region of 4.3, as bictcp_update(). */
-static void cubic_update(struct tcp_conn *c, uint32_t acked, xtime now)
+/* A new epoch: congestion avoidance begins (RFC 9438 4.2). */
+static void cubic_begin(struct cubic *ca, uint32_t cwnd, uint32_t acked, xtime now)
 {
-	struct cubic *ca = priv(c);
-	uint32_t cwnd = c->cc.cwnd, target, max_cnt, delta;
-	uint64_t t, offs;
-
-	ca->ack_cnt += acked;
-	if (ca->last_cwnd == cwnd && now - ca->last_time <= XTIME_SEC / 32)
-		return;
-	if (ca->has_epoch && now == ca->last_time)
-		goto friendly;
-	ca->last_cwnd = cwnd;
-	ca->last_time = now;
-	if (!ca->has_epoch) {
-		ca->has_epoch = true;
-		ca->epoch_start = now;
-		ca->ack_cnt = acked;
-		ca->tcp_cwnd = cwnd;
-		if (ca->last_max_cwnd <= cwnd) {
-			ca->k = 0;
-			ca->origin_point = cwnd;
-		} else {
-			/* K = cbrt((W_max - cwnd) / C), in 1/1024 s. */
-			ca->k = cbrt_u64((UINT64_C(1) << 40) / CUBE_RTT_SCALE * (ca->last_max_cwnd - cwnd));
-			ca->origin_point = ca->last_max_cwnd;
-		}
+	ca->has_epoch = true;
+	ca->epoch_start = now;
+	ca->ack_cnt = acked;
+	ca->tcp_cwnd = cwnd;
+	if (ca->last_max_cwnd <= cwnd) {
+		ca->k = 0;
+		ca->origin_point = cwnd;
+	} else {
+		/* K = cbrt((W_max - cwnd) / C), in 1/1024 s. */
+		ca->k = cbrt_u64((UINT64_C(1) << 40) / CUBE_RTT_SCALE * (ca->last_max_cwnd - cwnd));
+		ca->origin_point = ca->last_max_cwnd;
 	}
-	t = (uint64_t)((now - ca->epoch_start) / XTIME_USEC + ca->delay_min_us) * HZ / 1000000;
-	offs = t < ca->k ? ca->k - t : t - ca->k;
-	offs = MIN(offs, 1u << 19);
-	delta = (uint32_t)(((uint64_t)CUBE_RTT_SCALE * offs * offs >> 20) * offs >> 20);
-	target = t < ca->k ? ca->origin_point - MIN(delta, ca->origin_point) : ca->origin_point + delta;
-	ca->cnt = target > cwnd ? cwnd / (target - cwnd) : 100 * cwnd;
-	if (!ca->last_max_cwnd && ca->cnt > 20)
-		ca->cnt = 20;
-friendly:
-	/* alpha = 3 * (1 - beta) / (1 + beta): one more for every delta ACKs. */
-	delta = (cwnd * (8 * (1024 + BETA) / 3 / (1024 - BETA))) >> 3;
-	while (delta && ca->ack_cnt > delta) {
+}
+
+/* RFC 9438 4.3: what Reno would have with CUBIC's beta; alpha = 3 * (1 - beta) / (1 + beta), and 1
+ * from where the last loss was (the latter isn't in Linux). */
+static void cubic_friendly(struct cubic *ca, uint32_t cwnd)
+{
+	uint32_t flat = cwnd * (8 * (1024 + BETA) / 3 / (1024 - BETA)) >> 3, delta, max_cnt;
+
+	while (cwnd && ca->ack_cnt > (delta = ca->tcp_cwnd < ca->cwnd_prior ? flat : cwnd)) {
 		ca->ack_cnt -= delta;
 		ca->tcp_cwnd++;
 	}
@@ -118,6 +103,42 @@ friendly:
 		ca->cnt = MIN(ca->cnt, max_cnt);
 	}
 	ca->cnt = MAX(ca->cnt, 2u);
+}
+
+/* How long cnt is good while cwnd stays.  Linux has 1/32 s, which on a path of 1 ms lets the
+ * friendly region sleep for 31 round trips: with 1 % loss that is half of Reno's rate. */
+static xtime cubic_interval(const struct tcp_conn *c)
+{
+	return MIN(XTIME_SEC / 32, (xtime)(c->rtt.srtt8_us >> 5) * XTIME_USEC);
+}
+
+/* The target of RFC 9438 4.2 as bictcp_update(): ca->cnt is how many ACKs make cwnd one larger. */
+static void cubic_update(struct tcp_conn *c, uint32_t acked, xtime now)
+{
+	struct cubic *ca = priv(c);
+	uint32_t cwnd = c->cc.cwnd, target, delta;
+	uint64_t t, offs;
+
+	ca->ack_cnt += acked;
+	if (ca->last_cwnd == cwnd && now - ca->last_time <= cubic_interval(c))
+		return;
+	if (ca->has_epoch && now == ca->last_time) {
+		cubic_friendly(ca, cwnd);
+		return;
+	}
+	ca->last_cwnd = cwnd;
+	ca->last_time = now;
+	if (!ca->has_epoch)
+		cubic_begin(ca, cwnd, acked, now);
+	t = (uint64_t)((now - ca->epoch_start) / XTIME_USEC + ca->delay_min_us) * HZ / 1000000;
+	offs = t < ca->k ? ca->k - t : t - ca->k;
+	offs = MIN(offs, 1u << 19);
+	delta = (uint32_t)(((uint64_t)CUBE_RTT_SCALE * offs * offs >> 20) * offs >> 20);
+	target = t < ca->k ? ca->origin_point - MIN(delta, ca->origin_point) : ca->origin_point + delta;
+	ca->cnt = target > cwnd ? cwnd / (target - cwnd) : 100 * cwnd;
+	if (!ca->last_max_cwnd && ca->cnt > 20)
+		ca->cnt = 20;
+	cubic_friendly(ca, cwnd);
 }
 
 static void cubic_cong_avoid(struct tcp_conn *c, uint32_t ack, uint32_t acked, xtime now)
@@ -138,6 +159,7 @@ static uint32_t cubic_ssthresh(struct tcp_conn *c, xtime now)
 
 	(void)now;
 	ca->has_epoch = false;
+	ca->cwnd_prior = cwnd;
 	if (FAST_CONVERGENCE && cwnd < ca->last_max_cwnd)
 		ca->last_max_cwnd = (uint32_t)((uint64_t)cwnd * (1024 + BETA) / (2 * 1024));
 	else

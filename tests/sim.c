@@ -262,9 +262,23 @@ bool sim_step(struct sim *m, xtime limit)
 
 /* ---- the programs at both ends ---- */
 
-static uint8_t pattern(uint64_t pos, int from)
+/* The stream repeats itself after a prime number of bytes: what comes at a wrong place shows, and
+ * a piece of it is one memcpy() or memcmp(). */
+#define PERIOD 65521u
+#define PIECE 65536u
+
+static const uint8_t *pattern(uint64_t pos, int from)
 {
-	return (uint8_t)((pos * 2654435761u >> 13) ^ (pos >> 3) ^ (uint64_t)from * 0x5a);
+	static uint8_t bytes[2][PERIOD + PIECE];
+
+	if (!bytes[0][1])
+		for (uint32_t i = 0; i < PERIOD + PIECE; i++) {
+			uint32_t v = i % PERIOD;
+
+			bytes[0][i] = (uint8_t)((v * 2654435761u >> 13) ^ (v >> 3));
+			bytes[1][i] = bytes[0][i] ^ 0x5a;
+		}
+	return bytes[from] + pos % PERIOD;
 }
 
 void sim_flow_open(struct sim *m, struct sim_flow *f, uint16_t port, uint64_t up, uint64_t down)
@@ -288,17 +302,13 @@ void sim_flow_open(struct sim *m, struct sim_flow *f, uint16_t port, uint64_t up
 
 static void flow_write(struct sim *m, struct sim_flow *f, int i)
 {
-	uint8_t buf[16384];
-
 	while (f->sent[i] < f->total[i]) {
 		const struct tcp_conn *c = f->c[i];
 		size_t room = c->opt.sndbuf > c->snd.q.len ? c->opt.sndbuf - c->snd.q.len : 1;
-		size_t n = MIN(MIN(sizeof(buf), room), f->total[i] - f->sent[i]);
-		struct iovec iov = { buf, n };
+		size_t n = MIN(MIN((size_t)16384, room), f->total[i] - f->sent[i]);
+		struct iovec iov = { (void *)pattern(f->sent[i], i), n };
 		ssize_t ret;
 
-		for (size_t k = 0; k < n; k++)
-			buf[k] = pattern(f->sent[i] + k, i);
 		ret = tcp_send(f->c[i], &iov, 1, 0, 0, m->now);
 		if (ret == -EAGAIN)
 			return;
@@ -316,7 +326,7 @@ static void flow_write(struct sim *m, struct sim_flow *f, int i)
 
 static void flow_read(struct sim *m, struct sim_flow *f, int i)
 {
-	static uint8_t buf[65536];
+	static uint8_t buf[PIECE];
 
 	while (!f->has_eof[i] && m->now >= f->read_at[i]) {
 		struct iovec iov = { buf, MIN(f->read_chunk, sizeof(buf)) };
@@ -330,9 +340,8 @@ static void flow_read(struct sim *m, struct sim_flow *f, int i)
 				f->err[i] = (int)-ret;
 			return;
 		}
-		for (ssize_t k = 0; k < ret; k++)
-			if (buf[k] != pattern(f->got[i] + (uint64_t)k, !i))
-				f->is_wrong = true;
+		if (memcmp(buf, pattern(f->got[i], !i), (size_t)ret))
+			f->is_wrong = true;
 		f->got[i] += (uint64_t)ret;
 		if (f->read_pause)
 			f->read_at[i] = m->now + f->read_pause;

@@ -58,6 +58,7 @@ libstack_la_SOURCES = \
 	stack/tcp.c \
 	stack/tcp.h \
 	stack/tcp_ack.c \
+	stack/tcp_chrono.c \
 	stack/tcp_connect.c \
 	stack/tcp_cookie.c \
 	stack/tcp_data.c \
@@ -93,6 +94,7 @@ libstack_la_SOURCES = \
 	stack/tcp_txq.c \
 	stack/tcp_urg.c \
 	stack/tcp_user.c \
+	stack/tcp_wmem.c \
 	stack/timer.c \
 	stack/timer.h \
 	stack/wire.c \

@@ -68,6 +68,7 @@ static void conn_init_protocol(struct tcp_conn *c, xtime now)
 static void conn_free_protocol(struct tcp_conn *c)
 {
 	txq_free(&c->snd.txq);
+	tcp_marks_free(c);
 	ring_free(&c->snd.q);
 	ring_free(&c->rcv.q);
 	ranges_free(&c->rcv.ofo);
@@ -220,6 +221,7 @@ void tcp_done(struct tcp_conn *c, xtime now)
 	tcp_set_state(c, TCP_CLOSE, now);
 	c->shut = SHUT_BOTH_BITS;
 	txq_free(&c->snd.txq);
+	tcp_marks_free(c);
 	tcp_forget_flight(c);
 	ring_free(&c->snd.q);
 	if (is_child)
@@ -477,17 +479,6 @@ static bool conn_is_readable(const struct tcp_conn *c)
 	       (c->rcv.q.len && tcp_receive_window(c) <= c->rcv.rcv_mss);
 }
 
-/* __sk_stream_is_writeable(): a third of the buffer free, and TCP_NOTSENT_LOWAT. */
-static bool conn_is_writable(const struct tcp_conn *c)
-{
-	uint32_t lowat = c->opt.notsent_lowat ? c->opt.notsent_lowat : (uint32_t)c->s->set.tcp_notsent_lowat;
-	uint32_t queued = c->snd.q.len;
-	uint32_t room = c->opt.sndbuf > queued ? c->opt.sndbuf - queued : 0;
-	uint32_t unsent = tcp_snd_end(c) - c->snd.nxt;
-
-	return room >= queued / 2 && room > 0 && unsent < lowat;
-}
-
 /* inet_csk_listen_poll() and tcp_poll() of Linux 6.18. */
 uint32_t tcp_events(struct tcp_conn *c)
 {
@@ -508,8 +499,10 @@ uint32_t tcp_events(struct tcp_conn *c)
 	if (!conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)) || c->fo.is_child) {
 		if (conn_is_readable(c))
 			ev |= POLLIN | POLLRDNORM;
-		if (c->shut & SHUT_SND_BIT || conn_is_writable(c))
+		if (c->shut & SHUT_SND_BIT || tcp_wmem_is_writable(c))
 			ev |= POLLOUT | POLLWRNORM;
+		else
+			c->snd.no_space = true;
 		if (c->rcv.urg_data & 0x0100)
 			ev |= POLLPRI;
 	}

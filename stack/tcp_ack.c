@@ -464,7 +464,6 @@ int tcp_ack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, bool updat
 		.prior_high_sacked = c->loss.sacked_out && c->sack_ok ? c->loss.high_sacked : c->snd.una,
 		.first_sackt = XTIME_NEVER, .last_sackt = XTIME_NEVER,
 	};
-	uint32_t queued = c->snd.q.len;
 
 	if (seq_lt(th->ack, c->snd.una)) {
 		/* RFC 5961 5.2: too old to be true. */
@@ -513,10 +512,8 @@ int tcp_ack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, bool updat
 	}
 	c->snd.more = false;
 	tcp_want_output(c);
-	if (queued != c->snd.q.len) {
-		tcp_sndbuf_expand(c);
-		c->edges++;
-		tcp_report(c);
-	}
+	tcp_wmem_acked(c);
+	if (!c->snd.txq.n)
+		tcp_chrono_stop(c, CHRONO_BUSY, now);
 	return 1;
 }

@@ -77,16 +77,18 @@ struct tx_queue {
 
 /* Where the skbs end that Linux would have unsent: a segment never crosses such an end, and
  * PSH goes there.  The newest is the one that the next write may add to. */
-#define TCP_MARKS 32
 struct tx_mark {
 	seq32 end;
 	bool psh;
 	bool eor;              /* MSG_EOR: nothing is added to it */
 };
 struct tx_marks {
-	struct tx_mark v[TCP_MARKS];   /* v[first ..] as a ring, ascending, beyond snd.nxt */
-	uint8_t first, n;
+	struct tx_mark *v;     /* v[first .. first+n), ascending, beyond snd.nxt; owned */
+	uint32_t first, n, cap;
 };
+
+/* What a connection with data to send waits for (Linux tcp_chrono). */
+enum chrono { CHRONO_IDLE, CHRONO_BUSY, CHRONO_RWND, CHRONO_SNDBUF, CHRONO_KINDS };
 
 /* Which event snd.rexmit_at stands for (Linux icsk_pending). */
 enum rexmit_kind { REXMIT_NONE, REXMIT_RTO, REXMIT_PROBE0, REXMIT_TLP, REXMIT_REORDER };
@@ -198,6 +200,8 @@ struct tcp_conn {
 		uint32_t mss_cache;   /* payload bytes without any option counted out */
 		bool fin;             /* a FIN follows the queue */
 		bool more;            /* MSG_MORE: the last write was not the end */
+		bool no_space;        /* someone waits for room (SOCK_NOSPACE) ... */
+		bool is_space_due;    /* ... and an ACK has come: tcp_check_space() */
 		bool push_now;        /* TCP_NODELAY or uncorking: Nagle doesn't hold what is queued */
 		struct tx_queue txq;
 		xtime lsndtime;       /* last data transmission */
@@ -214,6 +218,8 @@ struct tcp_conn {
 		bool is_pace_held;    /* something waits for that */
 		uint64_t bytes_sent, bytes_retrans, bytes_acked;
 		uint32_t segs_out, data_segs_out, total_retrans;
+		uint8_t chrono;       /* enum chrono, since chrono_since */
+		xtime chrono_since, chrono_spent[CHRONO_KINDS];
 		seq32 urg_up;         /* urgent pointer */
 		bool urg_mode;
 	} snd;
@@ -462,6 +468,30 @@ static inline seq32 tcp_snd_end(const struct tcp_conn *c)
 {
 	return c->snd.q_seq + c->snd.q.len + (c->snd.fin ? 1 : 0);
 }
+
+/* ---- tcp_wmem.c: the send buffer in skbs ---- */
+/* Puts what there is room for into the send ring: bytes, -EAGAIN or -ENOMEM. */
+ssize_t tcp_wmem_write(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t skip, size_t total,
+                       int flags, xtime now);
+uint32_t tcp_wmem_queued(const struct tcp_conn *c);       /* bytes as Linux accounts them */
+/* sk_stream_is_writeable(): whether POLLOUT is due. */
+bool tcp_wmem_is_writable(const struct tcp_conn *c);
+/* tcp_check_space() in two halves: an ACK has come; what it allows has been sent. */
+void tcp_wmem_acked(struct tcp_conn *c);
+void tcp_check_space(struct tcp_conn *c, xtime now);
+/* The first skb that isn't sent, NULL: none. */
+const struct tx_mark *tcp_mark_first(const struct tcp_conn *c);
+/* tcp_grow_skb(): it gets `want` bytes at most from the next one. */
+void tcp_mark_grow(struct tcp_conn *c, uint32_t want);
+/* snd.nxt has moved: the ends that have been sent need not be known any more. */
+void tcp_marks_pass(struct tcp_conn *c);
+void tcp_marks_free(struct tcp_conn *c);
+
+/* ---- tcp_chrono.c ---- */
+void tcp_chrono_start(struct tcp_conn *c, enum chrono kind, xtime now);
+void tcp_chrono_stop(struct tcp_conn *c, enum chrono kind, xtime now);
+/* How long, up to now; CHRONO_BUSY includes the others. */
+xtime tcp_chrono_time(const struct tcp_conn *c, enum chrono kind, xtime now);
 
 /* ---- tcp_in.c, tcp_data.c ---- */
 /* The segment being processed. */

@@ -2,8 +2,7 @@
 /*
  * tcp_info.c - TCP_INFO: each field means what it means in Linux's tcp_get_info().
  *
- * Not counted here, and 0: the times spent busy or limited, received duplicates, and what
- * Accurate ECN alone tells.
+ * Not counted here, and 0: received duplicates, and what Accurate ECN alone tells.
  */
 #include "tcp_info.h"
 
@@ -73,6 +72,11 @@ static void info_times(const struct tcp_conn *c, struct tcp_info_abi *i, xtime n
 	i->rcv_rtt_us = (uint32_t)(c->rcv.rtt_ns / XTIME_USEC);
 }
 
+static uint64_t chrono_us(const struct tcp_conn *c, enum chrono kind, xtime now)
+{
+	return (uint64_t)(tcp_chrono_time(c, kind, now) / XTIME_USEC);
+}
+
 static void info_sizes(const struct tcp_conn *c, struct tcp_info_abi *i)
 {
 	i->snd_mss = c->snd.mss_cache;
@@ -116,6 +120,9 @@ void tcp_get_info(const struct tcp_conn *c, struct tcp_info_abi *i, xtime now)
 	info_times(c, i, now);
 	info_sizes(c, i);
 	info_counts(c, i);
+	i->busy_time_us = chrono_us(c, CHRONO_BUSY, now);
+	i->rwnd_limited_us = chrono_us(c, CHRONO_RWND, now);
+	i->sndbuf_limited_us = chrono_us(c, CHRONO_SNDBUF, now);
 	i->delivery_rate = tcp_delivery_rate(c);
 	i->rate_flags = c->rate.is_app_limited;
 }

@@ -555,7 +555,7 @@ void tcp_cwnd_restart_check(struct tcp_conn *c, xtime now)
 /* tcp_cwnd_application_limited(). */
 static void cwnd_application_limited(struct tcp_conn *c, xtime now)
 {
-	if (c->loss.ca_state == CA_OPEN && c->snd.q.len < c->opt.sndbuf) {
+	if (c->loss.ca_state == CA_OPEN && !c->snd.no_space) {
 		uint32_t init = c->rt.initcwnd ? c->rt.initcwnd : TCP_INIT_CWND;
 		uint32_t used = MAX(c->cc.cwnd_used, init);
 
@@ -585,4 +585,7 @@ void tcp_cwnd_validate(struct tcp_conn *c, bool is_limited, xtime now)
 	if (c->s->set.tcp_slow_start_after_idle && now - c->cc.cwnd_stamp >= c->rtt.rto_ns &&
 	    !c->cc.ops->cong_control)
 		cwnd_application_limited(c, now);
+	/* All is sent, and the program would give more if the buffer took it. */
+	if (c->snd.no_space && c->snd.nxt == tcp_snd_end(c) && conn_in(c, ST(ESTABLISHED) | ST(CLOSE_WAIT)))
+		tcp_chrono_start(c, CHRONO_SNDBUF, now);
 }

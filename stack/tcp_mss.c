@@ -224,7 +224,7 @@ static uint32_t pow2_roundup(uint32_t v)
 /* tcp_sndbuf_expand(): room for two congestion windows (or what the algorithm asks for) as Linux accounts them. */
 void tcp_sndbuf_expand(struct tcp_conn *c)
 {
-	uint32_t mss = MAX(c->opt.user_mss, c->snd.mss_cache);
+	uint32_t mss = MAX(c->peer_mss, c->snd.mss_cache);
 	uint64_t per = pow2_roundup(mss + SKB_HEADROOM) + SKB_OVERHEAD;
 	uint32_t nr = MAX(MAX(TCP_INIT_CWND, c->cc.cwnd), c->loss.reordering + 1);
 	uint64_t want = (c->cc.ops->sndbuf_windows ? c->cc.ops->sndbuf_windows : 2) * (uint64_t)nr * per;

@@ -302,15 +302,14 @@ SET(set_cnx_advice)
 	return 0;
 }
 
-/* sk_get_meminfo(); what waits here is counted by its bytes. */
+/* sk_get_meminfo(); nothing waits in a driver, nothing is reserved ahead. */
 GET(get_meminfo)
 {
 	UNUSED_GET();
 	v->meminfo[0] = c->rcv.q.len;
 	v->meminfo[1] = c->opt.rcvbuf;
-	v->meminfo[2] = c->snd.q.len;
 	v->meminfo[3] = c->opt.sndbuf;
-	v->meminfo[5] = c->snd.q.len;
+	v->meminfo[5] = tcp_wmem_queued(c);
 	return sizeof(v->meminfo);
 }
 

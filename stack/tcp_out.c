@@ -127,6 +127,8 @@ bool tcp_output(struct tcp_conn *c, struct frame_out *f, xtime now)
 	has_frame = c->has_route && output_next(c, f, now);
 	if (!has_frame) {
 		list_remove(&c->out_link);
+		if (c->snd.is_space_due)
+			tcp_check_space(c, now);
 		/* Data that can't leave and nothing in flight that would bring an ACK. */
 		if (!list_is_linked(&c->neigh_wait) && !c->snd.is_pace_held)
 			tcp_check_probe(c, now);

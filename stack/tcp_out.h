@@ -36,7 +36,5 @@ bool tcp_output_lost(struct tcp_conn *c, struct frame_out *f, xtime now);
 /* tcp_send_loss_probe(): the last segment again. */
 bool tcp_output_tlp(struct tcp_conn *c, struct frame_out *f, xtime now);
 bool tcp_output_new(struct tcp_conn *c, struct frame_out *f, xtime now);
-/* The ends of skbs that have been sent need not be known any more. */
-void tcp_marks_pass(struct tcp_conn *c);
 
 #endif

@@ -46,65 +46,32 @@ static bool should_defer(const struct tcp_conn *c, uint32_t cong_win, uint32_t s
 	return limit <= avail || !has_fin;
 }
 
-/* ---- skbs ---- */
-
-static const struct tx_mark *mark_first(const struct tcp_conn *c)
-{
-	return c->snd.marks.n ? &c->snd.marks.v[c->snd.marks.first] : NULL;
-}
-
-/* tcp_grow_skb(): the first skb is filled from the next one. */
-static void mark_grow(struct tcp_conn *c, uint32_t want)
-{
-	struct tx_marks *m = &c->snd.marks;
-	struct tx_mark *first = &m->v[m->first], *next = &m->v[(m->first + 1u) % TCP_MARKS];
-
-	if (m->n < 2 || first->eor || first->end - c->snd.nxt >= want)
-		return;
-	if (seq_gt(next->end, c->snd.nxt + want)) {
-		first->end = c->snd.nxt + want;
-		return;
-	}
-	next->psh |= first->psh;
-	m->first = (uint8_t)((m->first + 1u) % TCP_MARKS);
-	m->n--;
-}
-
-/* The ends that have been sent need not be known any more. */
-void tcp_marks_pass(struct tcp_conn *c)
-{
-	struct tx_marks *m = &c->snd.marks;
-
-	while (m->n && seq_le(m->v[m->first].end, c->snd.nxt)) {
-		m->first = (uint8_t)((m->first + 1) % TCP_MARKS);
-		m->n--;
-	}
-}
-
 /* PSH goes to the end of what a write has pushed. */
 static bool new_has_psh(const struct tcp_conn *c, seq32 end)
 {
-	const struct tx_mark *m = mark_first(c);
+	const struct tx_mark *m = tcp_mark_first(c);
 
 	return m && m->psh && seq_ge(end, m->end);
 }
 
-/* Bytes (FIN included as one) of the next new segment, 0 when none may leave.  A tail loss
- * probe is one segment at least and waits for nothing but the window. */
-static uint32_t new_data_len(struct tcp_conn *c, uint32_t mss, xtime now)
+/* Bytes (FIN included as one) of the next new segment, 0 when none may leave; *is_rwnd: that
+ * is the peer's window.  A tail loss probe is one segment at least and waits for nothing but
+ * the window. */
+static uint32_t new_data_len(struct tcp_conn *c, uint32_t mss, bool *is_rwnd, xtime now)
 {
 	seq32 data_end = c->snd.q_seq + c->snd.q.len;
 	uint32_t avail = data_end - c->snd.nxt;
 	uint32_t flight = tcp_in_flight(c), cwnd = c->cc.cwnd;
-	uint32_t wnd, cong_win, room, len, most;
+	uint32_t wnd, cong_win, room, len, most, quota;
 	bool is_probe = c->snd.out & OUT_TLP, is_tail = true;
 	bool has_fin = c->snd.fin && seq_le(c->snd.nxt, data_end);
 	const struct tx_mark *mark;
 
 	most = tcp_burst_segs(c, mss, tcp_max_segs(c, mss));
+	quota = MIN(most, MAX(cwnd / 2, 1u));   /* tcp_cwnd_test(): two frames a window */
 	if (flight < cwnd)
-		mark_grow(c, MIN(cwnd - flight, most) * mss);
-	mark = mark_first(c);
+		tcp_mark_grow(c, MIN(cwnd - flight, quota) * mss);
+	mark = tcp_mark_first(c);
 	if (seq_gt(c->snd.nxt, data_end))
 		avail = 0;
 	if (avail && mark && seq_lt(mark->end, data_end)) {
@@ -124,13 +91,14 @@ static uint32_t new_data_len(struct tcp_conn *c, uint32_t mss, xtime now)
 		return 1;
 	}
 	wnd = seq_gt(tcp_wnd_end(c), c->snd.nxt) ? tcp_wnd_end(c) - c->snd.nxt : 0;
-	if (avail && wnd < MIN(avail, mss))
+	*is_rwnd = avail && wnd < MIN(avail, mss);
+	if (*is_rwnd)
 		return 0;
 	if (!avail)
 		return wnd ? 1 : 0;
 	cong_win = (uint32_t)MIN((uint64_t)(cwnd - flight) * mss, UINT32_MAX);
 	room = MIN(cong_win, wnd);
-	len = MIN(MIN(avail, room), most * mss);
+	len = MIN(MIN(avail, room), quota * mss);
 	if (len % mss && (len == avail || len == wnd) && !is_probe && (is_tail || len > mss) && nagle_holds(c))
 		len -= len % mss;
 	else if (len % mss && len != avail && len != wnd)
@@ -140,6 +108,7 @@ static uint32_t new_data_len(struct tcp_conn *c, uint32_t mss, xtime now)
 	if (!is_probe && should_defer(c, cong_win, wnd, mss, most, avail, is_tail, has_fin, now)) {
 		if (cong_win < wnd && cong_win <= avail)
 			tcp_cwnd_validate(c, true, now);
+		*is_rwnd = wnd <= cong_win && wnd <= avail;
 		return 0;
 	}
 	if (len == avail && has_fin && len < wnd)
@@ -161,12 +130,17 @@ static void event_data_sent(struct tcp_conn *c, xtime now)
 bool tcp_output_new(struct tcp_conn *c, struct frame_out *f, xtime now)
 {
 	uint32_t mss = tcp_current_mss(c, now);
-	uint32_t len = new_data_len(c, mss, now);
+	bool is_rwnd = false;
+	uint32_t len = new_data_len(c, mss, &is_rwnd, now);
 	uint32_t prior = c->loss.packets_out;
 	struct neigh *n = NULL;
 	struct tx_seg seg;
 	int ret;
 
+	if (is_rwnd)
+		tcp_chrono_start(c, CHRONO_RWND, now);
+	else
+		tcp_chrono_stop(c, CHRONO_RWND, now);
 	if (!len)
 		return false;
 	seg = (struct tx_seg){ .seq = c->snd.nxt, .end = c->snd.nxt + len, .mss = (uint16_t)mss,

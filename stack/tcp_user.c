@@ -49,102 +49,10 @@ static int may_send(struct tcp_conn *c)
 	return 0;
 }
 
-static uint32_t send_room(const struct tcp_conn *c)
-{
-	return c->opt.sndbuf > c->snd.q.len ? c->opt.sndbuf - c->snd.q.len : 0;
-}
-
-/* ---- skbs: which bytes Linux would put together (tcp_sendmsg_locked) ---- */
-
-/* tcp_xmit_size_goal(), tcp_bound_to_half_wnd(). */
-static uint32_t size_goal(const struct tcp_conn *c, uint32_t mss)
-{
-	uint32_t goal = 65535 - 320, half = c->snd.max_wnd;
-
-	if (half > TCP_MSS_DEFAULT)
-		half >>= 1;
-	if (half && goal > half)
-		goal = MAX(half, 68u - TCP_LEN_MIN);
-	return MAX(goal / mss, 1u) * mss;
-}
-
-/* forced_push(). */
-static bool has_much_unpushed(const struct tcp_conn *c, seq32 write_seq)
-{
-	return seq_gt(write_seq, c->snd.pushed + (c->snd.max_wnd >> 1));
-}
-
-/* What could leave at once of a write that nothing is queued in front of. */
-static uint32_t sendable(const struct tcp_conn *c, seq32 from, uint32_t mss)
-{
-	uint32_t flight = tcp_in_flight(c);
-	uint32_t wnd = seq_gt(tcp_wnd_end(c), from) ? tcp_wnd_end(c) - from : 0;
-	uint32_t room = c->cc.cwnd > flight ? (c->cc.cwnd - flight) * mss : 0;
-
-	return from == c->snd.nxt ? MIN(room, wnd) / mss * mss : 0;
-}
-
-static struct tx_mark *mark_last(struct tx_marks *m)
-{
-	return m->n ? &m->v[(m->first + m->n - 1u) % TCP_MARKS] : NULL;
-}
-
-/* A new end; when there are too many, the last one moves. */
-static struct tx_mark *mark_add(struct tx_marks *m, seq32 end)
-{
-	struct tx_mark *t;
-
-	if (m->n < TCP_MARKS)
-		m->n++;
-	t = mark_last(m);
-	*t = (struct tx_mark){ .end = end };
-	return t;
-}
-
-/* The last n bytes of the queue have been written. */
-static void mark_written(struct tcp_conn *c, uint32_t n, bool is_eor, xtime now)
-{
-	struct tx_marks *m = &c->snd.marks;
-	seq32 end = c->snd.q_seq + c->snd.q.len, seq = end - n, sent, start;
-	uint32_t mss = tcp_current_mss(c, now), goal = size_goal(c, mss), take;
-	struct tx_mark *t = mark_last(m);
-
-	sent = seq + MIN(sendable(c, seq, mss), n);
-	start = m->n > 1 ? m->v[(m->first + m->n - 2u) % TCP_MARKS].end : c->snd.nxt;
-	if (t && !t->eor && seq - start < goal)
-		t->psh = false;
-	else
-		t = NULL;
-	while (seq != end) {
-		if (t && seq_le(t->end, sent) && sent != seq)
-			t = NULL;
-		if (t && seq_gt(sent, start) && seq_lt(sent, seq))
-			start = sent;
-		if (!t || seq - start >= goal) {
-			t = mark_add(m, seq);
-			start = seq;
-		}
-		take = MIN(goal - (seq - start), end - seq);
-		t->end = seq += take;
-		if (has_much_unpushed(c, seq) && seq != end) {
-			t->psh = true;
-			c->snd.pushed = seq;
-		}
-		if (seq_le(seq, sent) && seq != end)
-			t = NULL;
-	}
-	t->eor = is_eor;
-	if (!c->snd.more || has_much_unpushed(c, end)) {
-		t->psh = true;
-		c->snd.pushed = end;
-	}
-}
-
 ssize_t tcp_send(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t skip, int flags,
                  xtime now)
 {
 	size_t total = iov_total(iov, iovcnt) - skip;
-	uint32_t room;
 	ssize_t n;
 	int ret = may_send(c);
 
@@ -152,20 +60,15 @@ ssize_t tcp_send(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t
 		return ret;
 	if (!total)
 		return 0;
-	room = send_room(c);
-	if (!room)
-		return -EAGAIN;
 	tcp_cwnd_restart_check(c, now);
 	tcp_rate_check_app_limited(c);
-	n = ring_append_iov(&c->snd.q, iov, iovcnt, skip, room);
+	n = tcp_wmem_write(c, iov, iovcnt, skip, total, flags, now);
 	if (n < 0)
 		return n;
 	if (flags & MSG_OOB && (size_t)n == total) {
 		c->snd.urg_up = c->snd.q_seq + c->snd.q.len;
 		c->snd.urg_mode = true;
 	}
-	c->snd.more = flags & MSG_MORE && (size_t)n == total;
-	mark_written(c, (uint32_t)n, (size_t)n == total && flags & MSG_EOR, now);
 	tcp_want_output(c);
 	return n;
 }

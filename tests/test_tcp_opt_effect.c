@@ -164,8 +164,7 @@ static void not_sent_low_water_mark_holds_back_writability(void **state)
 	establish(t, "S. 0 ack 1 win 1000 mss 1460 sackOK ts wscale 0");
 	set(t, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 2000);
 	assert_true(tcp_events(t->c) & POLLOUT);
-	put(t, 6000);
-	settle(t);
+	assert_int_equal(try_put(t, 6000, 0), 3000);   /* half of it leaves */
 	assert_false(tcp_events(t->c) & POLLOUT);
 	set(t, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 100000);
 	assert_true(tcp_events(t->c) & POLLOUT);

@@ -87,8 +87,13 @@ static int make_stack(struct engine *e, const struct engine_config *cfg, bool wi
 		return -EIO;
 	}
 	e->stack = stack_new(&sc, e->now);
-	if (e->stack)
+	if (e->stack) {
+		struct timespec wall;
+
+		clock_gettime(CLOCK_REALTIME, &wall);
+		stack_set_wall_clock(e->stack, wall.tv_sec * XTIME_SEC + wall.tv_nsec - e->now);
 		return given_settings(cfg, e->stack, err, err_len);
+	}
 	snprintf(err, err_len, cfg->congestion ? "there is no congestion control %s" : "no memory",
 		 cfg->congestion);
 	return cfg->congestion ? -EINVAL : -ENOMEM;

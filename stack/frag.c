@@ -16,6 +16,7 @@
 
 #define FRAG_HASH_SIZE 64u
 #define FRAG_PER_DATAGRAM 256u
+#define FRAG_SOURCES 1024u
 
 enum { ECN_NOT_ECT = 1 << 0, ECN_CE = 1 << 3, ECN_CE_BITS = 3 };
 
@@ -32,12 +33,14 @@ struct frag_queue {
 	uint32_t n, meat;           /* fragments, bytes in them */
 	uint32_t end;               /* of the datagram's payload as far as it is known */
 	bool has_first, has_last;
+	uint32_t rid;               /* the source's count when its last fragment came */
 	uint8_t ecn;                /* set of the fragments' ECN code points */
 	struct ip_hdr ip;           /* of the first fragment; else only what identifies it */
 };
 
 struct frags {
 	struct frag_queue *hash[FRAG_HASH_SIZE];
+	uint32_t rids[FRAG_SOURCES];   /* fragments by keyed hash of their source */
 	size_t mem;                 /* bytes allocated for queues and fragments */
 };
 
@@ -54,6 +57,18 @@ static size_t frag_size(const struct frag *f)
 	return sizeof(*f) + f->end - f->off;
 }
 
+static void drop_fragments(struct stack *s, struct frag_queue *q)
+{
+	while (q->head) {
+		struct frag *f = q->head;
+
+		q->head = f->next;
+		s->frags->mem -= frag_size(f);
+		free(f);
+	}
+	q->tail = NULL;
+}
+
 static void destroy(struct stack *s, struct frag_queue *q)
 {
 	struct frag_queue **at = chain_of(s, &q->ip);
@@ -62,13 +77,7 @@ static void destroy(struct stack *s, struct frag_queue *q)
 		at = &(*at)->next;
 	*at = q->next;
 	timer_cancel(&s->timers, &q->timer);
-	while (q->head) {
-		struct frag *f = q->head;
-
-		q->head = f->next;
-		s->frags->mem -= frag_size(f);
-		free(f);
-	}
+	drop_fragments(s, q);
 	s->frags->mem -= sizeof(*q);
 	free(q);
 }
@@ -92,7 +101,7 @@ void frag_timer(struct stack *s, struct timer *t, xtime now)
 	count(s, CTR_IpReasmFails);
 	/* RFC 1122 3.3.2: only when the first fragment is there to be quoted. */
 	if (q->has_first && q->head && q->head->off == 0)
-		icmp_send_error(s, &q->ip, q->head->bytes, MIN(q->head->end, ICMP_QUOTE_MIN),
+		icmp_send_error(s, &q->ip, q->head->bytes, q->head->end,
 		                ICMP_TIME_EXCEEDED, ICMP_EXCEEDED_REASSEMBLY, 0, now);
 	destroy(s, q);
 }
@@ -165,6 +174,28 @@ static enum place find_place(const struct frag_queue *q, uint32_t off, uint32_t 
 	return PLACE_FREE;
 }
 
+/* ip_frag_too_far(): more than ipfrag_max_dist fragments of that source have come since the last of
+ * this datagram, so that its identification may have come around.  What is there is dropped then
+ * (ip_frag_reinit()). */
+static void check_distance(struct stack *s, struct frag_queue *q, xtime now)
+{
+	uint32_t *rid = &s->frags->rids[siphash_1u64(&s->key_ip, q->ip.src) % FRAG_SOURCES];
+	uint32_t start = q->rid;
+
+	if (!s->set.ipfrag_max_dist)
+		return;
+	q->rid = ++*rid;
+	if (!q->head || q->rid - start <= (uint32_t)s->set.ipfrag_max_dist)
+		return;
+	count(s, CTR_IpReasmFails);
+	count(s, CTR_ip_frag_distance);
+	drop_fragments(s, q);
+	q->n = q->meat = q->end = 0;
+	q->has_first = q->has_last = false;
+	q->ecn = 0;
+	timer_set(&s->timers, &q->timer, now + s->set.ipfrag_time * XTIME_SEC);
+}
+
 /* Learns the datagram's length from the fragment; false when it contradicts the others. */
 static bool check_end(struct frag_queue *q, const struct ip_hdr *ip, uint32_t end)
 {
@@ -217,8 +248,11 @@ static uint8_t *assemble(struct stack *s, struct frag_queue *q, struct ip_hdr *i
 	uint8_t *whole = malloc(q->end);
 
 	if (!ecn_is_sane(q) || !whole) {
+		enum counter why = whole ? CTR_ip_frag_bad : CTR_ip_frag_limit;
+
 		free(whole);
-		count(s, whole ? CTR_ip_frag_bad : CTR_ip_frag_limit);
+		count(s, why);
+		count(s, CTR_IpReasmFails);
 		destroy(s, q);
 		return NULL;
 	}
@@ -250,6 +284,7 @@ static enum counter queue_fragment(struct stack *s, struct frag_queue *q, const 
 		return CTR_ip_frag_bad;
 	switch (find_place(q, off, end, &prev)) {
 	case PLACE_OVERLAPS:
+		count(s, CTR_IpExtReasmOverlaps);
 		return CTR_ip_frag_bad;
 	case PLACE_REPEATED:
 		count(s, CTR_ip_frag_dup);
@@ -279,9 +314,11 @@ uint8_t *frag_input(struct stack *s, struct ip_hdr *ip, const uint8_t *payload, 
 		count(s, CTR_ip_frag_limit);
 		return NULL;
 	}
+	check_distance(s, q, now);
 	why = queue_fragment(s, q, ip, payload, *len);
 	if (why) {
 		count(s, why);
+		count(s, CTR_IpReasmFails);
 		destroy(s, q);
 		return NULL;
 	}
@@ -290,6 +327,7 @@ uint8_t *frag_input(struct stack *s, struct ip_hdr *ip, const uint8_t *payload, 
 	/* The first fragment's options may be more than this one's. */
 	if (q->ip.hdr_len + q->end > IP_TOTAL_MAX) {
 		count(s, CTR_ip_frag_bad);
+		count(s, CTR_IpReasmFails);
 		destroy(s, q);
 		return NULL;
 	}

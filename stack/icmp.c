@@ -155,29 +155,43 @@ static void answer_echo(struct stack *s, const struct ip_hdr *ip, const struct i
 		free(msg);
 }
 
-/* ---- errors in ---- */
-
-/* RFC 1191 7.1: the next lower of the MTUs that occur, for routers that don't say. */
-static uint32_t plateau_below(uint32_t len)
+/* icmp_timestamp(). */
+static void answer_timestamp(struct stack *s, const struct ip_hdr *ip, const struct icmp_hdr *h,
+                             const uint8_t *p, size_t len, xtime now)
 {
-	static const uint16_t plateaus[] = {
-		32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296,
+	struct icmp_hdr reply = { .type = ICMP_TIMESTAMP_REPLY, .rest = h->rest };
+	uint8_t msg[ICMP_LEN + 12], *times = msg + ICMP_LEN;
+	struct ip_tx tx = {
+		.src = ip->dst,
+		.dst = ip->src,
+		.tos = ip->tos,
+		.ttl = (uint8_t)s->set.ip_default_ttl,
+		.proto = PROTO_ICMP,
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(plateaus); i++)
-		if (plateaus[i] < len)
-			return plateaus[i];
-	return 68;
+	if (len < ICMP_LEN + 4) {
+		count(s, CTR_icmp_short);
+		return;
+	}
+	if (!may_send(s, ip->src, ICMP_TIMESTAMP_REPLY, 0, now))
+		return;
+	memcpy(times, p + ICMP_LEN, 4);
+	put_be32(times + 4, stack_time_of_day(s, now));
+	put_be32(times + 8, stack_time_of_day(s, now));
+	icmp_emit(msg, &reply, times, 12);
+	s->icmp_out[ICMP_TIMESTAMP_REPLY]++;
+	tx.id = ip_ident(s, tx.src, tx.dst, PROTO_ICMP);
+	ip_send(s, NULL, &tx, msg, sizeof(msg), now);
 }
 
-/* The MTU that a message tells, 0 when it is about something else. */
-static uint32_t told_mtu(const struct icmp_hdr *h, const struct ip_hdr *quoted)
-{
-	uint32_t mtu = h->rest & 0xffff;
+/* ---- errors in ---- */
 
-	if (h->type != ICMP_UNREACH || h->code != ICMP_UNREACH_NEEDFRAG)
+/* icmp_unreach(): the MTU that a message tells; 0, and with ip_no_pmtu_disc, is the least. */
+static uint32_t told_mtu(const struct stack *s, const struct icmp_hdr *h)
+{
+	if (h->type != ICMP_UNREACH || h->code != ICMP_UNREACH_NEEDFRAG || s->set.ip_no_pmtu_disc == 1)
 		return 0;
-	return mtu ? mtu : plateau_below(quoted->total_len);
+	return h->rest & 0xffff;
 }
 
 /* Is what the error quotes a segment that we can have sent? */
@@ -207,19 +221,18 @@ static void input_error(struct stack *s, const struct icmp_hdr *h, const uint8_t
 		return;
 	}
 	t = (struct tuple){ q.src, q.dst, get_be16(l4), get_be16(l4 + 2) };
-	tcp_icmp(s, &t, get_be32(l4 + 4), h->type, h->code, told_mtu(h, &q), now);
+	tcp_icmp(s, &t, get_be32(l4 + 4), h->type, h->code, told_mtu(s, h), now);
 }
 
-/* icmp_unreach(): does this error concern connections at all?  ip_no_pmtu_disc other than
- * 0 and 3 ignores what is said of MTUs. */
+/* icmp_unreach(): does this error concern connections at all?  ip_no_pmtu_disc 2 ignores what
+ * is said of MTUs (3 wants the transport to check it, as TCP does). */
 static bool is_for_tcp(const struct stack *s, const struct icmp_hdr *h)
 {
 	if (h->type == ICMP_TIME_EXCEEDED || h->type == ICMP_PARAM_PROBLEM)
 		return true;
 	if (h->type != ICMP_UNREACH || h->code > ICMP_UNREACH_MAX)
 		return false;
-	return h->code != ICMP_UNREACH_NEEDFRAG || s->set.ip_no_pmtu_disc == 0 ||
-	       s->set.ip_no_pmtu_disc == 3;
+	return h->code != ICMP_UNREACH_NEEDFRAG || s->set.ip_no_pmtu_disc != 2;
 }
 
 void icmp_input(struct stack *s, const struct ip_hdr *ip, const uint8_t *p, size_t len, xtime now)
@@ -239,6 +252,21 @@ void icmp_input(struct stack *s, const struct ip_hdr *ip, const uint8_t *p, size
 	else if (h.type == ICMP_ECHO && ip_addr_kind(s, ip->dst) == IP_ADDR_OWN &&
 	         !s->set.icmp_echo_ignore_all)
 		answer_echo(s, ip, &h, p, len, now);
+	else if (h.type == ICMP_TIMESTAMP && ip_addr_kind(s, ip->dst) == IP_ADDR_OWN)
+		answer_timestamp(s, ip, &h, p, len, now);
 	else
 		count(s, CTR_icmp_type);
+}
+
+void icmp_input_broadcast(struct stack *s, const uint8_t *p, size_t len)
+{
+	struct icmp_hdr h;
+	int why = icmp_parse(p, len, &h);
+
+	if (why) {
+		count(s, (enum counter)why);
+		return;
+	}
+	s->icmp_in[h.type]++;
+	count(s, CTR_icmp_broadcast);
 }

@@ -20,6 +20,7 @@
 
 #define IP_OPT_COPIED 0x80
 #define IP_OPT_NOOP 1
+#define IP_ALL_HOSTS 0xe0000001u   /* 224.0.0.1, which every host belongs to (RFC 1112) */
 
 /* ---- out ---- */
 
@@ -309,17 +310,28 @@ static void count_marks(struct stack *s, const struct ip_hdr *ip, const uint8_t 
 }
 
 /* Not to an address of ours: to all, or to nobody here (ip_rcv_finish_core(), ip_error()). */
-static void input_stray(struct stack *s, const struct ip_hdr *ip)
+static void input_stray(struct stack *s, const struct ip_hdr *ip, const uint8_t *l4, size_t len)
 {
 	if (ip_is_unicast(s, ip->dst)) {
 		count(s, CTR_ip_not_for_us);
 		return;
 	}
-	count(s, CTR_ip_broadcast);
-	if (ip->dst >> 28 == 0xe)
+	if (ip->dst >> 28 != 0xe) {
+		count(s, CTR_IpExtInBcastPkts);
+		s->counters[CTR_IpExtInBcastOctets] += ip->total_len;
+	} else if (ip->dst == IP_ALL_HOSTS) {
+		count(s, CTR_IpExtInMcastPkts);
+		s->counters[CTR_IpExtInMcastOctets] += ip->total_len;
+	} else {
+		count(s, CTR_ip_broadcast);
 		return;
-	count(s, CTR_IpExtInBcastPkts);
-	s->counters[CTR_IpExtInBcastOctets] += ip->total_len;
+	}
+	if (ip->proto == PROTO_ICMP && !ip->has_more && !ip->frag_off) {
+		count(s, CTR_IpInDelivers);
+		icmp_input_broadcast(s, l4, len);
+	} else {
+		count(s, CTR_ip_broadcast);
+	}
 }
 
 void ip_input(struct stack *s, int iface, const uint8_t *p, size_t len,
@@ -337,18 +349,18 @@ void ip_input(struct stack *s, int iface, const uint8_t *p, size_t len,
 		count(s, (enum counter)why);
 		return;
 	}
+	l4 = p + ip.hdr_len;
+	l4_len = (size_t)ip.total_len - ip.hdr_len;
+	count_marks(s, &ip, l4, l4_len, vnet);
 	a.kind = ip_addr_kind(s, ip.dst);
 	if (a.kind == IP_ADDR_NONE) {
-		input_stray(s, &ip);
+		input_stray(s, &ip, l4, l4_len);
 		return;
 	}
 	if (is_martian(s, ip.src)) {
 		count(s, CTR_ip_src_bad);
 		return;
 	}
-	l4 = p + ip.hdr_len;
-	l4_len = (size_t)ip.total_len - ip.hdr_len;
-	count_marks(s, &ip, l4, l4_len, vnet);
 	if (ip.opt_len && !options_ok(s, &ip, l4, l4_len, is_direct, now))
 		return;
 	if (ip.has_more || ip.frag_off)

@@ -109,8 +109,8 @@ struct ip_optset {
 };
 int ip_opts_parse(const uint8_t *p, size_t len, struct ip_optset *o);
 /* As they go on the wire towards dst: the source route's last hop is dst and the
- * IP destination is the first hop (ip_options_build).  Returns the length. */
-size_t ip_opts_build(const struct ip_optset *o, ip4 src, ip4 dst, uint8_t out[IP_OPT_MAX]);
+ * IP destination is the first hop (ip_options_build); time: stack_time_of_day().  Returns the length. */
+size_t ip_opts_build(const struct ip_optset *o, ip4 src, ip4 dst, uint32_t time, uint8_t out[IP_OPT_MAX]);
 /* The options of a received header.  0, or the offset in the IP header of the byte that
  * is wrong (at least 20); *has_srr: there is a source route. */
 size_t ip_opts_check(const struct ip_hdr *h, bool *has_srr);

@@ -166,11 +166,7 @@ static void build_srr(uint8_t *p, ip4 dst)
 	put_be32(p + len - 4, dst);
 }
 
-/* RFC 791: a time that is not milliseconds since midnight UT has the high bit set; the
- * core knows no time of day. */
-#define STAMP_UNKNOWN 0x80000000u
-
-static void build_stamp(uint8_t *p, ip4 src)
+static void build_stamp(uint8_t *p, ip4 src, uint32_t time)
 {
 	unsigned kind = p[3] & 0xf;
 	size_t at = p[2] - 1u;
@@ -181,11 +177,11 @@ static void build_stamp(uint8_t *p, ip4 src)
 		put_be32(p + at, src);
 		at += 4;
 	}
-	put_be32(p + at, STAMP_UNKNOWN);
+	put_be32(p + at, time);
 	p[2] = (uint8_t)(at + 5);
 }
 
-size_t ip_opts_build(const struct ip_optset *o, ip4 src, ip4 dst, uint8_t out[IP_OPT_MAX])
+size_t ip_opts_build(const struct ip_optset *o, ip4 src, ip4 dst, uint32_t time, uint8_t out[IP_OPT_MAX])
 {
 	struct found f = { .by_program = true };
 
@@ -202,7 +198,7 @@ size_t ip_opts_build(const struct ip_optset *o, ip4 src, ip4 dst, uint8_t out[IP
 		}
 	}
 	if (f.stamp)
-		build_stamp(out + f.stamp - 1, src);
+		build_stamp(out + f.stamp - 1, src, time);
 	return o->len;
 }
 

@@ -114,6 +114,19 @@ uint32_t stack_random(struct stack *s)
 	return (uint32_t)siphash_1u64(&s->key_rnd, s->rnd_count++);
 }
 
+void stack_set_wall_clock(struct stack *s, xtime offset)
+{
+	s->wall = offset;
+	s->has_wall = true;
+}
+
+uint32_t stack_time_of_day(const struct stack *s, xtime now)
+{
+	if (!s->has_wall)
+		return 1u << 31;
+	return (uint32_t)((now + s->wall) / XTIME_MSEC % (24 * 60 * 60 * 1000));
+}
+
 const uint64_t *stack_counters(const struct stack *s)
 {
 	return s->counters;

@@ -92,6 +92,9 @@ bool stack_is_claimed(const struct stack *s, ip4 laddr, uint16_t port);
 /* The outcome of a claim that tcp_bind() or tcp_connect() asked for with -EAGAIN (conntab.h). */
 void stack_claimed(struct stack *s, ip4 laddr, uint16_t port, bool granted);
 void stack_retry_refused(struct stack *s);
+/* What must be added to `now` to have the time since 1970 in UTC, for the timestamps of ICMP and of
+ * IP options; until it is known they say that they don't know. */
+void stack_set_wall_clock(struct stack *s, xtime offset);
 /* Ports never chosen automatically (ip_local_reserved_ports). */
 int stack_reserve_ports(struct stack *s, uint16_t lo, uint16_t hi);
 

@@ -86,6 +86,8 @@ struct stack {
 	struct icmp_bucket icmp_buckets[ICMP_BUCKETS];   /* by keyed hash of the destination */
 	struct icmp_bucket icmp_all;      /* over all destinations */
 
+	xtime wall;                       /* the wall clock is that much ahead of `now` */
+	bool has_wall;
 	xtime now;                        /* of the latest call that told it */
 	uint64_t counters[CTR_COUNT];
 	uint64_t icmp_in[ICMP_TYPES], icmp_out[ICMP_TYPES];   /* messages by type */
@@ -95,6 +97,10 @@ static inline void count(struct stack *s, enum counter c) { s->counters[c]++; }
 
 /* 32 keyed pseudo-random bits; the same sequence for the same secret. */
 uint32_t stack_random(struct stack *s);
+
+/* inet_current_timestamp(): ms since midnight UT; the high bit says that it is anything else
+ * (RFC 791 3.1, RFC 792). */
+uint32_t stack_time_of_day(const struct stack *s, xtime now);
 
 /* ---- what stack.c and ip.c call of TCP (tcp_in.c, tcp_out.c, tcp_timer.c, tcp_tw.c) ---- */
 
@@ -124,6 +130,8 @@ void tcp_free_all(struct stack *s);
 /* ---- icmp.c ---- */
 
 void icmp_input(struct stack *s, const struct ip_hdr *ip, const uint8_t *p, size_t len, xtime now);
+/* One that was sent to everybody: counted, never answered (icmp_echo_ignore_broadcasts). */
+void icmp_input_broadcast(struct stack *s, const uint8_t *p, size_t len);
 /* An ICMP error about the packet `ip` with the first bytes of its payload (own addresses
  * only; rate limited; never about ICMP errors, fragments or broadcasts: RFC 1122 3.2.2). */
 void icmp_send_error(struct stack *s, const struct ip_hdr *ip, const uint8_t *l4, size_t len,

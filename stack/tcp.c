@@ -38,6 +38,8 @@ static void conn_init_protocol(struct tcp_conn *c, xtime now)
 	memset(&c->rtt, 0, sizeof(c->rtt));
 	memset(&c->loss, 0, sizeof(c->loss));
 	memset(&c->rate, 0, sizeof(c->rate));
+	c->rate.app_limited = UINT32_MAX;   /* tcp_init_sock(): until something has been delivered */
+	c->rate.is_app_limited = true;
 	ring_init(&c->snd.q);
 	ring_init(&c->rcv.q);
 	ranges_init(&c->rcv.ofo);
@@ -47,7 +49,7 @@ static void conn_init_protocol(struct tcp_conn *c, xtime now)
 	c->rcv.ato = 0;
 	c->peer_mss = TCP_MSS_DEFAULT;
 	c->snd.mss_cache = TCP_MSS_DEFAULT;
-	c->ts_ok = c->sack_ok = c->wscale_ok = c->dsack_seen = false;
+	c->ts_asked = c->ts_ok = c->sack_ok = c->wscale_ok = c->dsack_seen = false;
 	c->snd_wscale = c->rcv_wscale = 0;
 	c->ts_recent = 0;
 	c->ts_recent_stamp = 0;
@@ -220,6 +222,7 @@ void tcp_done(struct tcp_conn *c, xtime now)
 
 	tcp_set_state(c, TCP_CLOSE, now);
 	c->shut = SHUT_BOTH_BITS;
+	c->snd.backoff = 0;   /* tcp_write_queue_purge() */
 	txq_free(&c->snd.txq);
 	tcp_marks_free(c);
 	tcp_forget_flight(c);

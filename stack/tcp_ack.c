@@ -32,6 +32,7 @@ static unsigned update_window(struct tcp_conn *c, const struct tcp_hdr *th, seq3
 	if (c->snd.wnd == wnd)
 		return FLAG_WIN_UPDATE;
 	c->snd.wnd = wnd;
+	tcp_fast_path_check(c);
 	if (wnd > c->snd.max_wnd) {
 		c->snd.max_wnd = wnd;
 		tcp_sync_mss(c, c->pmtu);
@@ -454,7 +455,16 @@ static void ack_flight(struct tcp_conn *c, struct ack_info *a, const struct tcp_
 	tcp_cong_control(c, a, now);
 }
 
-int tcp_ack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, bool update_ts, xtime now)
+/* Header prediction is a path of its own in Linux, here only two counters. */
+static void count_ack(struct tcp_conn *c, unsigned flag, bool is_foreseen)
+{
+	if (is_foreseen && flag & FLAG_SND_UNA_ADVANCED)
+		count(c->s, CTR_TcpExtTCPHPAcks);
+	else if (!(flag & FLAG_DATA))
+		count(c->s, CTR_TcpExtTCPPureAcks);
+}
+
+int tcp_ack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, bool update_ts, bool is_foreseen, xtime now)
 {
 	struct ack_info a = {
 		.prior_una = c->snd.una,
@@ -479,12 +489,17 @@ int tcp_ack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, bool updat
 	if (seq_gt(th->ack, c->snd.una)) {
 		a.flag |= FLAG_SND_UNA_ADVANCED;
 		c->snd.retransmits = 0;
+		/* tcp_update_rto_time() */
+		if (c->snd.rto_stamp)
+			c->snd.rto_time += now - c->snd.rto_stamp;
+		c->snd.rto_stamp = 0;
 	}
 	a.prior_in_flight = tcp_in_flight(c);
 	if (update_ts)
 		replace_ts_recent(c, th, now);
 	if (len || th->flags & (TCPF_SYN | TCPF_FIN))
 		a.flag |= FLAG_DATA;
+	count_ack(c, a.flag, is_foreseen);
 	a.flag |= update_window(c, th, a.prior_una);
 	/* SYN and FIN too, as TCP_INFO shows them; a SYN-ACK is its request's. */
 	c->snd.bytes_acked += th->ack - c->snd.una - (c->state == TCP_SYN_RECV && tcp_is_passive(c));

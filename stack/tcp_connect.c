@@ -192,9 +192,10 @@ static void connect_init(struct tcp_conn *c, xtime now)
 {
 	if (c->opt.user_mss)
 		c->peer_mss = c->opt.user_mss;
+	c->ts_asked = c->s->set.tcp_timestamps != 0;
 	tcp_sync_mss(c, ip_mtu(c->s, &c->rt, c->opt.ip_opts.srr ? c->opt.ip_opts.first_hop : c->ent.t.raddr, now));
 	c->advmss = tcp_advertised_mss(c);
-	c->rcv.rcv_mss = (uint16_t)MAX(MIN(MIN(c->advmss, c->snd.mss_cache), 536u), 88u);
+	c->rcv.rcv_mss = TCP_MSS_LEAST;   /* tcp_initialize_rcv_mss() while there is no window */
 	tcp_init_rcv_window(c);
 	c->snd.una = c->snd.nxt = c->snd.iss;
 	c->snd.sml = c->snd.iss;   /* the SYN holds no data back */
@@ -203,6 +204,7 @@ static void connect_init(struct tcp_conn *c, xtime now)
 	c->rcv.nxt = c->rcv.wup = c->rcv.copied = 0;
 	c->rtt.rto_ns = TCP_RTO_INITIAL;
 	c->snd.retransmits = 0;
+	c->snd.retrans_stamp = now;   /* of the SYN: how long it has been tried */
 	c->loss.undo_on = false;
 }
 

@@ -274,6 +274,7 @@ static void queue_in_order(struct tcp_conn *c, const struct tcp_hdr *th, const u
 		data_event(c, th, len, gso_size, now);
 	}
 	check_fin(c, now);
+	tcp_fast_path_check(c);
 	if (had_holes) {
 		/* RFC 5681 4.2: at once when a gap is filled. */
 		if (!c->rcv.ofo.n)
@@ -295,6 +296,7 @@ static void queue_out_of_order(struct tcp_conn *c, seq32 seq, const uint8_t *dat
 
 	tcp_ecn_data(c, now);
 	count(c->s, CTR_TcpExtTCPOFOQueue);
+	c->rcv.is_predicting = false;
 	c->rcv.ack_scheduled = true;
 	c->rcv.ooopack += gso_size ? (uint32_t)((len + gso_size - 1) / gso_size) : 1;
 	if (ranges_has(&c->rcv.ofo, seq, end)) {

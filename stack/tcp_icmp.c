@@ -26,11 +26,13 @@ static void mtu_reduced(struct tcp_conn *c, uint32_t mtu, xtime now)
 	ip4 dst = c->opt.ip_opts.srr ? c->opt.ip_opts.first_hop : c->ent.t.raddr;
 	uint32_t old = c->snd.mss_cache;
 
-	if (c->opt.pmtudisc == IP_PMTUDISC_DONT || c->opt.pmtudisc == IP_PMTUDISC_INTERFACE ||
-	    c->opt.pmtudisc == IP_PMTUDISC_OMIT || c->rt.mtu_locked)
-		return;
+	/* inet_csk_update_pmtu(): it counts for the whole host, whatever this socket wants. */
 	ip_set_pmtu(c->s, dst, mtu, now);
-	tcp_sync_mss(c, ip_mtu(c->s, &c->rt, dst, now));
+	mtu = ip_mtu(c->s, &c->rt, dst, now);
+	if (c->opt.pmtudisc == IP_PMTUDISC_DONT || c->opt.pmtudisc == IP_PMTUDISC_INTERFACE ||
+	    c->opt.pmtudisc == IP_PMTUDISC_OMIT || c->pmtu <= mtu)
+		return;
+	tcp_sync_mss(c, mtu);
 	if (c->snd.mss_cache >= old || conn_in(c, ST(SYN_SENT)))
 		return;
 	/* tcp_simple_retransmit(): what was too large was not lost to congestion. */

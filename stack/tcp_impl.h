@@ -43,6 +43,7 @@
 #define TCP_ATO_MIN (40 * XTIME_MSEC)
 #define TCP_TICK (4 * XTIME_MSEC)    /* Linux's jiffy at 250 Hz: a timer's least wait */
 #define TCP_TIMEWAIT_LEN (60 * XTIME_SEC)
+#define TCP_MSS_LEAST 88             /* Linux TCP_MIN_MSS */
 #define TCP_INIT_CWND 10             /* RFC 6928 */
 #define TCP_MAX_QUICKACKS 16
 #define TCP_PINGPONG_THRESH 1        /* tcp_pingpong_thresh of Linux 6.18 */
@@ -179,6 +180,7 @@ struct tcp_conn {
 
 	/* Options agreed on. */
 	bool ts_ok, sack_ok, wscale_ok, dsack_seen;
+	bool ts_asked;                /* our SYN has timestamps and no answer has come */
 	uint8_t snd_wscale, rcv_wscale;
 	uint16_t peer_mss;            /* from its SYN, mss_clamp */
 	uint16_t advmss;              /* what we announced */
@@ -212,6 +214,9 @@ struct tcp_conn {
 		uint8_t rexmit_kind;  /* enum rexmit_kind */
 		uint8_t backoff, retransmits, probes_out;
 		uint32_t total_rto;
+		uint32_t rto_recoveries;      /* troubles that began with a time-out ... */
+		xtime rto_time;               /* ... and how long they took in all */
+		xtime rto_stamp;              /* when the present one began, 0: none */
 		xtime retrans_stamp;  /* first retransmission of the current trouble, 0: none */
 		xtime probes_tstamp;
 		xtime pace_at;        /* before it no data leaves, where it is paced */
@@ -258,6 +263,7 @@ struct tcp_conn {
 		uint64_t bytes_received;
 		uint32_t segs_in, data_segs_in;
 		uint32_t ooopack;     /* segments that came out of order */
+		bool is_predicting;   /* the next segment may be what header prediction foresees (pred_flags) */
 		uint16_t urg_data;    /* Linux urg_data: byte and TCP_URG_* state */
 		seq32 urg_seq;
 		uint32_t dup_acks;    /* duplicate ACKs owed to a peer without SACK */
@@ -513,6 +519,7 @@ void tcp_rcv(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t *data, 
 void tcp_data_queue(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t *data, size_t len,
                     uint16_t gso_size, xtime now);
 void tcp_ack_check(struct tcp_conn *c, xtime now);        /* __tcp_ack_snd_check() */
+void tcp_fast_path_check(struct tcp_conn *c);
 void tcp_enter_quickack(struct tcp_conn *c, unsigned max);
 void tcp_send_dupack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, xtime now);
 void tcp_dsack_set(struct tcp_conn *c, seq32 start, seq32 end);
@@ -570,7 +577,7 @@ struct ack_info {
 };
 
 /* tcp_ack(): 1 good, 0 old, -1 drop and say nothing, else a counter to drop under. */
-int tcp_ack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, bool update_ts, xtime now);
+int tcp_ack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, bool update_ts, bool is_foreseen, xtime now);
 uint32_t tcp_seg_count(const struct tcp_conn *c, const struct tx_seg *seg);
 struct tx_seg *txq_at(struct tx_queue *q, uint32_t i);
 int txq_push(struct tx_queue *q, const struct tx_seg *seg);
@@ -580,6 +587,8 @@ void txq_free(struct tx_queue *q);
 uint32_t txq_find(struct tx_queue *q, seq32 seq);
 /* Splits segment i at seq (inside it), keeping all counts right: 0 or -ENOMEM. */
 int txq_split(struct tcp_conn *c, uint32_t i, seq32 seq);
+/* Segment i takes in the one behind it: together they are at most mss bytes. */
+void txq_merge(struct tcp_conn *c, uint32_t i, uint32_t mss);
 void tcp_mark_lost(struct tcp_conn *c, struct tx_seg *seg);
 void tcp_mark_sacked(struct tcp_conn *c, struct tx_seg *seg);
 void tcp_forget_flight(struct tcp_conn *c);

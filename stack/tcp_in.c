@@ -32,7 +32,7 @@ static void challenge_ack(struct tcp_conn *c, xtime now)
 			uint32_t half = ((uint32_t)s->set.tcp_challenge_ack_limit + 1) / 2;
 
 			s->challenge_second = now;
-			s->challenge_left = half + (half ? stack_random(s) % (uint32_t)MAX(s->set.tcp_challenge_ack_limit, 1) : 0);
+			s->challenge_left = half + (half ? stack_random(s) % (uint32_t)s->set.tcp_challenge_ack_limit : stack_random(s));
 		}
 		if (!s->challenge_left)
 			return;
@@ -77,6 +77,7 @@ static void take_syn_options(struct tcp_conn *c, const struct seg_in *seg)
 	}
 	c->sack_ok = th->sack_permitted && set->tcp_sack;
 	c->ts_ok = th->has_ts && set->tcp_timestamps;
+	c->ts_asked = false;
 	if (c->ts_ok) {
 		c->ts_recent = th->tsval;
 		c->ts_recent_stamp = seg->now;
@@ -100,6 +101,8 @@ static void take_peer_isn(struct tcp_conn *c, const struct seg_in *seg)
 /* tcp_finish_connect(). */
 static void finish_connect(struct tcp_conn *c, xtime now)
 {
+	/* tcp_finish_connect(): with a scaled window only once that is known. */
+	c->rcv.is_predicting = c->parent || !c->snd_wscale;
 	tcp_set_state(c, TCP_ESTABLISHED, now);
 	c->rcv.lrcvtime = now;
 	tcp_init_metrics(c, now);
@@ -139,7 +142,7 @@ static void synsent_established(struct tcp_conn *c, const struct seg_in *seg)
 	if (c->ts_ok)
 		c->advmss -= MIN(c->advmss, 12);
 	c->rcv.wnd = wnd;
-	tcp_ack(c, seg->th, 0, false, seg->now);
+	tcp_ack(c, seg->th, 0, false, false, seg->now);
 	finish_connect(c, seg->now);
 	if (tcp_fastopen_synack(c, seg->th, seg->now))
 		return;   /* what is sent again carries the ACK */
@@ -436,9 +439,33 @@ static bool is_syn_again(const struct tcp_conn *c, const struct seg_in *seg)
 	       (seg->th->flags & (TCPF_SYN | TCPF_ACK | TCPF_RST | TCPF_FIN)) == TCPF_SYN;
 }
 
+/* tcp_rcv_established(): is the segment what header prediction foresees?  The stack has no faster
+ * path for it; some counters are Linux's of that. */
+static bool header_is_foreseen(const struct tcp_conn *c, const struct seg_in *seg)
+{
+	const struct tcp_hdr *th = seg->th;
+	unsigned len = TCP_LEN_MIN + (c->ts_ok ? 12 : 0);
+
+	if (c->state != TCP_ESTABLISHED || !c->rcv.is_predicting || th->hdr_len != len)
+		return false;
+	if ((th->flags & ~TCPF_PSH) != TCPF_ACK || (uint32_t)th->wnd << c->snd_wscale != c->snd.wnd)
+		return false;
+	if (th->has_ts && (int32_t)(th->tsval - c->ts_recent) < 0)
+		return false;
+	return th->seq == c->rcv.nxt && seq_le(th->ack, c->snd.nxt) &&
+	       seq_le(seg->end, c->rcv.nxt + tcp_receive_window(c));
+}
+
+/* tcp_fast_path_check(). */
+void tcp_fast_path_check(struct tcp_conn *c)
+{
+	c->rcv.is_predicting = !c->rcv.ofo.n && c->rcv.wnd && !c->rcv.urg_data;
+}
+
 static void rcv_synchronized(struct tcp_conn *c, const struct seg_in *seg)
 {
 	const struct tcp_hdr *th = seg->th;
+	bool is_foreseen;
 	int ret;
 
 	if (is_syn_again(c, seg)) {
@@ -454,7 +481,10 @@ static void rcv_synchronized(struct tcp_conn *c, const struct seg_in *seg)
 	}
 	if (!validate(c, seg))
 		return;
-	ret = tcp_ack(c, th, seg->len, true, seg->now);
+	is_foreseen = header_is_foreseen(c, seg);
+	if (is_foreseen && seg->len)
+		count(c->s, CTR_TcpExtTCPHPHits);
+	ret = tcp_ack(c, th, seg->len, true, is_foreseen, seg->now);
 	if (ret != 1 && c->state == TCP_SYN_RECV) {
 		/* RFC 9293 3.10.7.4: an ACK that does not fit our SYN. */
 		count(c->s, CTR_tcp_bad_ack);

@@ -19,11 +19,11 @@ static uint32_t ms_since(xtime then, xtime now)
 	return (uint32_t)((now - then) / XTIME_MSEC);
 }
 
-static void info_flight(const struct tcp_conn *c, struct tcp_info_abi *i)
+static void info_flight(const struct tcp_conn *c, struct tcp_info_abi *i, xtime now)
 {
 	i->ca_state = c->loss.ca_state;
 	i->retransmits = c->snd.retransmits;
-	i->probes = c->snd.probes_out;
+	i->probes = (uint8_t)(c->snd.probes_out + c->keep_probes);   /* one number in Linux */
 	i->backoff = c->snd.backoff;
 	i->unacked = c->loss.packets_out;
 	i->sacked = c->loss.sacked_out;
@@ -35,6 +35,8 @@ static void info_flight(const struct tcp_conn *c, struct tcp_info_abi *i)
 	i->snd_ssthresh = c->cc.ssthresh;
 	i->total_retrans = c->snd.total_retrans;
 	i->total_rto = (uint16_t)MIN(c->snd.total_rto, (uint32_t)UINT16_MAX);
+	i->total_rto_recoveries = (uint16_t)MIN(c->snd.rto_recoveries, (uint32_t)UINT16_MAX);
+	i->total_rto_time_ms = (uint32_t)((c->snd.rto_time + (c->snd.rto_stamp ? now - c->snd.rto_stamp : 0)) / XTIME_MSEC);
 }
 
 static void info_options(const struct tcp_conn *c, struct tcp_info_abi *i)
@@ -100,6 +102,8 @@ static void info_counts(const struct tcp_conn *c, struct tcp_info_abi *i)
 	i->segs_in = c->rcv.segs_in;
 	i->data_segs_out = c->snd.data_segs_out;
 	i->data_segs_in = c->rcv.data_segs_in;
+	i->rcv_ooopack = c->rcv.ooopack;
+	i->dsack_dups = c->loss.dsack_dups;
 }
 
 void tcp_get_info(const struct tcp_conn *c, struct tcp_info_abi *i, xtime now)
@@ -114,7 +118,7 @@ void tcp_get_info(const struct tcp_conn *c, struct tcp_info_abi *i, xtime now)
 		tcp_listen_counts(c, &i->unacked, &i->sacked);
 		return;
 	}
-	info_flight(c, i);
+	info_flight(c, i, now);
 	info_options(c, i);
 	info_fastopen(c, i);
 	info_times(c, i, now);

@@ -29,8 +29,8 @@ static uint32_t mtu_to_mss(const struct tcp_conn *c, uint32_t pmtu)
 
 	mss = MIN(mss, c->peer_mss);
 	mss = MAX(mss, (uint32_t)c->s->set.tcp_min_snd_mss);
-	/* Options that every segment carries count against the MSS. */
-	return c->ts_ok ? mss - TCP_TS_LEN : mss;
+	/* Options that every segment carries, or may come to carry, count against the MSS. */
+	return c->ts_ok || c->ts_asked ? mss - TCP_TS_LEN : mss;
 }
 
 /* tcp_bound_to_half_wnd(): a tiny window must still hold two segments. */

@@ -51,8 +51,10 @@ static bool output_probe(struct tcp_conn *c, struct frame_out *f, xtime now)
 	struct neigh *n = NULL;
 	int ret;
 
-	if (!len)
+	if (!len) {
+		count(c->s, c->snd.out & OUT_PROBE ? CTR_TcpExtTCPWinProbe : CTR_TcpExtTCPKeepAlive);
 		return output_bare(c, f, c->snd.una - 1, OUT_PROBE | OUT_KEEPALIVE, now);
+	}
 	seg.flags = SEG_PSH;   /* tcp_write_wakeup() */
 	tcp_rate_sent(c, &seg, now);
 	if (txq_push(&c->snd.txq, &seg) < 0)
@@ -65,9 +67,9 @@ static bool output_probe(struct tcp_conn *c, struct frame_out *f, xtime now)
 	c->snd.out &= (uint8_t)~OUT_PROBE;
 	c->snd.nxt = seg.end;
 	tcp_marks_pass(c);
-	c->snd.lsndtime = now;
 	c->loss.packets_out += tcp_seg_count(c, &seg);
 	c->s->counters[CTR_bytes_out] += len;
+	c->s->counters[CTR_TcpExtTCPOrigDataSent] += tcp_seg_count(c, &seg);
 	tcp_rearm_rto(c, now);
 	return true;
 }

@@ -19,7 +19,8 @@ int tcp_send_segment(struct tcp_conn *c, struct frame_out *f, seq32 seq, seq32 e
 /* Puts th with len bytes from th->seq of the ring into f.  0, or what ip_build() said. */
 int tcp_emit_segment(struct tcp_conn *c, struct frame_out *f, struct tcp_hdr *th, size_t len,
                      uint32_t mss, struct neigh **n, xtime now);
-void tcp_count_segment(struct tcp_conn *c, size_t len, uint32_t mss);
+/* is_resent: nothing of it is new, so that OutSegs doesn't count it (RFC 4022). */
+void tcp_count_segment(struct tcp_conn *c, size_t len, uint32_t mss, bool is_resent);
 /* Where the connection waits while its next hop is unresolved, or learns that it
  * can't be reached.  False in any case: no frame. */
 bool tcp_output_blocked(struct tcp_conn *c, int err, struct neigh *n, xtime now);

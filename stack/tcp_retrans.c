@@ -5,6 +5,8 @@
  */
 #include "tcp_out.h"
 
+#include <errno.h>
+
 /* Makes segment idx no larger than `limit` bytes and, when it is the first, than a
  * window that has shrunk: 0 or -ENOMEM. */
 static int fit_segment(struct tcp_conn *c, uint32_t idx, uint32_t limit, uint32_t mss)
@@ -16,6 +18,23 @@ static int fit_segment(struct tcp_conn *c, uint32_t idx, uint32_t limit, uint32_
 	if (seg->end - seg->seq <= limit)
 		return 0;
 	return txq_split(c, idx, seg->seq + limit);
+}
+
+/* tcp_retrans_try_collapse(): small segments that follow one another go as one. */
+static void try_collapse(struct tcp_conn *c, uint32_t idx, uint32_t mss)
+{
+	seq32 data_end = c->snd.q_seq + c->snd.q.len;
+
+	while (c->s->set.tcp_retrans_collapse && idx + 1 < c->snd.txq.n) {
+		const struct tx_seg *seg = txq_at(&c->snd.txq, idx), *next = seg + 1;
+
+		/* A FIN takes no room. */
+		if (seg->flags & SEG_SACKED || next->flags & SEG_SACKED || tcp_seg_count(c, seg) > 1 ||
+		    tcp_seg_count(c, next) > 1 || seq_min(next->end, data_end) - seg->seq > mss ||
+		    seq_gt(next->end, tcp_wnd_end(c)))
+			return;
+		txq_merge(c, idx, mss);
+	}
 }
 
 /* The segment has been sent again: as a probe it still counts as in flight for the first
@@ -63,10 +82,14 @@ static bool retransmit(struct tcp_conn *c, struct frame_out *f, uint32_t idx, ui
 			return false;
 		if (fit_segment(c, idx, MIN(n_segs, tcp_max_segs(c, mss)) * mss, mss) < 0)
 			return false;
+		try_collapse(c, idx, mss);
 		seg = txq_at(&c->snd.txq, idx);
 		ret = tcp_send_segment(c, f, seg->seq, seg->end, seg->flags & SEG_PSH, mss, &n, now);
-		if (ret < 0)
+		if (ret < 0) {
+			if (ret != -EAGAIN)
+				count(c->s, CTR_TcpExtTCPRetransFail);
 			return tcp_output_blocked(c, ret, n, now);
+		}
 	}
 	mark_resent(c, txq_at(&c->snd.txq, idx), f->payload_len, is_probe, now);
 	return true;
@@ -86,10 +109,10 @@ bool tcp_output_lost(struct tcp_conn *c, struct frame_out *f, xtime now)
 
 		if ((seg->flags & (SEG_LOST | SEG_SACKED | SEG_RETRANS)) != SEG_LOST)
 			continue;
-		if (c->loss.ca_state != CA_LOSS)
-			count(c->s, CTR_TcpExtTCPFastRetrans);
 		if (!retransmit(c, f, i, c->cc.cwnd - flight, false, now))
 			return false;
+		c->s->counters[c->loss.ca_state == CA_LOSS ? CTR_TcpExtTCPSlowStartRetrans : CTR_TcpExtTCPFastRetrans] +=
+			tcp_seg_count(c, txq_at(q, i));
 		/* The time-out runs from the latest transmission of what is oldest. */
 		if (!i && c->snd.rexmit_kind != REXMIT_REORDER)
 			tcp_rexmit_set(c, REXMIT_RTO, now + c->rtt.rto_ns);

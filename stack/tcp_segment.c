@@ -19,7 +19,6 @@ static bool tcp_may_fragment(const struct tcp_conn *c)
 {
 	switch (c->opt.pmtudisc) {
 	case IP_PMTUDISC_DO:
-	case IP_PMTUDISC_PROBE:
 		return false;
 	case IP_PMTUDISC_WANT:
 		return !ip_may_set_df(c->s, &c->rt, conn_ip_dst(c), c->s->now);
@@ -40,7 +39,8 @@ static void conn_ip_tx(struct tcp_conn *c, struct ip_tx *tx, uint8_t opts[IP_OPT
 		.proto = PROTO_TCP,
 	};
 	if (c->opt.ip_opts.len) {
-		tx->opt_len = (uint8_t)ip_opts_build(&c->opt.ip_opts, tx->src, c->ent.t.raddr, opts);
+		tx->opt_len = (uint8_t)ip_opts_build(&c->opt.ip_opts, tx->src, c->ent.t.raddr,
+		                                       stack_time_of_day(c->s, c->s->now), opts);
 		tx->opts = opts;
 	}
 }
@@ -137,14 +137,26 @@ int tcp_emit_segment(struct tcp_conn *c, struct frame_out *f, struct tcp_hdr *th
 	return 0;
 }
 
-void tcp_count_segment(struct tcp_conn *c, size_t len, uint32_t mss)
+void tcp_count_segment(struct tcp_conn *c, size_t len, uint32_t mss, bool is_resent)
 {
 	uint32_t segs = len > mss ? (uint32_t)((len + mss - 1) / mss) : 1;
 
 	c->snd.segs_out += segs;
-	c->s->counters[CTR_TcpOutSegs] += segs;
+	if (!is_resent)
+		c->s->counters[CTR_TcpOutSegs] += segs;
 	if (len)
 		c->snd.data_segs_out += segs;
+}
+
+/* tcp_event_data_sent(): new or again. */
+static void event_data_sent(struct tcp_conn *c, xtime now)
+{
+	if (!tcp_in_flight(c) && c->cc.ops->event)
+		c->cc.ops->event(c, CC_EV_TX_START, now);
+	c->snd.lsndtime = now;
+	/* An answer to what came just now: the session is interactive. */
+	if (now - c->rcv.lrcvtime < c->rcv.ato && c->rcv.pingpong < 255)
+		c->rcv.pingpong++;
 }
 
 /* One segment of an open connection: header, [seq, end) and its bookkeeping. */
@@ -173,10 +185,12 @@ int tcp_send_segment(struct tcp_conn *c, struct frame_out *f, seq32 seq, seq32 e
 	ret = tcp_emit_segment(c, f, &th, len, mss, n, now);
 	if (ret < 0)
 		return ret;
+	if (len)
+		event_data_sent(c, now);
 	event_ack_sent(c);
 	if (th.flags & TCPF_CWR)
 		c->ecn.has_cwr = false;
-	tcp_count_segment(c, len, mss);
+	tcp_count_segment(c, len, mss, end != seq && !seq_gt(end, c->snd.nxt));
 	c->snd.bytes_sent += len;
 	if (len)
 		tcp_pacing_sent(c, len, now);
@@ -241,9 +255,10 @@ static void conn_reply(struct tcp_conn *c, struct tcp_hdr *th, xtime now)
 
 void tcp_send_active_reset(struct tcp_conn *c, xtime now)
 {
-	struct tcp_hdr th = { .flags = TCPF_RST | TCPF_ACK, .ack = c->rcv.nxt };
+	struct tcp_hdr th = { .flags = TCPF_RST | TCPF_ACK, .ack = c->rcv.nxt, .wnd = (uint16_t)tcp_select_window(c) };
 
 	count(c->s, CTR_TcpOutRsts);
+	c->snd.segs_out++;
 	conn_reply(c, &th, now);
 }
 

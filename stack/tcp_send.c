@@ -116,17 +116,6 @@ static uint32_t new_data_len(struct tcp_conn *c, uint32_t mss, bool *is_rwnd, xt
 	return len;
 }
 
-/* tcp_event_data_sent(). */
-static void event_data_sent(struct tcp_conn *c, xtime now)
-{
-	if (!tcp_in_flight(c) && c->cc.ops->event)
-		c->cc.ops->event(c, CC_EV_TX_START, now);
-	c->snd.lsndtime = now;
-	/* An answer to what came just now: the session is interactive. */
-	if (now - c->rcv.lrcvtime < c->rcv.ato && c->rcv.pingpong < 255)
-		c->rcv.pingpong++;
-}
-
 bool tcp_output_new(struct tcp_conn *c, struct frame_out *f, xtime now)
 {
 	uint32_t mss = tcp_current_mss(c, now);
@@ -150,8 +139,6 @@ bool tcp_output_new(struct tcp_conn *c, struct frame_out *f, xtime now)
 	tcp_rate_sent(c, &seg, now);
 	if (txq_push(&c->snd.txq, &seg) < 0)
 		return false;
-	if (seg.seq != c->snd.q_seq + c->snd.q.len)   /* a FIN alone is no data */
-		event_data_sent(c, now);
 	ret = tcp_send_segment(c, f, seg.seq, seg.end, seg.flags & SEG_PSH, mss, &n, now);
 	if (ret < 0) {
 		c->snd.txq.n--;
@@ -166,6 +153,7 @@ bool tcp_output_new(struct tcp_conn *c, struct frame_out *f, xtime now)
 	c->loss.packets_out += tcp_seg_count(c, &seg);
 	c->loss.prr_out += tcp_seg_count(c, &seg);
 	c->s->counters[CTR_bytes_out] += f->payload_len;
+	c->s->counters[CTR_TcpExtTCPOrigDataSent] += tcp_seg_count(c, &seg);
 	if (!prior || c->snd.rexmit_kind == REXMIT_TLP || c->snd.rexmit_kind == REXMIT_PROBE0)
 		tcp_rearm_rto(c, now);
 	tcp_schedule_tlp(c, now);

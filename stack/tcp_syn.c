@@ -100,6 +100,6 @@ bool tcp_output_syn(struct tcp_conn *c, struct frame_out *f, xtime now)
 		syn_data_sent(c, len, now);
 	c->snd.out &= (uint8_t)~(OUT_SYN | OUT_ACK);
 	c->rcv.wup = c->rcv.nxt;
-	tcp_count_segment(c, 0, c->snd.mss_cache);
+	tcp_count_segment(c, 0, c->snd.mss_cache, txq_at(&c->snd.txq, 0)->flags & SEG_EVER_RETRANS);
 	return true;
 }

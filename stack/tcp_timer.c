@@ -185,7 +185,7 @@ static unsigned syn_retries(const struct tcp_conn *c)
 
 	if (!n)
 		n = (unsigned)(c->fo.is_child ? set->tcp_synack_retries : set->tcp_syn_retries);
-	return n + (c->state == TCP_SYN_SENT ? (unsigned)set->tcp_syn_linear_timeouts : 0);
+	return n;
 }
 
 /* tcp_write_timeout(): true when the connection was given up. */
@@ -197,14 +197,14 @@ static bool write_timeout(struct tcp_conn *c, xtime now)
 
 	if (conn_in(c, ST(SYN_SENT) | ST(SYN_RECV))) {
 		until = syn_retries(c);
-		is_over = c->snd.retransmits >= until;
+		is_over = c->snd.retransmits >= until + (c->state == TCP_SYN_SENT ? (unsigned)set->tcp_syn_linear_timeouts : 0);
 	} else {
 		until = (unsigned)set->tcp_retries2;
 		if (c->is_dead)
 			until = orphan_retries(c, c->rtt.rto_ns < tcp_rto_max(c));
 		is_over = false;
 	}
-	if (!is_over && !(conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)) && !user_timeout(c)))
+	if (!is_over)
 		is_over = timed_out(c, until, user_timeout(c), now);
 	if (is_over)
 		write_err(c, now);
@@ -273,6 +273,17 @@ static void count_first_rto(struct tcp_conn *c)
 		count(c->s, c->sack_ok ? CTR_TcpExtTCPSackFailures : CTR_TcpExtTCPRenoFailures);
 }
 
+/* tcp_update_rto_stats(). */
+static void count_rto(struct tcp_conn *c, xtime now)
+{
+	if (!c->snd.retransmits) {
+		c->snd.rto_recoveries++;
+		c->snd.rto_stamp = now;
+	}
+	c->snd.retransmits++;
+	c->snd.total_rto++;
+}
+
 /* tcp_retransmit_timer(). */
 static void rto_fire(struct tcp_conn *c, xtime now)
 {
@@ -295,8 +306,7 @@ static void rto_fire(struct tcp_conn *c, xtime now)
 		tcp_ecn_queue_cwr(c);
 	if (!c->snd.retrans_stamp)
 		c->snd.retrans_stamp = now;
-	c->snd.retransmits++;
-	c->snd.total_rto++;
+	count_rto(c, now);
 	if (conn_in(c, ST(SYN_SENT) | ST(SYN_RECV))) {
 		c->snd.out |= OUT_SYN;
 		c->snd.total_retrans++;

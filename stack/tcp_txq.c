@@ -124,6 +124,22 @@ int txq_split(struct tcp_conn *c, uint32_t i, seq32 seq)
 	return 0;
 }
 
+/* The segment behind i becomes part of it (tcp_collapse_retrans). */
+void txq_merge(struct tcp_conn *c, uint32_t i, uint32_t mss)
+{
+	struct tx_queue *q = &c->snd.txq;
+	struct tx_seg *seg = txq_at(q, i), *next = seg + 1;
+
+	seg_account(c, seg, -1);
+	seg_account(c, next, -1);
+	seg->end = next->end;
+	seg->flags |= next->flags & (SEG_EVER_RETRANS | SEG_PSH);
+	seg->mss = (uint16_t)MAX(seg->mss, mss);
+	q->n--;
+	memmove(next, next + 1, (q->n - i - 1) * sizeof(*seg));
+	seg_account(c, seg, 1);
+}
+
 /* tcp_mark_skb_lost(). */
 void tcp_mark_lost(struct tcp_conn *c, struct tx_seg *seg)
 {

@@ -137,6 +137,9 @@ check_PROGRAMS += tests/test_tcp_listen
 tests_test_tcp_listen_SOURCES = tests/test_tcp_listen.c $(HARNESS)
 check_PROGRAMS += tests/test_tcp_synq
 tests_test_tcp_synq_SOURCES = tests/test_tcp_synq.c $(HARNESS)
+# Beside the kernel, as root.
+check_PROGRAMS += tests/netns_linux
+tests_netns_linux_SOURCES = tests/netns_linux.c tests/netns_linux.def tests/both.c tests/both.h $(HARNESS)
 check_PROGRAMS += tests/test_txq
 tests_test_txq_SOURCES = tests/test_txq.c $(HARNESS)
 check_PROGRAMS += tests/test_cc

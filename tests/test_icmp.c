@@ -108,7 +108,7 @@ static void malformed_is_counted(void **state)
 	assert_int_equal(net_count(n, CTR_icmp_short), 1);
 	net_input_ip(n, net_hdr(PROTO_ICMP), p, 12);
 	assert_int_equal(net_count(n, CTR_icmp_csum), 1);
-	input_icmp(n, US, 13, 0, 0, p, 12);
+	input_icmp(n, US, 17, 0, 0, p, 12);
 	input_icmp(n, US, REDIRECT, 1, 0, p, 12);
 	input_icmp(n, US, QUENCH, 0, 0, p, 12);
 	input_icmp(n, US, UNREACH, 16, 0, p, 12);
@@ -358,32 +358,57 @@ static void fragmentation_needed_tells_the_mtu(void **state)
 	assert_int_equal(fake.icmp_mtu, 1280);
 }
 
-static void fragmentation_needed_without_mtu_takes_the_next_plateau(void **state)
+static void fragmentation_needed_without_mtu_says_0(void **state)
 {
-	static const struct { uint16_t len, mtu; } steps[] = {
-		{ 65535, 32000 }, { 32000, 17914 }, { 9000, 8166 }, { 1500, 1492 }, { 1492, 1006 },
-		{ 508, 296 }, { 296, 68 }, { 40, 68 },
+	struct net *n = *state;
+	struct quote q = a_quote();
+
+	fake.icmp_mtu = 1;
+	input_quote(n, UNREACH, 4, 0, &q, 0);
+	assert_int_equal(fake.icmps, 1);
+	assert_int_equal(fake.icmp_mtu, 0);   /* ip_set_pmtu() makes it min_pmtu, as Linux */
+}
+
+static void fragmentation_needed_follows_no_pmtu_disc(void **state)
+{
+	static const struct { int32_t disc; unsigned n; uint32_t mtu; } modes[] = {
+		{ 0, 1, 1280 }, { 1, 1, 0 }, { 2, 0, 7 }, { 3, 1, 1280 },
 	};
 	struct net *n = *state;
 	struct quote q = a_quote();
 
-	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
-		q.ip.total_len = steps[i].len;
-		input_quote(n, UNREACH, 4, 0, &q, 0);
-		assert_int_equal(fake.icmp_mtu, steps[i].mtu);
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		n->s->set.ip_no_pmtu_disc = modes[i].disc;
+		fake.icmps = 0;
+		fake.icmp_mtu = 7;
+		input_quote(n, UNREACH, 4, 1280, &q, 0);
+		assert_int_equal(fake.icmps, modes[i].n);
+		assert_int_equal(fake.icmp_mtu, modes[i].mtu);
 	}
+	n->s->set.ip_no_pmtu_disc = 2;
+	input_quote(n, UNREACH, 3, 0, &q, 0);
+	assert_int_equal(fake.icmps, 2);
 }
 
-static void fragmentation_needed_is_ignored_without_discovery(void **state)
+static void timestamp_is_answered_with_the_time_of_day(void **state)
 {
 	struct net *n = *state;
-	struct quote q = a_quote();
+	uint8_t times[12] = { 1, 2, 3, 4 };
+	const uint8_t *l4;
+	size_t len;
 
-	n->s->set.ip_no_pmtu_disc = 1;
-	input_quote(n, UNREACH, 4, 1280, &q, 0);
-	assert_int_equal(fake.icmps, 0);
-	input_quote(n, UNREACH, 3, 0, &q, 0);
-	assert_int_equal(fake.icmps, 1);
+	net_know(n, PEER, mac_peer);
+	stack_set_wall_clock(n->s, 25 * 3600 * XTIME_SEC + 7 * XTIME_MSEC - n->now);
+	input_icmp(n, US, 13, 0, 0x00010002, times, sizeof(times));
+	assert_int_equal(net_expect_ip(n, &l4, &len).total_len, 40);
+	assert_int_equal(l4[0], 14);
+	assert_int_equal(get_be32(l4 + 4), 0x00010002);
+	assert_int_equal(get_be32(l4 + 8), 0x01020304);
+	assert_int_equal(get_be32(l4 + 12), 3600 * 1000 + 7);
+	assert_int_equal(get_be32(l4 + 16), 3600 * 1000 + 7);
+	input_icmp(n, US, 13, 0, 0, times, 3);
+	assert_int_equal(net_count(n, CTR_icmp_short), 1);
+	net_expect_silence(n);
 }
 
 #define own(test) cmocka_unit_test_setup_teardown(test, net_setup_own, net_teardown)
@@ -407,8 +432,9 @@ int main(void)
 		own(error_about_anything_else_is_counted),
 		shared(error_on_shared_counts_for_claimed_ports_only),
 		own(fragmentation_needed_tells_the_mtu),
-		own(fragmentation_needed_without_mtu_takes_the_next_plateau),
-		own(fragmentation_needed_is_ignored_without_discovery),
+		own(timestamp_is_answered_with_the_time_of_day),
+		own(fragmentation_needed_without_mtu_says_0),
+		own(fragmentation_needed_follows_no_pmtu_disc),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

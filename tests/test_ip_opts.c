@@ -90,10 +90,10 @@ static void build_source_route_ends_with_the_destination(void **state)
 
 	(void)state;
 	assert_int_equal(ip_opts_parse(BYTES(LSRR, 11, 4, 10, 0, 0, 254, 192, 0, 2, 1), &o), 0);
-	assert_int_equal(ip_opts_build(&o, IP(10, 0, 0, 1), IP(198, 51, 100, 7), out), 12);
+	assert_int_equal(ip_opts_build(&o, IP(10, 0, 0, 1), IP(198, 51, 100, 7), 0x80000000, out), 12);
 	assert_memory_equal(out, "\x83\x0b\x04\xc0\x00\x02\x01\xc6\x33\x64\x07\x00", 12);
 	assert_int_equal(ip_opts_parse(BYTES(LSRR, 7, 4, 10, 0, 0, 254, 0), &o), 0);
-	ip_opts_build(&o, IP(10, 0, 0, 1), IP(198, 51, 100, 7), out);
+	ip_opts_build(&o, IP(10, 0, 0, 1), IP(198, 51, 100, 7), 0x80000000, out);
 	assert_memory_equal(out, "\x83\x07\x04\xc6\x33\x64\x07\x00", 8);
 	/* What getsockopt() gives back is as it was set. */
 	assert_memory_equal(o.data, "\x83\x07\x04\x0a\x00\x00\xfe\x00", 8);
@@ -106,10 +106,10 @@ static void build_record_route_begins_with_us(void **state)
 
 	(void)state;
 	assert_int_equal(ip_opts_parse(BYTES(RR, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0), &o), 0);
-	assert_int_equal(ip_opts_build(&o, IP(10, 0, 0, 1), 0, out), 12);
+	assert_int_equal(ip_opts_build(&o, IP(10, 0, 0, 1), 0, 0x80000000, out), 12);
 	assert_memory_equal(out, "\x07\x0b\x08\x0a\x00\x00\x01\x00\x00\x00\x00\x00", 12);
 	assert_int_equal(ip_opts_parse(BYTES(RR, 3, 4, 0), &o), 0);
-	ip_opts_build(&o, IP(10, 0, 0, 1), 0, out);
+	ip_opts_build(&o, IP(10, 0, 0, 1), 0, 0x80000000, out);
 	assert_memory_equal(out, "\x07\x03\x04\x00", 4);
 }
 
@@ -120,13 +120,13 @@ static void build_timestamp_says_that_the_time_is_unknown(void **state)
 
 	(void)state;
 	assert_int_equal(ip_opts_parse(BYTES(TS, 8, 5, 0, 0, 0, 0, 0), &o), 0);
-	ip_opts_build(&o, IP(10, 0, 0, 1), 0, out);
+	ip_opts_build(&o, IP(10, 0, 0, 1), 0, 0x80000000, out);
 	assert_memory_equal(out, "\x44\x08\x09\x00\x80\x00\x00\x00", 8);
 	assert_int_equal(ip_opts_parse(BYTES(TS, 12, 5, 1, 0, 0, 0, 0, 0, 0, 0, 0), &o), 0);
-	ip_opts_build(&o, IP(10, 0, 0, 1), 0, out);
+	ip_opts_build(&o, IP(10, 0, 0, 1), 0, 0x80000000, out);
 	assert_memory_equal(out, "\x44\x0c\x0d\x01\x0a\x00\x00\x01\x80\x00\x00\x00", 12);
 	assert_int_equal(ip_opts_parse(BYTES(TS, 12, 5, 3, 10, 0, 0, 9, 0, 0, 0, 0), &o), 0);
-	ip_opts_build(&o, IP(10, 0, 0, 1), 0, out);
+	ip_opts_build(&o, IP(10, 0, 0, 1), 0, 0x80000000, out);
 	assert_memory_equal(out, "\x44\x0c\x05\x03\x0a\x00\x00\x09\x00\x00\x00\x00", 12);
 }
 
@@ -180,7 +180,7 @@ static void any_bytes_are_harmless(void **state)
 				p[k] = kinds[(seed >> 20) % 6];
 		}
 		if (ip_opts_parse(p, (seed >> 8) % 41, &o) == 0)
-			assert_int_equal(ip_opts_build(&o, 1, 2, out), o.len);
+			assert_int_equal(ip_opts_build(&o, 1, 2, 3, out), o.len);
 		check(p, sizeof(p), &srr);
 	}
 }

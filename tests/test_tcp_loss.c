@@ -696,6 +696,47 @@ static void undo_by_dsack_that_comes_late(void **state)
 	assert_true(t->c->cc.cwnd >= 10);
 }
 
+static void timeout_small_segments_go_again_as_one(void **state)
+{
+	struct rig *t = *state;
+
+	establish_10ms(t, SYN_ACK);
+	t->c->opt.nodelay = true;
+	put(t, 100);
+	expect(t, "P. 1:101 ack 1");
+	put(t, 100);
+	expect(t, "P. 101:201 ack 1");
+	put(t, 1248);
+	expect(t, "P. 201:1449 ack 1");
+	put(t, 1);
+	expect(t, "P. 1449:1450 ack 1");
+	/* tcp_retrans_try_collapse(): as far as one segment goes. */
+	t->c->snd.out |= OUT_RETRANS;
+	tcp_want_output(t->c);
+	settle(t);
+	expect(t, "P. 1:1449 ack 1");
+	assert_int_equal(t->c->loss.packets_out, 2);
+	inject(t, ". 1 ack 1450");
+	assert_int_equal(t->c->loss.packets_out, 0);
+}
+
+static void timeout_fin_goes_with_the_data_before_it(void **state)
+{
+	struct rig *t = *state;
+
+	establish_10ms(t, SYN_ACK);
+	put(t, 100);
+	expect(t, "P. 1:101 ack 1");
+	assert_int_equal(tcp_shutdown(t->c, SHUT_WR, t->now), 0);
+	settle(t);
+	expect(t, "F. 101 ack 1");
+	t->c->snd.out |= OUT_RETRANS;
+	tcp_want_output(t->c);
+	settle(t);
+	expect(t, "FP. 1:101 ack 1");
+	assert_int_equal(t->c->loss.packets_out, 1);
+}
+
 /* ---- the end of the stream ---- */
 
 static void fin_lost_is_sent_again(void **state)
@@ -774,6 +815,8 @@ int main(void)
 		own(undo_by_echo_after_fast_retransmit),
 		own(undo_by_dsack),
 		own(undo_by_dsack_that_comes_late),
+		own(timeout_small_segments_go_again_as_one),
+		own(timeout_fin_goes_with_the_data_before_it),
 		own(fin_lost_is_sent_again),
 		own(fin_with_data_lost_is_sent_again_with_it),
 	};

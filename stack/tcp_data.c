@@ -364,8 +364,9 @@ void tcp_data_queue(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t 
 		has_fin = false;
 	}
 	if (has_fin) {
+		/* The first of several is the end; where one stands there is no byte. */
+		c->rcv.fin_seq = c->rcv.has_fin ? seq_min(c->rcv.fin_seq, end) : end;
 		c->rcv.has_fin = true;
-		c->rcv.fin_seq = end;
 	}
 	if (seq_gt(seq, c->rcv.nxt)) {
 		queue_out_of_order(c, seq, data, len, gso_size, has_fin, now);

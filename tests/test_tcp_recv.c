@@ -293,6 +293,24 @@ static void fin_alone_out_of_order_waits(void **state)
 	assert_int_equal(try_take(t, 10, 0), 0);
 }
 
+/* The stream ends with the first of them: at 101 there never was a byte to read. */
+static void fin_out_of_order_twice_is_the_first(void **state)
+{
+	struct rig *t = *state;
+
+	establish(t, NULL);
+	inject(t, "F. 101 ack 1");
+	expect(t, ". 1 ack 1 sack 101:102");
+	inject(t, "FP. 102:201 ack 1");
+	expect(t, ". 1 ack 1 sack 101:202");
+	inject(t, ". 1:101 ack 1");
+	expect(t, ". 1 ack 102");
+	assert_int_equal(tcp_state(t->c), TCP_CLOSE_WAIT);
+	assert_int_equal(tcp_inq(t->c), 100);
+	take(t, 100);
+	assert_int_equal(try_take(t, 10, 0), 0);
+}
+
 /* Linux looks at SOCK_DONE before it looks at sk_err. */
 static void fin_is_the_end_even_after_a_reset(void **state)
 {
@@ -604,6 +622,7 @@ int main(void)
 		own(fin_answered_at_once_is_one_segment),
 		own(fin_out_of_order_waits),
 		own(fin_alone_out_of_order_waits),
+		own(fin_out_of_order_twice_is_the_first),
 		own(fin_is_the_end_even_after_a_reset),
 		own(data_behind_the_fin_is_ignored),
 		own(data_across_the_fin_adds_nothing),

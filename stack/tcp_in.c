@@ -104,6 +104,7 @@ static void finish_connect(struct tcp_conn *c, xtime now)
 	/* tcp_finish_connect(): with a scaled window only once that is known. */
 	c->rcv.is_predicting = c->parent || !c->snd_wscale;
 	tcp_set_state(c, TCP_ESTABLISHED, now);
+	c->snd.out &= (uint8_t)~OUT_SYN;   /* a retransmission that was due and is pointless now */
 	c->rcv.lrcvtime = now;
 	tcp_init_metrics(c, now);
 	c->snd.lsndtime = now;

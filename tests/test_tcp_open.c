@@ -364,6 +364,23 @@ static void synsent_syn_ack_again_is_acknowledged_again(void **state)
 	assert_int_equal(tcp_state(t->c), TCP_ESTABLISHED);
 }
 
+/* The time-out and the answer come in one turn of the engine, before anything is sent. */
+static void synsent_answer_takes_back_a_syn_that_is_due(void **state)
+{
+	struct rig *t = *state;
+
+	dial(t);
+	t->now += XTIME_SEC;
+	stack_expire(t->s, t->now);
+	inject(t, SYN_ACK);
+	expect(t, ". 1 ack 1");
+	expect_nothing(t);
+	put(t, 10);
+	expect(t, "P. 1:11 ack 1");
+	inject(t, ". 1 ack 11");
+	assert_int_equal(t->c->snd.txq.n, 0);
+}
+
 static void synsent_data_waits_for_the_handshake(void **state)
 {
 	struct rig *t = *state;
@@ -550,6 +567,7 @@ int main(void)
 		own(synsent_echo_of_a_foreign_clock_is_reset),
 		own(synsent_data_with_syn_ack_is_taken),
 		own(synsent_syn_ack_again_is_acknowledged_again),
+		own(synsent_answer_takes_back_a_syn_that_is_due),
 		own(synsent_data_waits_for_the_handshake),
 		own(synsent_repeated_syn_starts_with_cwnd_1),
 		own(synsent_syn_repeated_once_keeps_cwnd),

@@ -125,10 +125,10 @@ static bool parse_number(const char **pp, int64_t *v)
 
 static int hex_digit(char c)
 {
-	static const char digits[] = "0123456789abcdef";
-	const char *p = c ? strchr(digits, c | 0x20) : NULL;
+	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+	const char *p = c ? strchr(digits, c) : NULL;
 
-	return p ? (int)(p - digits) : -1;
+	return p ? (int)((p - digits) % 16) : -1;
 }
 
 /* proc_tcp_fastopen_key(): x-x-x-x, each of at most eight digits. */

@@ -172,6 +172,21 @@ static void numbers_are_read_back_under_the_same_names(void **state)
 	assert_int_equal(settings_get(&s, "tcp_nonsense", v), -ENOENT);
 }
 
+static void fastopen_key_is_four_words_in_hexadecimal(void **state)
+{
+	struct settings s = fresh();
+
+	(void)state;
+	assert_int_equal(settings_set(&s, "tcp_fastopen_key", "1-2b-3C-deadbeef"), 0);
+	assert_int_equal(s.fastopen_key[1], 0x2b);
+	assert_int_equal(s.fastopen_key[2], 0x3c);
+	assert_int_equal(s.fastopen_key[3], 0xdeadbeef);
+	assert_int_equal(settings_set(&s, "tcp_fastopen_key", "1-2-3"), -EINVAL);
+	assert_int_equal(settings_set(&s, "tcp_fastopen_key", "1-2-3-\x10"), -EINVAL);   /* no '0', but for one bit */
+	assert_int_equal(settings_set(&s, "tcp_fastopen_key", "1-2-3-A\x01"), -EINVAL);
+	assert_int_equal(s.fastopen_key[3], 0xdeadbeef);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +202,7 @@ int main(void)
 		cmocka_unit_test(names_outside_net_ipv4_are_linux_ones),
 		cmocka_unit_test(numbers_are_read_back_under_the_same_names),
 		cmocka_unit_test(largest_unsigned_number_is_all_there_is),
+		cmocka_unit_test(fastopen_key_is_four_words_in_hexadecimal),
 	};
 
 	return cmocka_run_group_tests_name("settings", tests, NULL, NULL);

@@ -234,17 +234,36 @@ EXTRA_DIST += tests/core_symbols.txt tests/totals.sh tests/netns/demo.sh tests/n
 	tests/netns/flows.py tests/netns/forker.py tests/netns/peer.py tests/netns/tunnel.py
 
 # ---- fuzz targets: tests/fuzz_X.c with its inputs in tests/corpus/X/ ----
-# Each defines LLVMFuzzerTestOneInput() and is two lines:
-#   FUZZ_TARGETS += tests/fuzz_X
-#   tests_fuzz_X_LDADD = libstack.la $(FUZZ_LIBS)
-#   tests_fuzz_X_LDFLAGS = $(FUZZ_LINK)
-# With --enable-fuzz they are libFuzzer programs; else tests/fuzz_main.c is their main() and
-# make check replays the inputs.  EXTRA_DIST += tests/corpus/X ships them.
+# Each defines LLVMFuzzerTestOneInput().  With --enable-fuzz they are libFuzzer programs, which
+# tests/fuzz-run builds and runs; else tests/fuzz_main.c is their main() and make check replays
+# the inputs.
 
-FUZZ_TARGETS = tests/fuzz_stack
+FUZZ_RIG = tests/fuzz_rig.c tests/fuzz_rig.h tests/fuzz_check.c tests/fuzz_check.h tests/fuzz_in.h
+
+FUZZ_TARGETS = tests/fuzz_stack tests/fuzz_states tests/fuzz_peer tests/fuzz_opts tests/fuzz_icmp \
+	tests/fuzz_wire tests/fuzz_conf
+tests_fuzz_stack_SOURCES = tests/fuzz_stack.c $(FUZZ_RIG)
 tests_fuzz_stack_LDADD = libstack.la $(FUZZ_LIBS)
 tests_fuzz_stack_LDFLAGS = $(FUZZ_LINK)
-EXTRA_DIST += tests/corpus/stack
+tests_fuzz_states_SOURCES = tests/fuzz_states.c $(FUZZ_RIG)
+tests_fuzz_states_LDADD = libstack.la $(FUZZ_LIBS)
+tests_fuzz_states_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_peer_SOURCES = tests/fuzz_peer.c tests/fuzz_check.c tests/fuzz_check.h tests/fuzz_in.h
+tests_fuzz_peer_LDADD = libstack.la $(FUZZ_LIBS)
+tests_fuzz_peer_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_opts_SOURCES = tests/fuzz_opts.c $(FUZZ_RIG)
+tests_fuzz_opts_LDADD = libstack.la $(FUZZ_LIBS)
+tests_fuzz_opts_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_icmp_SOURCES = tests/fuzz_icmp.c $(FUZZ_RIG)
+tests_fuzz_icmp_LDADD = libstack.la $(FUZZ_LIBS)
+tests_fuzz_icmp_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_wire_SOURCES = tests/fuzz_wire.c tests/fuzz_in.h
+tests_fuzz_wire_LDADD = libstack.la $(FUZZ_LIBS)
+tests_fuzz_wire_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_conf_SOURCES = tests/fuzz_conf.c tests/fuzz_in.h
+tests_fuzz_conf_LDADD = libconf.la libstack.la $(INIH_LIBS) $(FUZZ_LIBS)
+tests_fuzz_conf_LDFLAGS = $(FUZZ_LINK)
+EXTRA_DIST += tests/corpus tests/fuzz-run
 
 if ENABLE_FUZZ
 FUZZ_LIBS =

@@ -14,8 +14,8 @@
  * buffers allow; what waits for an answer has a timer.  The stack: lists and counts agree. */
 void fuzz_check(struct stack *s);
 
-/* Payload, tables and queues: no more than a receive and a send buffer of their greatest size
- * for each socket, and ipfrag_high_thresh. */
+/* Of each socket: rings of no more than its receive buffer, and its send buffer with one segment
+ * of 64 KB more; as many holes and segments in flight as these allow. */
 void fuzz_check_memory(struct stack *s);
 
 #endif

@@ -299,6 +299,30 @@ static void sack_segment(struct tcp_conn *c, struct ack_info *a, uint32_t i, boo
 }
 
 /* Marks what [start, end) covers, splitting segments at its edges. */
+/* tcp_match_skb_to_sack(): does the block cover the segment?  Of several at once those that it
+ * covers whole are split off, never parts of one: a peer that names single bytes doesn't
+ * make the queue grow.  -EINVAL: not one is covered; -ENOMEM. */
+static int sack_match(struct tcp_conn *c, uint32_t i, seq32 start, seq32 end)
+{
+	const struct tx_seg *seg = txq_at(&c->snd.txq, i);
+	uint32_t mss = seg->mss, cut;
+	bool is_in = seq_le(start, seg->seq);
+
+	if (is_in && seq_ge(end, seg->end))
+		return 1;
+	if (tcp_seg_count(c, seg) == 1 || seq_le(seg->end, start) || seg->flags & SEG_SACKED)
+		return 0;
+	cut = (is_in ? end : start) - seg->seq;
+	if (is_in && cut < mss)
+		return -EINVAL;
+	cut = is_in ? cut / mss * mss : (cut + mss - 1) / mss * mss;
+	if (cut >= seg->end - seg->seq)
+		return 0;
+	if (txq_split(c, i, seg->seq + cut) < 0)
+		return -ENOMEM;
+	return is_in;
+}
+
 static void sack_block(struct tcp_conn *c, struct ack_info *a, seq32 start, seq32 end, bool is_dup,
                        xtime now)
 {
@@ -310,24 +334,13 @@ static void sack_block(struct tcp_conn *c, struct ack_info *a, seq32 start, seq3
 		start = seq_max(start, is_dup ? txq_at(q, 0)->seq : c->snd.una);
 	if (!q->n || !seq_lt(start, end))
 		return;
-	i = txq_find(q, start);
-	if (i == q->n)
-		return;
-	if (seq_lt(txq_at(q, i)->seq, start) && !(txq_at(q, i)->flags & SEG_SACKED)) {
-		if (txq_split(c, i, start) < 0)
-			return;
-		i++;
-	}
-	for (; i < q->n && seq_lt(txq_at(q, i)->seq, end); i++) {
-		struct tx_seg *seg = txq_at(q, i);
+	for (i = txq_find(q, start); i < q->n && seq_lt(txq_at(q, i)->seq, end); i++) {
+		int ret = sack_match(c, i, start, end);
 
-		if (seq_gt(seg->end, end)) {
-			if (seg->flags & SEG_SACKED)
-				break;
-			if (txq_split(c, i, end) < 0)
-				return;
-		}
-		sack_segment(c, a, i, is_dup, now);
+		if (ret < 0)
+			return;
+		if (ret)
+			sack_segment(c, a, i, is_dup, now);
 	}
 }
 

@@ -202,6 +202,39 @@ static void sack_inside_a_segment_splits_it(void **state)
 	assert_int_equal(t->c->loss.sacked_out, 4);
 }
 
+/* As in Linux what is marked are whole segments: those that the blocks cover. */
+static void sack_of_parts_counts_whole_segments(void **state)
+{
+	struct rig *t = *state;
+	struct tx_seg *seg;
+
+	establish_10ms(t, SYN_ACK);
+	t->c->s->set.tcp_min_tso_segs = 64;
+	put(t, 7240);
+	expect(t, "P. 1:7241 ack 1 gso 1448");
+	inject(t, ". 1 ack 1 sack 2000:5000");
+	assert_int_equal(t->c->loss.packets_out, 5);
+	assert_int_equal(t->c->loss.sacked_out, 1);
+	seg = txq_at(&t->c->snd.txq, txq_find(&t->c->snd.txq, t->c->snd.una + 2896));
+	assert_int_equal(seg->seq - t->c->snd.una, 2896);
+	assert_int_equal(seg->end - seg->seq, 1448);
+	assert_int_equal(seg->flags & SEG_SACKED, SEG_SACKED);
+}
+
+static void sack_of_single_bytes_splits_no_segment(void **state)
+{
+	struct rig *t = *state;
+
+	establish_10ms(t, SYN_ACK);
+	t->c->s->set.tcp_min_tso_segs = 64;
+	put(t, 7240);
+	expect(t, "P. 1:7241 ack 1 gso 1448");
+	for (unsigned at = 3; at < 7200; at += 7)
+		inject(t, ". 1 ack 1 sack %u:%u", at, at + 1);
+	assert_in_range(t->c->snd.txq.n, 1, 5);
+	assert_int_equal(t->c->loss.sacked_out, 0);
+}
+
 static void sack_super_frame_lost_whole_is_sent_as_one(void **state)
 {
 	struct rig *t = *state;
@@ -786,6 +819,8 @@ int main(void)
 		own(sack_of_all_but_the_first_retransmits_at_once),
 		own(sack_of_many_holes_fills_them),
 		offload(sack_inside_a_segment_splits_it),
+		offload(sack_of_parts_counts_whole_segments),
+		offload(sack_of_single_bytes_splits_no_segment),
 		offload(sack_super_frame_lost_whole_is_sent_as_one),
 		own(sack_nonsense_is_ignored),
 		own(sack_reneged_is_sent_again),

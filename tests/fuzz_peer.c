@@ -65,7 +65,7 @@ static uint8_t pattern(uint64_t pos, int from)
 
 static const char *const algorithms[] = { "cubic", "reno", "bbr", "dctcp" };
 static const char *const settings[][2] = {
-	{ "tcp_ecn", "1" }, { "tcp_syncookies", "2" }, { "tcp_mtu_probing", "2" }, { "tcp_timestamps", "0" },
+	{ "tcp_ecn", "1" }, { "tcp_dsack", "0" }, { "tcp_mtu_probing", "2" }, { "tcp_timestamps", "0" },
 	{ "tcp_sack", "0" }, { "tcp_window_scaling", "0" }, { "tcp_recovery", "0" }, { "tcp_frto", "0" },
 	{ "tcp_early_retrans", "0" }, { "tcp_rmem", "4096 5000 20000" }, { "tcp_wmem", "4096 5000 20000" },
 	{ "tcp_fastopen", "1543" }, { "tcp_slow_start_after_idle", "0" }, { "tcp_autocorking", "0" },

@@ -142,6 +142,10 @@ check_PROGRAMS += tests/netns_linux
 tests_netns_linux_SOURCES = tests/netns_linux.c tests/netns_linux.def tests/both.c tests/both.h $(HARNESS)
 check_PROGRAMS += tests/test_txq
 tests_test_txq_SOURCES = tests/test_txq.c $(HARNESS)
+# With malloc() and its like wrapped.
+check_PROGRAMS += tests/test_memory
+tests_test_memory_SOURCES = tests/test_memory.c $(HARNESS)
+tests_test_memory_LDFLAGS = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 check_PROGRAMS += tests/test_cc
 tests_test_cc_SOURCES = tests/test_cc.c $(HARNESS)
 

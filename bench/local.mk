@@ -9,6 +9,11 @@ bench: all
 bench-relay: all tests/relay tests/xfer
 	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' bash $(srcdir)/bench/relay.sh $(ROWS)
 
+# The table of congestion control over simulated links, on a virtual clock.
+.PHONY: bench-sim
+bench-sim: tests/sim_table
+	$(builddir)/tests/sim_table
+
 # make bench/bench_conntab: what choosing a port costs.
 EXTRA_PROGRAMS += bench/bench_conntab
 bench_bench_conntab_SOURCES = bench/bench_conntab.c

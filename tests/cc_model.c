@@ -19,6 +19,7 @@ struct model {
 	struct model_link l;
 	uint64_t rng;
 	double now, free_at;
+	bool is_bad;
 	struct seg flight[FLIGHT];
 	uint64_t first, end;     /* flight[first % FLIGHT ..] */
 	uint64_t next_id;
@@ -43,7 +44,9 @@ static void send_one(struct model *m)
 	struct seg s = { .id = m->again_first < m->again_end ? m->again[m->again_first++ % FLIGHT] : m->next_id++ };
 	double start = fmax(m->free_at, m->now);
 
-	s.is_lost = model_random(m) < m->l.loss;
+	if (m->l.bad_in > 0 && model_random(m) < (m->is_bad ? m->l.bad_out : m->l.bad_in))
+		m->is_bad = !m->is_bad;
+	s.is_lost = m->is_bad || model_random(m) < m->l.loss;
 	if ((start - m->now) * m->l.rate > m->l.queue)
 		s.is_lost = true;
 	else if (!s.is_lost)

@@ -21,6 +21,7 @@ struct model_link {
 	double rtt;              /* seconds, without queueing */
 	double queue;            /* segments that wait for the link */
 	double loss;             /* probability */
+	double bad_in, bad_out;  /* Gilbert-Elliott, see sim.h */
 };
 
 /* Segments a second that are delivered in `seconds` after a warm-up of `warm_up`. */

@@ -113,11 +113,42 @@ static bool is_lost(struct sim *m, struct sim_link *l)
 		l->burst_left--;
 		return true;
 	}
+	if (l->bad_in > 0 && sim_random(m) < (l->is_bad ? l->bad_out : l->bad_in))
+		l->is_bad = !l->is_bad;
+	if (l->is_bad)
+		return true;
 	if (l->loss > 0 && sim_random(m) < l->loss) {
 		l->burst_left = l->burst > 1 ? l->burst - 1 : 0;
 		return true;
 	}
 	return false;
+}
+
+/* A token bucket. */
+static bool is_policed(struct sim *m, struct sim_link *l, size_t len)
+{
+	if (!l->police_rate)
+		return false;
+	l->tokens += (double)(m->now - l->tokens_at) * (double)l->police_rate / 8e9;
+	l->tokens = MIN(l->tokens, (double)l->police_burst);
+	l->tokens_at = m->now;
+	if (l->tokens < (double)len)
+		return true;
+	l->tokens -= (double)len;
+	return false;
+}
+
+/* Congestion experienced, RFC 3168 5, in an Ethernet frame. */
+static bool mark_ce(uint8_t *p)
+{
+	uint8_t *ip = p + ETH_LEN;
+
+	if (!(ip[1] & 3))
+		return false;
+	ip[1] |= 3;
+	put_be16(ip + 10, 0);
+	put_be16(ip + 10, csum_fold(csum_add(0, ip, (ip[0] & 15) * 4u)));
+	return true;
 }
 
 /* One segment (or whole super-frame) meets the link. */
@@ -127,11 +158,16 @@ static void link_send(struct sim *m, int dir, const uint8_t *p, size_t len, stru
 	static uint64_t order;
 	unsigned copies = l->dup > 0 && sim_random(m) < l->dup ? 2 : 1;
 	xtime leave = m->now;
+	bool is_marked = false;
 
 	l->frames++;
 	l->bytes += len;
 	if (is_lost(m, l)) {
 		l->lost++;
+		return;
+	}
+	if (is_policed(m, l, len)) {
+		l->dropped++;
 		return;
 	}
 	if (l->rate) {
@@ -142,6 +178,7 @@ static void link_send(struct sim *m, int dir, const uint8_t *p, size_t len, stru
 			l->dropped++;
 			return;
 		}
+		is_marked = l->mark_at && waiting > l->mark_at;
 		leave = start + (xtime)((uint64_t)len * 8 * XTIME_SEC / l->rate);
 		l->free_at = leave;
 	}
@@ -151,11 +188,14 @@ static void link_send(struct sim *m, int dir, const uint8_t *p, size_t len, stru
 		f.data = malloc(len);
 		assert(f.data);
 		memcpy(f.data, p, len);
+		if (is_marked && mark_ce(f.data))
+			l->marked++;
 		if (l->reorder > 0 && sim_random(m) < l->reorder)
 			f.at += (xtime)(sim_random(m) * (double)l->reorder_by);
 		if (l->corrupt > 0 && sim_random(m) < l->corrupt) {
 			f.data[sim_random_u64(m) % len] ^= (uint8_t)(1u << sim_random_u64(m) % 8);
 			memset(&f.vnet, 0, sizeof(f.vnet));
+			l->corrupted++;
 		}
 		heap_push(m, f);
 	}

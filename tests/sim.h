@@ -5,8 +5,8 @@
  *   A 10.0.0.1 ---[ link 0: A to B ]---> B 10.0.0.2
  *              <--[ link 1: B to A ]---
  *
- * Each direction has a rate, a delay, a queue of bounded size, and probabilities of
- * loss, duplication, corruption and extra delay (reordering).  Super-frames are split
+ * Each direction has a rate, a delay, a queue of bounded size that may mark (ECN), a policer,
+ * and probabilities of loss, duplication, corruption and extra delay (reordering).  Super-frames are split
  * into segments before they meet the link, as a network card does, unless the link is
  * `whole` (a veth).  The same seed gives the same run.
  */
@@ -23,12 +23,20 @@ struct sim_link {
 	double loss, dup, corrupt, reorder;   /* probabilities per segment */
 	xtime reorder_by;        /* up to this much extra delay */
 	unsigned burst;          /* a loss takes this many segments, 0 and 1: one */
+	double bad_in, bad_out;  /* Gilbert-Elliott: probabilities per segment that the link turns bad,
+	                          * where it loses all, and good again */
+	uint64_t police_rate;    /* bits per second, 0: none; beyond it and police_burst bytes it drops */
+	uint32_t police_burst;
+	uint32_t mark_at;        /* bytes that wait: an ECN-capable packet behind them is marked, 0: none */
 	bool whole;              /* super-frames are not split */
 	/* Counters. */
-	uint64_t frames, bytes, lost, dropped;
+	uint64_t frames, bytes, lost, dropped, corrupted, marked;
 	/* State. */
 	xtime free_at;           /* when the last bit of what was queued has left */
 	unsigned burst_left;
+	bool is_bad;
+	double tokens;           /* of the policer, bytes */
+	xtime tokens_at;
 };
 
 struct sim_frame;

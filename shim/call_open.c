@@ -305,10 +305,25 @@ int call_peername(struct sock *s, struct sockaddr *addr, socklen_t *len)
 	return r ? r : call_give_addr(&a, addr, len);
 }
 
+/* inet_shutdown(): an attempt to connect, or listening and SHUT_RD, ends as by AF_UNSPEC. */
+static bool is_disconnected_by(struct sock *s, int how)
+{
+	int state = atomic_load(&s->state);
+
+	if (state == SOCK_LISTENING)
+		return how != SHUT_WR;
+	return state == SOCK_CONNECTING && !(eng_events(s) & TCP_EV_CONNECTED);
+}
+
 int call_shutdown(struct sock *s, int how)
 {
+	bool disconnects = is_disconnected_by(s, how);
 	int r = eng_shutdown(s, how);
 
+	if (!r && disconnects) {
+		atomic_store(&s->state, SOCK_UNCONNECTED);
+		ready_reset(s);
+	}
 	if (r == -EOPNOTSUPP)
 		log_once(LOG_WARNING, "shutdown() of this socket is not supported yet; it fails with "
 				      "EOPNOTSUPP");

@@ -208,10 +208,9 @@ tests_conform_run_SOURCES = \
 	tests/conform/veng.h
 tests_conform_run_CFLAGS = $(AM_CFLAGS)
 EXTRA_DIST += tests/conform/README.md \
-	tests/conform/close \
-	tests/conform/handshake \
-	tests/conform/timer \
-	tests/conform/wrong
+	$(CONFORM_SCRIPTS)
+CONFORM_SCRIPTS = tests/conform/close tests/conform/handshake tests/conform/listen tests/conform/shutdown \
+	tests/conform/timer tests/conform/timewait tests/conform/wrong
 tests_conform_run_LDADD = libinterpose.la libshim.la libstack.la $(INIH_LIBS) -lm
 
 # ---- scripts ----

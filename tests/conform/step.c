@@ -253,17 +253,33 @@ static void do_listen(struct step *c)
 	step_result(c, ret);
 }
 
-/* The oldest connection that nobody has accepted is the one. */
+/* The connection that fd is. */
+static struct peer *peer_of_accepted(struct run *r, int fd)
+{
+	struct sockaddr_in a = { 0 };
+	socklen_t len = sizeof(a);
+	struct peer *p;
+
+	getpeername(fd, (struct sockaddr *)&a, &len);
+	for (p = r->peers; p; p = p->next)
+		if (p->fd < 0 && p->rport == ntohs(a.sin_port) && p->raddr == ntohl(a.sin_addr.s_addr))
+			return p;
+	return NULL;
+}
+
+/* accept() gives no name of a peer that has reset the connection: then it is the oldest. */
 static void do_accept(struct step *c)
 {
 	int fd = accept4(step_fd(c, 0), NULL, NULL, c->n > 3 ? (int)step_arg(c, 3) : 0);
-	struct peer *p, *found = NULL;
+	struct peer *p, *found;
 
 	new_fd(c, fd, c->spec->result);
-	for (p = c->r->peers; p; p = p->next)
-		if (p->fd < 0)
-			found = p;
-	if (fd >= 0 && !c->err[0] && found)
+	if (fd < 0 || c->err[0])
+		return;
+	found = peer_of_accepted(c->r, fd);
+	for (p = found ? NULL : c->r->peers; p; p = p->next)
+		found = p->fd == -1 ? p : found;
+	if (found)
 		found->fd = (int)step_num(c, c->spec->result);
 }
 

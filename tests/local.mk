@@ -208,8 +208,9 @@ tests_conform_run_SOURCES = \
 	tests/conform/veng.h
 tests_conform_run_CFLAGS = $(AM_CFLAGS)
 EXTRA_DIST += tests/conform/README.md \
-	$(CONFORM_SCRIPTS)
-CONFORM_SCRIPTS = tests/conform/close tests/conform/handshake tests/conform/listen tests/conform/shutdown \
+	$(conform_dirs)
+conform_dirs = tests/conform/close tests/conform/handshake tests/conform/listen tests/conform/paws \
+	tests/conform/receive tests/conform/shutdown tests/conform/urgent tests/conform/validate \
 	tests/conform/timer tests/conform/timewait tests/conform/wrong
 tests_conform_run_LDADD = libinterpose.la libshim.la libstack.la $(INIH_LIBS) -lm
 

@@ -218,17 +218,15 @@ static void inject_icmp(struct run *r, const struct peer *p)
 	send_ip(r, p, PROTO_ICMP, b, ICMP_LEN + ip_len + 8);
 }
 
-/* The peer's initial number: a client's SYN has it, or the first SYN-ACK that answers ours.  A new
- * incarnation of a client gets a new initial number from us. */
+/* The peer's initial number: a client's first SYN has it, or the first SYN-ACK that answers ours. */
 static void learn_irs(struct peer *p, const struct segment_spec *s)
 {
 	if (!(s->flags & TCPF_SYN) || (p->is_active && !(s->flags & TCPF_ACK)))
 		return;
-	if (!p->is_active && p->state == PEER_OPEN && p->irs != s->seq)
-		p->state = PEER_PASSIVE;
-	if (!p->is_active || !p->is_answered)
+	if (!p->is_answered)
 		p->irs = s->seq;
 	p->is_answered = true;
+	p->syn_seq = s->seq;
 }
 
 void peer_inject(struct run *r)
@@ -380,6 +378,11 @@ static bool next_segment(struct run *r, xtime until, struct veng_frame **frame, 
 	g->payload = k->bytes + off + g->th.hdr_len;
 	g->len = (uint32_t)(k->len - off - g->th.hdr_len);
 	r->under_test = p;
+	/* A SYN-ACK with another number begins a new incarnation of a client. */
+	if (!p->is_active && p->state == PEER_OPEN && g->th.flags & TCPF_SYN && g->th.seq != p->live_iss) {
+		p->state = PEER_PASSIVE;
+		p->irs = p->syn_seq;
+	}
 	if (g->th.flags & TCPF_SYN && (p->state == PEER_SYN_SENT || p->state == PEER_PASSIVE)) {
 		p->state = PEER_OPEN;
 		p->script_iss = s->seq;

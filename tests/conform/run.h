@@ -37,9 +37,9 @@ struct peer {
 	ip4 raddr;
 	uint16_t lport, rport;   /* lport 0: learned from the first SYN */
 	bool is_active;          /* we have connected */
-	bool is_answered;        /* and a SYN-ACK came: irs is known */
+	bool is_answered;        /* irs is known */
 	uint32_t script_iss, live_iss;   /* our initial number, as the script has it and on the wire */
-	uint32_t irs;            /* the peer's */
+	uint32_t irs, syn_seq;   /* the peer's; of the last SYN that was injected */
 	bool has_ts;
 	uint32_t first_script_ts, first_live_ts;
 	struct ts_pair *ts;      /* our timestamps so far; owned */

@@ -9,15 +9,11 @@
 
 #include <errno.h>
 
-/* icmp_err_convert[] of Linux: by code of "destination unreachable". */
-static const struct {
-	uint16_t err;
-	bool is_fatal;
-} unreach_err[16] = {
-	{ ENETUNREACH, false }, { EHOSTUNREACH, false }, { ENOPROTOOPT, true }, { ECONNREFUSED, true },
-	{ EMSGSIZE, false }, { EOPNOTSUPP, false }, { ENETUNREACH, true }, { EHOSTDOWN, true },
-	{ ENONET, true }, { ENETUNREACH, true }, { EHOSTUNREACH, true }, { ENETUNREACH, false },
-	{ EHOSTUNREACH, false }, { EHOSTUNREACH, true }, { EHOSTUNREACH, true }, { EHOSTUNREACH, true },
+/* icmp_err_convert[] of Linux: by code of "destination unreachable".  What it calls fatal is no matter
+ * to TCP. */
+static const uint16_t unreach_err[16] = {
+	ENETUNREACH, EHOSTUNREACH, ENOPROTOOPT, ECONNREFUSED, EMSGSIZE, EOPNOTSUPP, ENETUNREACH, EHOSTDOWN,
+	ENONET, ENETUNREACH, EHOSTUNREACH, ENETUNREACH, EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH,
 };
 
 /* tcp_v4_mtu_reduced(). */
@@ -51,12 +47,12 @@ static void mtu_reduced(struct tcp_conn *c, uint32_t mtu, xtime now)
 	tcp_want_output(c);
 }
 
-/* The errno and whether it is fatal; 0 when the message says nothing to TCP. */
+/* The errno, 0 when the message says nothing to TCP. */
 static int convert(uint8_t type, uint8_t code)
 {
 	switch (type) {
 	case ICMP_UNREACH:
-		return code < ARRAY_LEN(unreach_err) ? unreach_err[code].err : 0;
+		return code < ARRAY_LEN(unreach_err) ? unreach_err[code] : 0;
 	case ICMP_PARAM_PROBLEM:
 		return EPROTO;
 	case ICMP_TIME_EXCEEDED:
@@ -103,7 +99,7 @@ static void conn_icmp(struct tcp_conn *c, seq32 seq, uint8_t type, uint8_t code,
 		revert_rto(c, now);
 	if (conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)))
 		tcp_done_err(c, err, now);
-	else if (c->opt.recverr && type == ICMP_UNREACH && unreach_err[code].is_fatal) {
+	else if (c->opt.recverr) {
 		c->err = (uint16_t)err;
 		c->edges++;
 		tcp_report(c);

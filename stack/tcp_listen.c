@@ -235,6 +235,7 @@ struct tcp_conn *tcp_child_new(struct tcp_req *r, xtime now)
 	}
 	c->has_route = true;
 	c->ip_id = (uint16_t)stack_random(s);
+	c->rcv.segs_in = 1;   /* the SYN counts, as Linux 6.18 shows it */
 	child_take_req(c, r, now);
 	count(s, CTR_TcpPassiveOpens);
 	tcp_set_state(c, TCP_SYN_RECV, now);

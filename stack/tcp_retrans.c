@@ -80,7 +80,9 @@ static bool retransmit(struct tcp_conn *c, struct frame_out *f, uint32_t idx, ui
 		/* tcp_retransmit_skb(): a window that shrank holds back all but the first. */
 		if (!seq_lt(seg->seq, tcp_wnd_end(c)) && seg->seq != c->snd.una)
 			return false;
-		if (fit_segment(c, idx, MIN(n_segs, tcp_max_segs(c, mss)) * mss, mss) < 0)
+		/* No burst larger than one of new data (tcp_tso_segs). */
+		n_segs = MIN(n_segs, tcp_burst_segs(c, mss, tcp_max_segs(c, mss)));
+		if (fit_segment(c, idx, n_segs * mss, mss) < 0)
 			return false;
 		try_collapse(c, idx, mss);
 		seg = txq_at(&c->snd.txq, idx);

@@ -209,9 +209,11 @@ tests_conform_run_SOURCES = \
 tests_conform_run_CFLAGS = $(AM_CFLAGS)
 EXTRA_DIST += tests/conform/README.md \
 	$(conform_dirs)
-conform_dirs = tests/conform/close tests/conform/handshake tests/conform/listen tests/conform/loss tests/conform/paws \
-	tests/conform/receive tests/conform/send tests/conform/shutdown tests/conform/urgent tests/conform/validate \
-	tests/conform/timer tests/conform/timewait tests/conform/wrong
+conform_dirs = tests/conform/close tests/conform/congestion tests/conform/ecn tests/conform/epoll \
+	tests/conform/fastopen tests/conform/handshake tests/conform/icmp tests/conform/info \
+	tests/conform/listen tests/conform/loss tests/conform/paws tests/conform/pmtu \
+	tests/conform/receive tests/conform/send tests/conform/shutdown tests/conform/timer \
+	tests/conform/timewait tests/conform/urgent tests/conform/validate tests/conform/wrong
 tests_conform_run_LDADD = libinterpose.la libshim.la libstack.la $(INIH_LIBS) -lm
 
 # ---- scripts ----

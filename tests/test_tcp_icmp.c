@@ -134,7 +134,7 @@ static void established_ack_forgets_the_soft_error(void **state)
 	assert_int_equal(tcp_take_error(t->c), 0);
 }
 
-static void established_recverr_makes_hard_errors_pending(void **state)
+static void established_recverr_makes_errors_pending(void **state)
 {
 	struct rig *t = *state;
 
@@ -147,6 +147,7 @@ static void established_recverr_makes_hard_errors_pending(void **state)
 	assert_int_equal(try_put(t, 1, 0), -ECONNREFUSED);
 	assert_int_equal(tcp_state(t->c), TCP_ESTABLISHED);
 	inject_icmp(t, ICMP_UNREACH, ICMP_UNREACH_HOST, 0, 1);
+	assert_int_equal(try_put(t, 1, 0), -EHOSTUNREACH);
 	assert_false(tcp_events(t->c) & POLLERR);
 }
 
@@ -340,7 +341,7 @@ int main(void)
 		own(established_soft_error_is_told_once_to_who_asks),
 		own(established_soft_error_is_why_it_timed_out),
 		own(established_ack_forgets_the_soft_error),
-		own(established_recverr_makes_hard_errors_pending),
+		own(established_recverr_makes_errors_pending),
 		own(established_quote_beyond_flight_is_ignored),
 		own(timeout_unreachable_reverts_the_backoff),
 		own(fragmentation_needed_sends_again_in_smaller_segments),

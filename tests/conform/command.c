@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "conform/run.h"
-#include "counters.h"
+#include "snmp.h"
 
 #define LINE_BYTES 1024
 #define WORDS_MAX 32
@@ -90,32 +90,46 @@ static void plain_value(char *word)
 
 /* ---- counters ---- */
 
+static bool is_row(size_t i, const char *name)
+{
+	size_t n = strlen(snmp_rows[i].group);
+
+	return !strncmp(name, snmp_rows[i].group, n) && !strcmp(name + n, snmp_rows[i].name);
+}
+
+static int64_t counter_at(size_t i)
+{
+	char name[128];
+
+	snprintf(name, sizeof(name), "%s%s", snmp_rows[i].group, snmp_rows[i].name);
+	return veng_counter(name);
+}
+
 static void remember_counters(struct run *r)
 {
-	const uint64_t *c = veng_counters();
+	size_t i;
 
 	if (!r->counted)
-		r->counted = calloc(CTR_COUNT, sizeof(*r->counted));
+		r->counted = calloc(snmp_nrows, sizeof(*r->counted));
 	if (!r->counted)
 		abort();
-	if (c)
-		memcpy(r->counted, c, CTR_COUNT * sizeof(*c));
+	for (i = 0; i < snmp_nrows; i++)
+		r->counted[i] = counter_at(i);
 }
 
 static void check_counter(struct run *r, const char *name)
 {
-	const uint64_t *c = veng_counters();
+	int64_t now = veng_counter(name);
 	size_t i;
 
-	for (i = 0; i < CTR_COUNT; i++) {
-		if (!counter_info[i].name || strcmp(counter_info[i].name, name))
-			continue;
-		if (!c || c[i] == (r->counted ? r->counted[i] : 0))
-			run_fail(r, "%s hasn't counted", name);
-		remember_counters(r);
-		return;
-	}
-	run_fail(r, "there is no counter %s", name);
+	if (now < 0)
+		run_fail(r, "there is no counter %s", name);
+	for (i = 0; r->counted && i < snmp_nrows; i++)
+		if (is_row(i, name))
+			now -= r->counted[i];
+	if (!now)
+		run_fail(r, "%s hasn't counted", name);
+	remember_counters(r);
 }
 
 /* ---- files of commands ---- */

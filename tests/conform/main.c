@@ -2,14 +2,15 @@
 /*
  * main.c - conform_run: conformance scripts over xtcp on a virtual clock.
  *
- *   conform_run [-q] [-s] [-D NAME=VALUE] [FILE|DIRECTORY]...
+ *   conform_run [-q] [-s] [-v] [-D NAME=VALUE] [FILE|DIRECTORY]...
  *
  * Runs the scripts (*.pkt), by default those beside this program's source, twice each: with an
  * interface that takes super-frames and with one that takes segments only (-s: the second run
  * alone).  -D defines a word of all scripts.  One line a script, as TAP has it; -q shows failures
- * only.  Each script has a process of its own.  One that begins with "// Must fail: TEXT" passes when it
- * fails with a complaint that has the text: these test the interpreter.  "// Super-frames only: why"
- * spares a script the second run.
+ * only, -v each segment of ours too.  Each script has a process of its own.
+ *
+ * A script that begins with "// Must fail: TEXT" passes when it fails with a complaint that has the
+ * text: these test the interpreter.  "// Super-frames only: why" spares a script the second run.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -37,7 +38,7 @@ static struct {
 static struct { const char *name, *value; } defines[DEFINES_MAX];
 static unsigned ndefine;
 static unsigned count, failed, steps;
-static bool is_quiet;
+static bool is_quiet, is_verbose;
 
 /* ---- finding ---- */
 
@@ -106,7 +107,7 @@ static char *read_file(const char *path)
 static int run_one(const char *path, bool can_offload, unsigned *done)
 {
 	struct script s = { .path = path };
-	struct run r = { .s = &s };
+	struct run r = { .s = &s, .is_verbose = is_verbose };
 	char *text = read_file(path);
 
 	if (!text) {
@@ -276,14 +277,14 @@ int main(int argc, char **argv)
 	size_t i;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "qsD:")) != -1) {
+	while ((opt = getopt(argc, argv, "qsvD:")) != -1) {
 		if (opt == '?')
 			return 2;
 		if (opt == 'D') {
 			add_define(optarg);
 			continue;
 		}
-		*(opt == 'q' ? &is_quiet : &segments_only) = true;
+		*(opt == 'q' ? &is_quiet : opt == 'v' ? &is_verbose : &segments_only) = true;
 	}
 	clear_environment();
 	snprintf(path, sizeof(path), "%s/tests/conform", top ? top : ".");

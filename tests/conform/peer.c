@@ -306,6 +306,14 @@ static void format_seen(const struct seen *g, char *buf, size_t size)
 #undef ADD
 }
 
+static void show(const struct seen *g)
+{
+	char text[512] = "";
+
+	format_seen(g, text, sizeof(text));
+	printf("%.6f > %s\n", run_seconds(g->at), text);
+}
+
 /* Complains with the segment as it came, in the script's language. */
 static _Noreturn void mismatch(struct run *r, const struct seen *g, const char *what)
 {
@@ -394,6 +402,8 @@ static bool next_segment(struct run *r, xtime until, struct veng_frame **frame, 
 	g->th.seq -= our_offset(p, g->th.flags);
 	g->th.ack -= their_offset(p, g->th.flags);
 	move_sack(k->bytes + off + TCP_LEN_MIN, g->opt_len, 0u - their_offset(p, g->th.flags));
+	if (r->is_verbose)
+		show(g);
 	return true;
 }
 

@@ -63,8 +63,9 @@ struct run {
 	xtime pending_until;
 	char pending_err[512];   /* what was wrong with it */
 	struct variable *vars;   /* of code; owned */
-	uint64_t *counted;       /* counters when nstat ran last; owned */
+	int64_t *counted;        /* counters when nstat ran last; owned */
 	unsigned steps;
+	bool is_verbose;         /* shows each segment of ours */
 };
 
 /* Runs the script of `run->s`; returns when it has passed. */

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "engine_impl.h"
+#include "snmp.h"
 #include "sys.h"
 #include "wire_tcp.h"
 
@@ -68,9 +69,15 @@ bool veng_set_congestion(const char *name)
 	return true;
 }
 
-const uint64_t *veng_counters(void)
+int64_t veng_counter(const char *name)
 {
-	return is_open ? stack_counters(the.stack) : NULL;
+	for (size_t i = 0; i < snmp_nrows; i++) {
+		size_t n = strlen(snmp_rows[i].group);
+
+		if (!strncmp(name, snmp_rows[i].group, n) && !strcmp(name + n, snmp_rows[i].name))
+			return is_open ? snmp_value(the.stack, &snmp_rows[i]) : 0;
+	}
+	return -1;
 }
 
 /* ---- frames ---- */

@@ -49,8 +49,9 @@ xtime veng_now(void);
 struct settings *veng_settings(void);
 /* "cubic": of sockets opened from now on; false: too late. */
 bool veng_set_congestion(const char *name);
-/* NULL: there is no stack yet. */
-const uint64_t *veng_counters(void);
+/* A counter by its name of nstat(8), "TcpExtTCPTimeouts": -1 when there is none; 0 before there is a
+ * stack. */
+int64_t veng_counter(const char *name);
 
 /* Time passes up to `until`; with_frame: or until a frame waits.  XTIME_NEVER: as far as it
  * goes; false when nothing would ever happen again. */

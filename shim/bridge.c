@@ -16,6 +16,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 
+#include "addr.h"
 #include "call.h"
 #include "eng.h"
 #include "fdtab.h"
@@ -188,10 +189,11 @@ static bool is_bridged(int fd, struct engine_bridged *b)
 	return r == 0;
 }
 
-static int give_name(const struct sockaddr_in *a, struct sockaddr *addr, socklen_t *len, socklen_t room)
+static int give_name(const struct engine_bridged *b, const struct sockaddr_in *a, struct sockaddr *addr,
+		     socklen_t *len, socklen_t room)
 {
 	*len = room;
-	return call_give_addr(a, addr, len);
+	return addr_give(b->is_v6, a, addr, len);
 }
 
 int bridge_sockname(int fd, int r, struct sockaddr *addr, socklen_t *len, socklen_t room)
@@ -200,7 +202,7 @@ int bridge_sockname(int fd, int r, struct sockaddr *addr, socklen_t *len, sockle
 
 	if (r < 0 || room < sizeof(addr->sa_family) || addr->sa_family != AF_UNIX || !is_bridged(fd, &b))
 		return -ENOTSOCK;
-	return give_name(&b.local, addr, len, room);
+	return give_name(&b, &b.local, addr, len, room);
 }
 
 int bridge_peername(int fd, int r, struct sockaddr *addr, socklen_t *len, socklen_t room)
@@ -209,7 +211,7 @@ int bridge_peername(int fd, int r, struct sockaddr *addr, socklen_t *len, sockle
 
 	if (r < 0 || room < sizeof(addr->sa_family) || addr->sa_family != AF_UNIX || !is_bridged(fd, &b))
 		return -ENOTSOCK;
-	return b.is_listener ? -ENOTCONN : give_name(&b.peer, addr, len, room);
+	return b.is_listener ? -ENOTCONN : give_name(&b, &b.peer, addr, len, room);
 }
 
 /* Those at SOL_SOCKET that the object has, too, but without the effect or the value. */
@@ -282,7 +284,7 @@ int bridge_getopt(int fd, int r, int level, int name, void *val, socklen_t *len,
 	case SO_TYPE:
 		return give_int(val, len, room, SOCK_STREAM);
 	case SO_DOMAIN:
-		return give_int(val, len, room, AF_INET);
+		return give_int(val, len, room, b.is_v6 ? AF_INET6 : AF_INET);
 	case SO_PROTOCOL:
 		return give_int(val, len, room, IPPROTO_TCP);
 	case SO_ACCEPTCONN:
@@ -335,7 +337,7 @@ int bridge_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 	if (flags & SOCK_NONBLOCK)
 		set_nonblock(conn);
 	if (addr)
-		r = call_give_addr(&b.peer, addr, len);
+		r = addr_give(b.is_v6, &b.peer, addr, len);
 	if (!r)
 		return conn;
 	REAL(close)(conn);

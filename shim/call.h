@@ -14,7 +14,7 @@
 /* ---- opening and closing (call_open.c) ---- */
 
 /* socket(): attaches the engine if need be; the new fd. */
-int call_socket(int flags);
+int call_socket(int domain, int flags);
 int call_bind(struct sock *s, const struct sockaddr *addr, socklen_t len);
 int call_connect(struct sock *s, const struct sockaddr *addr, socklen_t len);
 int call_listen(struct sock *s, int backlog);
@@ -22,8 +22,6 @@ int call_accept(struct sock *s, struct sockaddr *addr, socklen_t *len, int flags
 int call_shutdown(struct sock *s, int how);
 int call_sockname(struct sock *s, struct sockaddr *addr, socklen_t *len);
 int call_peername(struct sock *s, struct sockaddr *addr, socklen_t *len);
-/* move_addr_to_user(): as much as there is room for, and the full length. */
-int call_give_addr(const struct sockaddr_in *a, struct sockaddr *addr, socklen_t *len);
 /* The last reference is gone: inet_release(). */
 void call_release(struct sock *s);
 

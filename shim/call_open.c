@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "addr.h"
 #include "eng.h"
 #include "fdtab.h"
 #include "init.h"
@@ -20,28 +21,33 @@
 
 /* ---- addresses ---- */
 
-/* move_addr_to_kernel() and what the family's own code checks. */
-static int check_addr(const struct sockaddr *addr, socklen_t len, struct sockaddr_in *out)
+/* An address that the socket's family takes, as an AF_INET one.  The family is AF_UNSPEC when the
+ * program's is. */
+static int read_addr(const struct sock *s, const struct sockaddr *addr, socklen_t len, struct sockaddr_in *out)
 {
-	if ((int)len < 0 || len > sizeof(struct sockaddr_storage))
-		return -EINVAL;
-	if (!addr && len)
-		return -EFAULT;
-	memset(out, 0, sizeof(*out));
-	if (len)
-		memcpy(out, addr, len < sizeof(*out) ? len : sizeof(*out));
+	struct sockaddr_storage given;
+	int r = addr_take(addr, len, &given);
+
+	if (r)
+		return r;
+	if (!s->is_v6 || given.ss_family != AF_INET6) {
+		memcpy(out, &given, sizeof(*out));
+		return 0;
+	}
+	/* One that is not mapped would have been handed to the kernel on a fresh socket. */
+	if (len >= ADDR_IN6_MIN && !addr_unmap(&given, out))
+		return -EADDRNOTAVAIL;
 	return 0;
 }
 
-int call_give_addr(const struct sockaddr_in *a, struct sockaddr *addr, socklen_t *len)
+static socklen_t least_len(const struct sock *s)
 {
-	if (!len || !addr)
-		return -EFAULT;
-	if ((int)*len < 0)
-		return -EINVAL;
-	memcpy(addr, a, *len < sizeof(*a) ? *len : sizeof(*a));
-	*len = sizeof(*a);
-	return 0;
+	return s->is_v6 ? ADDR_IN6_MIN : sizeof(struct sockaddr_in);
+}
+
+static int give_addr(const struct sock *s, const struct sockaddr_in *a, struct sockaddr *addr, socklen_t *len)
+{
+	return addr_give(s->is_v6, a, addr, len);
 }
 
 /* ---- socket ---- */
@@ -65,7 +71,7 @@ static int give_fd(struct sock *s, int flags)
 	return r;
 }
 
-int call_socket(int flags)
+int call_socket(int domain, int flags)
 {
 	engine_sock es;
 	struct sock *s;
@@ -80,21 +86,22 @@ int call_socket(int flags)
 		eng_release_handle(es);
 		return -ENOMEM;
 	}
+	s->is_v6 = domain == AF_INET6;
 	return give_fd(s, flags);
 }
 
 int call_bind(struct sock *s, const struct sockaddr *addr, socklen_t len)
 {
 	struct sockaddr_in a;
-	int r = check_addr(addr, len, &a);
+	int r = read_addr(s, addr, len, &a);
 
 	if (r)
 		return r;
-	if (len < sizeof(a))
+	if (len < least_len(s))
 		return -EINVAL;
 	/* Linux accepts AF_UNSPEC with INADDR_ANY for old programs' sake. */
 	if (a.sin_family != AF_INET &&
-	    (a.sin_family != AF_UNSPEC || a.sin_addr.s_addr != htonl(INADDR_ANY)))
+	    (s->is_v6 || a.sin_family != AF_UNSPEC || a.sin_addr.s_addr != htonl(INADDR_ANY)))
 		return -EAFNOSUPPORT;
 	r = eng_bind(s, &a);
 	if (!r)
@@ -144,7 +151,7 @@ static int start_connect(struct sock *s, const struct sockaddr_in *a, socklen_t 
 {
 	int r;
 
-	if (len < sizeof(*a))
+	if (len < least_len(s))
 		return -EINVAL;
 	if (a->sin_family != AF_INET)
 		return -EAFNOSUPPORT;
@@ -167,7 +174,7 @@ static int start_connect(struct sock *s, const struct sockaddr_in *a, socklen_t 
 int call_connect(struct sock *s, const struct sockaddr *addr, socklen_t len)
 {
 	struct sockaddr_in a;
-	int r = check_addr(addr, len, &a);
+	int r = read_addr(s, addr, len, &a);
 
 	if (r)
 		return r;
@@ -192,7 +199,7 @@ int call_fastopen(struct sock *s, const struct sockaddr *addr, socklen_t len, co
 {
 	bool is_deferred = atomic_load(&s->is_deferred);
 	struct sockaddr_in a;
-	int r = check_addr(addr, len, &a);
+	int r = read_addr(s, addr, len, &a);
 
 	*copied = 0;
 	if (r)
@@ -205,7 +212,7 @@ int call_fastopen(struct sock *s, const struct sockaddr *addr, socklen_t len, co
 			atomic_store(&s->state, SOCK_CONNECTED);
 		return r ? r : -EISCONN;
 	}
-	if (!is_deferred && len < sizeof(a))
+	if (!is_deferred && len < least_len(s))
 		return -EINVAL;
 	if (!is_deferred && a.sin_family != AF_INET)
 		return -EAFNOSUPPORT;
@@ -272,13 +279,14 @@ int call_accept(struct sock *s, struct sockaddr *addr, socklen_t *len, int flags
 		eng_release_handle(es);
 		return -ENOMEM;
 	}
+	conn->is_v6 = s->is_v6;
 	atomic_store(&conn->state, SOCK_CONNECTED);
 	r = addr ? eng_peername(conn, &peer) : 0;
 	/* accept() tells the address of a connection that has ended, too (inet_getname()). */
 	if (r == -ENOTCONN && peer.sin_port)
 		r = 0;
 	if (!r && addr)
-		r = call_give_addr(&peer, addr, len);
+		r = give_addr(conn, &peer, addr, len);
 	if (r) {
 		sock_put(conn);
 		return r == -ENOTCONN ? -ECONNABORTED : r;
@@ -294,7 +302,7 @@ int call_sockname(struct sock *s, struct sockaddr *addr, socklen_t *len)
 	struct sockaddr_in a;
 	int r = eng_sockname(s, &a);
 
-	return r ? r : call_give_addr(&a, addr, len);
+	return r ? r : give_addr(s, &a, addr, len);
 }
 
 int call_peername(struct sock *s, struct sockaddr *addr, socklen_t *len)
@@ -302,7 +310,7 @@ int call_peername(struct sock *s, struct sockaddr *addr, socklen_t *len)
 	struct sockaddr_in a;
 	int r = eng_peername(s, &a);
 
-	return r ? r : call_give_addr(&a, addr, len);
+	return r ? r : give_addr(s, &a, addr, len);
 }
 
 /* inet_shutdown(): an attempt to connect, or listening and SHUT_RD, ends as by AF_UNSPEC. */

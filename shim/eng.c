@@ -225,7 +225,7 @@ int eng_bridge(struct sock *s, int *fd)
 
 	if (!e)
 		return -EIO;
-	r = engine_bridge(e, s->es, fd);
+	r = engine_bridge(e, s->es, s->is_v6, fd);
 	signal_release();
 	return r;
 }

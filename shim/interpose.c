@@ -21,7 +21,7 @@
 EXPORT int socket(int domain, int type, int protocol)
 {
 	if (policy_takes(domain, type, protocol) && !init_is_inside())
-		return (int)interpose_result(call_socket(type));
+		return (int)interpose_result(call_socket(domain, type));
 	return REAL(socket)(domain, type, protocol);
 }
 

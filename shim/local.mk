@@ -4,6 +4,8 @@
 # tests of the shim link it too.
 noinst_LTLIBRARIES += libshim.la
 libshim_la_SOURCES = \
+	shim/addr.c \
+	shim/addr.h \
 	shim/alloc.c \
 	shim/alloc.h \
 	shim/bridge.c \

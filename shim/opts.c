@@ -124,8 +124,7 @@ static int get_type(struct sock *s, void *val, socklen_t *len)
 
 static int get_domain(struct sock *s, void *val, socklen_t *len)
 {
-	(void)s;
-	return give_int(val, len, AF_INET);
+	return give_int(val, len, s->is_v6 ? AF_INET6 : AF_INET);
 }
 
 static int get_protocol(struct sock *s, void *val, socklen_t *len)
@@ -185,6 +184,47 @@ static void log_unknown(int level, int name)
 			       "ENOPROTOOPT", name, level);
 }
 
+/* Options of IPv6 have no effect on IPv4-mapped connections, but one: the kernel knows which there are,
+ * what may be set and how it reads.  A socket of its own, with all that was set so far. */
+static int v6_socket(struct sock *s)
+{
+	int fd = REAL(socket)(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+
+	if (fd < 0)
+		return -errno;
+	sock_opts_replay(s, IPPROTO_IPV6, fd);
+	return fd;
+}
+
+static int v6_set(struct sock *s, int name, const void *val, socklen_t len)
+{
+	int fd, v, r;
+
+	if (name == IPV6_V6ONLY && (s->is_bound || atomic_load(&s->state) != SOCK_UNCONNECTED))
+		return -EINVAL;
+	fd = v6_socket(s);
+	if (fd < 0)
+		return fd;
+	r = REAL(setsockopt)(fd, IPPROTO_IPV6, name, val, len) < 0 ? -errno : 0;
+	REAL(close)(fd);
+	if (!r && name == IPV6_V6ONLY) {
+		memcpy(&v, val, sizeof(v));
+		s->is_v6only = v != 0;
+	}
+	return r ? r : sock_opt_add(s, IPPROTO_IPV6, name, val, len);
+}
+
+static int v6_get(struct sock *s, int name, void *val, socklen_t *len)
+{
+	int fd = v6_socket(s), r;
+
+	if (fd < 0)
+		return fd;
+	r = REAL(getsockopt)(fd, IPPROTO_IPV6, name, val, len) < 0 ? -errno : 0;
+	REAL(close)(fd);
+	return r;
+}
+
 int opts_set(struct sock *s, int level, int name, const void *val, socklen_t len)
 {
 	const struct own_opt *own = find_own(level, name);
@@ -194,6 +234,8 @@ int opts_set(struct sock *s, int level, int name, const void *val, socklen_t len
 		return -EINVAL;
 	if (!val && len)
 		return -EFAULT;
+	if (level == IPPROTO_IPV6 && s->is_v6)
+		return v6_set(s, name, val, len);
 	r = own && own->set ? own->set(s, val, len) : eng_setopt(s, level, name, val, len);
 	if (r == -ENOPROTOOPT)
 		log_unknown(level, name);
@@ -211,6 +253,8 @@ int opts_get(struct sock *s, int level, int name, void *val, socklen_t *len)
 		return -EFAULT;
 	if ((int)*len < 0)
 		return -EINVAL;
+	if (level == IPPROTO_IPV6 && s->is_v6)
+		return v6_get(s, name, val, len);
 	r = own && own->get ? own->get(s, val, len) : eng_getopt(s, level, name, val, len);
 	if (r == -ENOPROTOOPT)
 		log_unknown(level, name);

@@ -2,8 +2,8 @@
 /*
  * policy.h - which sockets are ours.
  *
- * Every AF_INET stream socket is, until it says where it goes: 127/8, 0.0.0.0 and the
- * host's own addresses are the kernel's.  Then a kernel socket takes its place under
+ * Every AF_INET and AF_INET6 stream socket is, until it says where it goes: 127/8, 0.0.0.0, the
+ * host's own addresses and all of IPv6 but mapped addresses are the kernel's.  Then a kernel socket takes its place under
  * the same number, with the options and the address that were set so far.
  */
 #ifndef XTCP_POLICY_H

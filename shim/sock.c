@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "call.h"
+#include "log.h"
 #include "pool.h"
+#include "real.h"
 
 static struct pool socks = POOL_INIT(struct sock);
 static struct pool opts = POOL_INIT(struct sock_opt);
@@ -27,6 +29,8 @@ struct sock *sock_new(engine_sock es)
 	s->state = SOCK_UNCONNECTED;
 	s->is_nonblock = false;
 	s->is_bridged = false;
+	s->is_v6 = false;
+	s->is_v6only = false;
 	s->is_bound = false;
 	s->is_reaped = false;
 	s->is_mirrored = false;
@@ -93,6 +97,21 @@ int sock_opt_add(struct sock *s, int level, int name, const void *val, socklen_t
 	s->opts = o;
 	pool_unlock(&opts);
 	return 0;
+}
+
+static void replay(const struct sock_opt *o, int level, int fd)
+{
+	if (!o)
+		return;
+	replay(o->next, level, fd);
+	if ((level < 0 || o->level == level) && REAL(setsockopt)(fd, o->level, o->name, o->val, o->len) < 0)
+		log_event(LOG_WARNING, "option %d at level %d could not be set again on the kernel's "
+				       "socket: %m", o->name, o->level);
+}
+
+void sock_opts_replay(struct sock *s, int level, int fd)
+{
+	replay(s->opts, level, fd);
 }
 
 void sock_opts_free(struct sock *s)

@@ -50,6 +50,8 @@ struct sock {
 	_Atomic bool is_nonblock;   /* the file's O_NONBLOCK as we saw it set last */
 	_Atomic bool is_deferred;   /* connect() waits for data (TCP_FASTOPEN_CONNECT) */
 	_Atomic bool is_bridged; /* or about to be (bridge.h) */
+	bool is_v6;              /* of AF_INET6: its addresses are mapped ones */
+	bool is_v6only;          /* IPV6_V6ONLY */
 	bool is_bound;           /* by bind() */
 	bool is_reaped;          /* engine_shut() was called */
 
@@ -71,6 +73,8 @@ void sock_put(struct sock *s);
 
 /* Remembers an option (only until it is clear who serves the socket); -ENOMEM. */
 int sock_opt_add(struct sock *s, int level, int name, const void *val, socklen_t len);
+/* Sets them again on a kernel socket, oldest first; those at one level, or at all (-1). */
+void sock_opts_replay(struct sock *s, int level, int fd);
 void sock_opts_free(struct sock *s);
 
 /* Around fork(), so that the child finds no lock held. */

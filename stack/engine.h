@@ -123,14 +123,15 @@ int engine_mirror(struct engine *e, engine_sock s, void *user);
  * *fd is the program's end, an AF_UNIX socket, blocking, close-on-exec; s is stale.  The engine moves the
  * bytes; the connection is closed when everybody has closed that end.  Of a listening socket
  * the end is a SOCK_SEQPACKET one, and each message a connection (engine_bridged_accept()).
- * -ENOTCONN: neither connected nor listening. */
-int engine_bridge(struct engine *e, engine_sock s, int *fd);
+ * is_v6 is told by engine_bridged().  -ENOTCONN: neither connected nor listening. */
+int engine_bridge(struct engine *e, engine_sock s, bool is_v6, int *fd);
 
 /* What a bridged socket is, read from the kernel object by any process that has it. */
 struct engine_bridged {
 	uint64_t host;         /* the engine behind it */
 	engine_sock s;         /* there */
 	bool is_listener;
+	bool is_v6;            /* the program knows it as an AF_INET6 socket */
 	struct sockaddr_in local, peer;
 };
 

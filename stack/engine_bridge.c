@@ -22,6 +22,7 @@
 #include "engine_impl.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/tcp.h>
@@ -43,6 +44,7 @@ struct bridge {
 	int fd;                 /* our end */
 	uint32_t watched;       /* EPOLLIN, EPOLLOUT: what bridge_ep tells us */
 	bool is_listener;
+	bool is_v6;             /* for its name */
 	bool is_in_over;        /* the program has been told of the peer's end */
 	bool is_out_over;       /* the program will write no more */
 	bool is_hung_up;        /* nobody has the program's end */
@@ -53,6 +55,14 @@ struct bridge {
 
 /* ---- names ---- */
 
+/* Upper case: of AF_INET6. */
+static char kind_of(const struct engine_bridged *b)
+{
+	char kind = b->is_listener ? 'l' : 'c';
+
+	return (char)(b->is_v6 ? toupper(kind) : kind);
+}
+
 void engine_bridge_name(const struct engine_bridged *b, struct sockaddr_un *a, socklen_t *len)
 {
 	int n;
@@ -61,7 +71,7 @@ void engine_bridge_name(const struct engine_bridged *b, struct sockaddr_un *a, s
 	a->sun_family = AF_UNIX;
 	n = snprintf(a->sun_path + 1, sizeof(a->sun_path) - 1,
 		     NAME_PREFIX "%016" PRIx64 ":%016" PRIx64 ":%c:%08x:%04x:%08x:%04x", b->host,
-		     (uint64_t)b->s, b->is_listener ? 'l' : 'c', ntohl(b->local.sin_addr.s_addr),
+		     (uint64_t)b->s, kind_of(b), ntohl(b->local.sin_addr.s_addr),
 		     ntohs(b->local.sin_port), ntohl(b->peer.sin_addr.s_addr), ntohs(b->peer.sin_port));
 	*len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
 }
@@ -90,13 +100,14 @@ int engine_bridged(int fd, struct engine_bridged *b)
 		   &laddr, &lport, &raddr, &rport) != 7)
 		return -ENOTSOCK;
 	b->s = s;
-	b->is_listener = kind == 'l';
+	b->is_listener = tolower(kind) == 'l';
+	b->is_v6 = isupper((unsigned char)kind);
 	fill_addr(&b->local, laddr, lport);
 	fill_addr(&b->peer, raddr, rport);
 	return 0;
 }
 
-static void identify(const struct engine *e, const struct slot *slot, struct engine_bridged *b)
+static void identify(const struct engine *e, const struct slot *slot, bool is_v6, struct engine_bridged *b)
 {
 	uint16_t port = 0;
 	ip4 addr = 0;
@@ -104,6 +115,7 @@ static void identify(const struct engine *e, const struct slot *slot, struct eng
 	b->host = e->host_id;
 	b->s = (engine_sock)slot->gen << 32 | (slot->index + 1);
 	b->is_listener = tcp_state(slot->conn) == TCP_LISTEN;
+	b->is_v6 = is_v6;
 	tcp_sockname(slot->conn, &addr, &port);
 	fill_addr(&b->local, addr, port);
 	addr = port = 0;
@@ -174,7 +186,7 @@ static void end(struct engine *e, struct bridge *b)
 }
 
 /* A bridge for slot with our end in ends[0], named. */
-static int bridge_new(struct engine *e, struct slot *slot, int ends[2])
+static int bridge_new(struct engine *e, struct slot *slot, bool is_v6, int ends[2])
 {
 	struct bridge *b = calloc(1, sizeof(*b));
 	struct engine_bridged id;
@@ -184,7 +196,7 @@ static int bridge_new(struct engine *e, struct slot *slot, int ends[2])
 
 	if (!b)
 		return -ENOMEM;
-	identify(e, slot, &id);
+	identify(e, slot, is_v6, &id);
 	r = raw_socketpair(AF_UNIX, (id.is_listener ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_CLOEXEC, 0, ends);
 	if (r < 0) {
 		free(b);
@@ -196,6 +208,7 @@ static int bridge_new(struct engine *e, struct slot *slot, int ends[2])
 	b->fd = ends[0];
 	b->slot = slot;
 	b->is_listener = id.is_listener;
+	b->is_v6 = is_v6;
 	slot->bridge = b;
 	list_append(&e->bridges, &b->link);
 	e->nbridge++;
@@ -207,7 +220,7 @@ static int bridge_new(struct engine *e, struct slot *slot, int ends[2])
 	return r;
 }
 
-int engine_bridge(struct engine *e, engine_sock s, int *fd)
+int engine_bridge(struct engine *e, engine_sock s, bool is_v6, int *fd)
 {
 	struct slot *slot;
 	int ends[2], r, state;
@@ -222,7 +235,7 @@ int engine_bridge(struct engine *e, engine_sock s, int *fd)
 		r = -ENOTCONN;
 	if (!r) {
 		engine_slot_renew(e, slot);
-		r = bridge_new(e, slot, ends);
+		r = bridge_new(e, slot, is_v6, ends);
 	}
 	if (!r) {
 		*fd = ends[1];
@@ -280,11 +293,11 @@ static void run_listener(struct engine *e, struct bridge *b)
 			tcp_release(c, e->now);
 			break;
 		}
-		if (bridge_new(e, engine_slot(e, s), ends) < 0) {
+		if (bridge_new(e, engine_slot(e, s), b->is_v6, ends) < 0) {
 			engine_slot_release(e, engine_slot(e, s));
 			break;
 		}
-		identify(e, engine_slot(e, s), &id);
+		identify(e, engine_slot(e, s), b->is_v6, &id);
 		if (hand_over(b, &id, ends[1]) < 0)
 			end(e, engine_slot(e, s)->bridge);
 		else

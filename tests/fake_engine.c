@@ -667,7 +667,7 @@ int engine_describe(struct engine *e, char *buf, size_t len)
 
 /* ---- bridging: the program gets the kernel's socket itself ---- */
 
-int engine_bridge(struct engine *e, engine_sock s, int *fd)
+int engine_bridge(struct engine *e, engine_sock s, bool is_v6, int *fd)
 {
 	struct slot *slot = enter(s);
 	socklen_t len = sizeof(struct tcp_info);
@@ -675,6 +675,7 @@ int engine_bridge(struct engine *e, engine_sock s, int *fd)
 	long r = -ENOTCONN;
 
 	(void)e;
+	(void)is_v6;
 	if (slot) {
 		syscall(SYS_getsockopt, slot->fd, IPPROTO_TCP, TCP_INFO, &info, &len);
 		if (info.tcpi_state != TCP_CLOSE && info.tcpi_state != TCP_SYN_SENT)

@@ -22,9 +22,9 @@
 #include <time.h>
 #include <unistd.h>
 
-static int kernel_socket(int flags)
+static int kernel_socket(int domain, int flags)
 {
-	return (int)syscall(SYS_socket, AF_INET, SOCK_STREAM | flags, 0);
+	return (int)syscall(SYS_socket, domain, SOCK_STREAM | flags, 0);
 }
 
 /* A socket stays in the namespace in which it was made. */
@@ -33,10 +33,10 @@ static int peer_socket(void)
 	int here, fd;
 
 	if (side_wire.ns < 0)
-		return kernel_socket(SOCK_CLOEXEC);
+		return kernel_socket(AF_INET, SOCK_CLOEXEC);
 	here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	assert_int_equal(setns(side_wire.ns, CLONE_NEWNET), 0);
-	fd = kernel_socket(SOCK_CLOEXEC);
+	fd = kernel_socket(AF_INET, SOCK_CLOEXEC);
 	assert_int_equal(setns(here, CLONE_NEWNET), 0);
 	close(here);
 	return fd;
@@ -100,7 +100,12 @@ void note_result(struct side *s, const char *name, long r)
 
 int side_socket(struct side *s, int flags)
 {
-	int fd = s->is_kernel ? kernel_socket(flags) : socket(AF_INET, SOCK_STREAM | flags, 0);
+	return side_socket_of(s, AF_INET, flags);
+}
+
+int side_socket_of(struct side *s, int domain, int flags)
+{
+	int fd = s->is_kernel ? kernel_socket(domain, flags) : socket(domain, SOCK_STREAM | flags, 0);
 
 	assert_true(fd >= 0);
 	return fd;

@@ -56,6 +56,7 @@ void note(struct side *s, const char *fmt, ...) __attribute__((format(printf, 2,
 void note_result(struct side *s, const char *name, long r);
 
 int side_socket(struct side *s, int flags);
+int side_socket_of(struct side *s, int domain, int flags);
 /* Connected; *peer is the kernel's end of it. */
 int side_connected(struct side *s, int flags, int *peer);
 /* The peer's end goes with a reset. */

@@ -33,7 +33,7 @@ static int bridged(engine_sock *s)
 	int fd;
 
 	connect_pair(&c, s);
-	assert_int_equal(engine_bridge(client, c, &fd), 0);
+	assert_int_equal(engine_bridge(client, c, false, &fd), 0);
 	return fd;
 }
 
@@ -79,7 +79,7 @@ static void bytes_that_were_there_come_first(void **state)
 	connect_pair(&c, &s);
 	send_all(server, s, "early", 5);
 	wait_for(client, c, POLLIN);
-	assert_int_equal(engine_bridge(client, c, &fd), 0);
+	assert_int_equal(engine_bridge(client, c, false, &fd), 0);
 	assert_int_equal(recv(fd, buf, 5, MSG_WAITALL), 5);
 	assert_memory_equal(buf, "early", 5);
 	close(fd);
@@ -216,11 +216,11 @@ static void sleeper_finds_its_handle_stale(void **state)
 
 	(void)state;
 	connect_pair(&c, &s);
-	assert_int_equal(engine_bridge(client, c, &fd), 0);
+	assert_int_equal(engine_bridge(client, c, false, &fd), 0);
 	w.s = c;
 	assert_int_equal(engine_wait(client, &w, 1, NULL, 0, XTIME_NEVER, NULL), 1);
 	assert_int_equal(w.revents, POLLNVAL);
-	assert_int_equal(engine_bridge(client, c, &fd), -EBADF);
+	assert_int_equal(engine_bridge(client, c, false, &fd), -EBADF);
 	close(fd);
 	engine_release(server, s);
 	wait_until_gone(client, 0);
@@ -233,7 +233,7 @@ static void fresh_socket_is_not_bridged(void **state)
 
 	(void)state;
 	assert_int_equal(engine_socket(client, &c), 0);
-	assert_int_equal(engine_bridge(client, c, &fd), -ENOTCONN);
+	assert_int_equal(engine_bridge(client, c, false, &fd), -ENOTCONN);
 	assert_int_equal(engine_release(client, c), 0);
 }
 
@@ -294,7 +294,7 @@ static void listener_hands_connections_over(void **state)
 	char buf[4];
 
 	(void)state;
-	assert_int_equal(engine_bridge(server, listener, &lfd), 0);
+	assert_int_equal(engine_bridge(server, listener, false, &lfd), 0);
 	assert_int_equal(engine_bridged(lfd, &l), 0);
 	assert_true(l.is_listener);
 	assert_int_equal(engine_bridged_accept(lfd, MSG_DONTWAIT, &b), -EAGAIN);
@@ -322,7 +322,7 @@ static void listener_closed_with_connections_waiting_closes_them(void **state)
 	int lfd;
 
 	(void)state;
-	assert_int_equal(engine_bridge(server, listener, &lfd), 0);
+	assert_int_equal(engine_bridge(server, listener, false, &lfd), 0);
 	for (i = 0; i < 3; i++)
 		c[i] = connect_to_server();
 	close(lfd);

@@ -605,6 +605,121 @@ static void listening_socket_accepts(void **state)
 	compare_sides(server_steps);
 }
 
+/* ---- AF_INET6 ---- */
+
+static struct sockaddr_in6 mapped(const struct sockaddr_in *a)
+{
+	struct sockaddr_in6 m = { .sin6_family = AF_INET6, .sin6_port = a->sin_port };
+
+	memset(&m.sin6_addr.s6_addr[10], 0xff, 2);
+	memcpy(&m.sin6_addr.s6_addr[12], &a->sin_addr, 4);
+	return m;
+}
+
+static void note_name(struct side *s, const char *what, int r, const struct sockaddr_in6 *a, socklen_t len)
+{
+	note(s, "%s %d family %d length %u %s%s", what, r, a->sin6_family, len,
+	     IN6_IS_ADDR_V4MAPPED(&a->sin6_addr) ? "mapped" : "",
+	     IN6_IS_ADDR_UNSPECIFIED(&a->sin6_addr) ? "any" : "");
+}
+
+static void v6_option_steps(struct side *s, int fd)
+{
+	int v = -1, on = 1;
+	socklen_t len = sizeof(v);
+
+	NOTE(getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v, &len));
+	note(s, "v6only %d", v);
+	v = 0x20;
+	NOTE(setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &v, sizeof(v)));
+	v = 0;
+	NOTE(getsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &v, &len));
+	note(s, "tclass %d", v);
+	NOTE(setsockopt(fd, IPPROTO_IPV6, 9999, &on, sizeof(on)));
+	NOTE(setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &on, 1));
+	NOTE(getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &v, &len));
+	note(s, "domain %d", v);
+}
+
+static void v6_steps(struct side *s)
+{
+	struct sockaddr_in6 a = mapped(&s->to), got, any = { .sin6_family = AF_INET6 }, one = any;
+	socklen_t len = sizeof(got);
+	int fd = side_socket_of(s, AF_INET6, 0), peer, on = 1;
+	char byte;
+
+	one.sin6_addr = in6addr_loopback;
+	one.sin6_port = s->closed.sin_port;
+	v6_option_steps(s, fd);
+	NOTE(connect(fd, (struct sockaddr *)&s->to, sizeof(s->to)));
+	NOTE(connect(fd, (struct sockaddr *)&a, 23));
+	NOTE(bind(fd, (struct sockaddr *)&s->to, sizeof(s->to)));
+	NOTE(bind(fd, (struct sockaddr *)&any, 23));
+	NOTE(getsockname(fd, (struct sockaddr *)&got, &len));
+	note_name(s, "fresh", 0, &got, len);
+	NOTE(connect(fd, (struct sockaddr *)&a, sizeof(a)));
+	peer = accept(s->listener, NULL, NULL);
+	len = sizeof(got);
+	note_name(s, "peer", getpeername(fd, (struct sockaddr *)&got, &len), &got, len);
+	note(s, "port %d", got.sin6_port == a.sin6_port);
+	len = sizeof(got);
+	note_name(s, "own", getsockname(fd, (struct sockaddr *)&got, &len), &got, len);
+	len = 10;
+	NOTE(getsockname(fd, (struct sockaddr *)&got, &len));
+	note(s, "length %u", len);
+	NOTE(send(fd, "x", 1, 0));
+	NOTE(recv(peer, &byte, 1, 0));
+	NOTE(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)));
+	close(fd);
+	close(peer);
+	/* Native addresses are the kernel's on both sides. */
+	fd = side_socket_of(s, AF_INET6, 0);
+	NOTE(connect(fd, (struct sockaddr *)&one, sizeof(one)));
+	close(fd);
+	fd = side_socket_of(s, AF_INET6, 0);
+	NOTE(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)));
+	NOTE(connect(fd, (struct sockaddr *)&a, sizeof(a)));
+	close(fd);
+}
+
+static void v6_sockets_speak_mapped_addresses(void **state)
+{
+	(void)state;
+	compare_sides(v6_steps);
+}
+
+static void v6_server_steps(struct side *s)
+{
+	struct sockaddr_in6 any = { .sin6_family = AF_INET6 }, got;
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	socklen_t len = sizeof(any);
+	int fd = side_socket_of(s, AF_INET6, 0), peer, conn;
+
+	NOTE(bind(fd, (struct sockaddr *)&any, sizeof(any)));
+	NOTE(listen(fd, 5));
+	note_name(s, "listens", getsockname(fd, (struct sockaddr *)&any, &len), &any, len);
+	to.sin_port = any.sin6_port;
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	connect(peer, (struct sockaddr *)&to, sizeof(to));
+	len = sizeof(got);
+	conn = accept(fd, (struct sockaddr *)&got, &len);
+	note_name(s, "accept", conn >= 0, &got, len);
+	len = sizeof(got);
+	note_name(s, "own", getsockname(conn, (struct sockaddr *)&got, &len), &got, len);
+	close(conn);
+	close(peer);
+	close(fd);
+}
+
+static void v6_listener_accepts_mapped_peers(void **state)
+{
+	(void)state;
+	if (side_wire.ns >= 0)
+		skip();
+	compare_sides(v6_server_steps);
+}
+
 static void errno_is_left_alone_by_success(void **state)
 {
 	struct side s;
@@ -640,6 +755,8 @@ int main(void)
 		cmocka_unit_test(close_during_recv_waits_for_it),
 		cmocka_unit_test(lingering_close_waits_even_without_blocking),
 		cmocka_unit_test(listening_socket_accepts),
+		cmocka_unit_test(v6_sockets_speak_mapped_addresses),
+		cmocka_unit_test(v6_listener_accepts_mapped_peers),
 		cmocka_unit_test(errno_is_left_alone_by_success),
 	};
 

@@ -715,7 +715,7 @@ static void socket_types_go_where_they_belong(void **state)
 	} t[] = {
 		{ AF_INET, SOCK_STREAM, 0, true }, { AF_INET, SOCK_STREAM, IPPROTO_TCP, true },
 		{ AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, true },
-		{ AF_INET, SOCK_DGRAM, 0, false }, { AF_INET6, SOCK_STREAM, 0, false },
+		{ AF_INET, SOCK_DGRAM, 0, false }, { AF_INET6, SOCK_STREAM, 0, true }, { AF_INET6, SOCK_DGRAM, 0, false },
 		{ AF_UNIX, SOCK_STREAM, 0, false },
 	};
 	unsigned before = fake_engine_count();

@@ -58,10 +58,11 @@ int engine_describe(struct engine *e, char *buf, size_t len)
 	return engine_stats(e, buf, len);
 }
 
-int engine_bridge(struct engine *e, engine_sock s, int *fd)
+int engine_bridge(struct engine *e, engine_sock s, bool is_v6, int *fd)
 {
 	(void)e;
 	(void)s;
+	(void)is_v6;
 	(void)fd;
 	return -EOPNOTSUPP;
 }

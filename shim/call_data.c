@@ -16,6 +16,7 @@
 
 #include "eng.h"
 #include "log.h"
+#include "rawcall.h"
 #include "real.h"
 #include "signal.h"
 
@@ -137,7 +138,7 @@ static int check_vector(const struct iovec *iov, size_t cnt, int too_many)
 
 static void raise_sigpipe(void)
 {
-	syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), SIGPIPE);
+	raw_syscall(SYS_tgkill, getpid(), raw_syscall(SYS_gettid), SIGPIPE);
 }
 
 /* What is done when nothing more can be; an error counts only if nothing was sent. */

@@ -11,6 +11,7 @@
 
 #include "log.h"
 #include "process.h"
+#include "rawcall.h"
 #include "signal.h"
 
 _Atomic(struct engine *) eng_current;
@@ -72,7 +73,7 @@ static bool has_cap(int cap)
 	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct d[_LINUX_CAPABILITY_U32S_3] = { { 0, 0, 0 } };
 
-	return syscall(SYS_capget, &h, d) == 0 && d[cap / 32].effective >> cap % 32 & 1;
+	return raw_syscall(SYS_capget, &h, d) == 0 && d[cap / 32].effective >> cap % 32 & 1;
 }
 
 int eng_socket(engine_sock *es)

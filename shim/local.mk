@@ -52,7 +52,7 @@ libconf_la_LIBADD = $(INIH_LIBS)
 
 # The files that define interposed symbols.
 noinst_LTLIBRARIES += libinterpose.la
-libinterpose_la_SOURCES = shim/interpose.c shim/interpose.h shim/interpose_fd.c shim/interpose_proc.c
+libinterpose_la_SOURCES = shim/interpose.c shim/interpose.h shim/interpose_fd.c shim/interpose_proc.c shim/interpose_sys.c
 
 # The preloaded library.
 lib_LTLIBRARIES += libxtcp.la

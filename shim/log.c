@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "fdtab.h"
+#include "rawcall.h"
 
 #define LINE_MAX_BYTES 512
 #define PATH_MAX_BYTES 4096
@@ -42,17 +43,17 @@ static void emit(const char *line, size_t len)
 	long fd = STDERR_FILENO;
 
 	if (file[0]) {
-		fd = syscall(SYS_openat, AT_FDCWD, file,
+		fd = raw_syscall(SYS_openat, AT_FDCWD, file,
 			     O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
 		if (fd < 0)
 			return;
 	} else if (fdtab_is_sock(STDERR_FILENO)) {
 		return;
 	}
-	if (syscall(SYS_write, fd, line, len) < 0)
+	if (raw_syscall(SYS_write, fd, line, len) < 0)
 		errno = 0;
 	if (file[0])
-		syscall(SYS_close, fd);
+		raw_syscall(SYS_close, fd);
 }
 
 void log_sentence(int level, const char *sentence)

@@ -36,6 +36,7 @@
 #include "fdtab.h"
 #include "init.h"
 #include "log.h"
+#include "rawcall.h"
 #include "ready.h"
 #include "real.h"
 #include "signal.h"
@@ -265,7 +266,7 @@ static void after_fork_in_child(void)
 static void close_gap(unsigned from, unsigned to)
 {
 	if (from <= to)
-		syscall(SYS_close_range, from, to, 0);
+		raw_syscall(SYS_close_range, from, to, 0);
 }
 
 /* Nobody may wait for an end of file on something that only the keeper holds. */
@@ -302,7 +303,7 @@ static void become_keeper(const struct process_fds *own)
 /* True in the keeper; *made tells the parent whether there is one. */
 static bool spawn_keeper(bool *made)
 {
-	long pid = syscall(SYS_clone, 0, 0, 0, 0, 0);
+	long pid = raw_syscall(SYS_clone, 0, 0, 0, 0, 0);
 	int status = 1;
 
 	if (pid == 0) {
@@ -310,9 +311,9 @@ static bool spawn_keeper(bool *made)
 
 		if (keeper == 0)
 			return true;
-		syscall(SYS_exit_group, keeper < 0);
+		raw_syscall(SYS_exit_group, keeper < 0);
 	}
-	while (pid > 0 && syscall(SYS_wait4, pid, &status, __WCLONE, NULL) < 0 && errno == EINTR)
+	while (pid > 0 && raw_syscall(SYS_wait4, pid, &status, __WCLONE, NULL) < 0 && errno == EINTR)
 		;
 	*made = pid > 0 && status == 0;
 	return false;
@@ -321,7 +322,7 @@ static bool spawn_keeper(bool *made)
 static _Noreturn void leave(void)
 {
 	for (;;)
-		syscall(SYS_exit_group, 0);
+		raw_syscall(SYS_exit_group, 0);
 }
 
 /* ---- the end ---- */
@@ -333,7 +334,7 @@ static void report(struct engine *e)
 
 	if (n > (int)sizeof(text) - 1)
 		n = sizeof(text) - 1;
-	if (n > 0 && syscall(SYS_write, STDERR_FILENO, text, n) < 0)
+	if (n > 0 && raw_syscall(SYS_write, STDERR_FILENO, text, n) < 0)
 		errno = 0;
 }
 
@@ -420,7 +421,7 @@ static _Noreturn void keep_after_exec(struct engine *e, int outcome, struct proc
 	fds->v[fds->n++] = outcome;
 	become_keeper(fds);
 	do {
-		r = syscall(SYS_read, outcome, &byte, 1);
+		r = raw_syscall(SYS_read, outcome, &byte, 1);
 	} while (r < 0 && errno == EINTR);
 	if (r == 0)
 		keep(e);
@@ -438,7 +439,7 @@ void process_exec_begin(struct process_exec *x, int dirfd, const char *path)
 	if (!e || process_is_vfork_child() || (path && *path && faccessat(dirfd, path, X_OK, AT_EACCESS)))
 		goto out;
 	bridge_inherited();
-	if (syscall(SYS_pipe2, ends, O_CLOEXEC) < 0)
+	if (raw_syscall(SYS_pipe2, ends, O_CLOEXEC) < 0)
 		goto out;
 	signal_hold();
 	list_engines(e, &fds);
@@ -449,11 +450,11 @@ void process_exec_begin(struct process_exec *x, int dirfd, const char *path)
 	if (is_keeper)
 		keep_after_exec(e, ends[0], &fds);
 	process_free_own_fds(&fds);
-	syscall(SYS_close, ends[0]);
+	raw_syscall(SYS_close, ends[0]);
 	if (made) {
 		x->pipe = ends[1];
 	} else {
-		syscall(SYS_close, ends[1]);
+		raw_syscall(SYS_close, ends[1]);
 		engine_fork_done(e);
 		signal_release();
 	}
@@ -467,9 +468,9 @@ void process_exec_failed(struct process_exec *x)
 
 	if (x->pipe < 0)
 		return;
-	if (syscall(SYS_write, x->pipe, "", 1) < 0)
+	if (raw_syscall(SYS_write, x->pipe, "", 1) < 0)
 		errno = 0;
-	syscall(SYS_close, x->pipe);
+	raw_syscall(SYS_close, x->pipe);
 	engine_fork_done(atomic_load(&eng_current));
 	signal_release();
 	errno = err;

@@ -23,6 +23,7 @@
 #include <ucontext.h>
 
 #include "process.h"
+#include "rawcall.h"
 #include "real.h"
 
 #define NSIGS 65
@@ -109,8 +110,8 @@ void signal_redeliver(void)
 	int err = errno;
 
 	t->is_deferred = false;
-	syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), t->info.si_signo, &t->info);
-	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &t->mask, NULL, KERNEL_SET_BYTES);
+	raw_syscall(SYS_rt_tgsigqueueinfo, getpid(), raw_syscall(SYS_gettid), t->info.si_signo, &t->info);
+	raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &t->mask, NULL, KERNEL_SET_BYTES);
 	errno = err;
 }
 
@@ -125,7 +126,7 @@ static void die(int sig, bool fault)
 	REAL(sigaction)(sig, &dfl, NULL);
 	if (fault)
 		return;
-	syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), sig);
+	raw_syscall(SYS_tgkill, getpid(), raw_syscall(SYS_gettid), sig);
 	sigemptyset(&set);
 	sigaddset(&set, sig);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
@@ -257,14 +258,14 @@ void signal_block(sigset_t *old)
 
 	memset(&all, 0xff, sizeof(all));
 	memset(old, 0, sizeof(*old));
-	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, old, KERNEL_SET_BYTES);
+	raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, old, KERNEL_SET_BYTES);
 }
 
 void signal_unblock(const sigset_t *old)
 {
 	int err = errno;
 
-	syscall(SYS_rt_sigprocmask, SIG_SETMASK, old, NULL, KERNEL_SET_BYTES);
+	raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, old, NULL, KERNEL_SET_BYTES);
 	errno = err;
 }
 

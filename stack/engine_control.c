@@ -52,9 +52,9 @@ int engine_control_open(struct engine *e, const char *dir, char *err, size_t err
 	if (c->fd < 0)
 		return c->fd;
 	/* The name gets the mode that the socket has. */
-	r = (int)raw_result(syscall(SYS_fchmod, c->fd, S_IRUSR | S_IWUSR));
+	r = (int)raw_result(raw_syscall(SYS_fchmod, c->fd, S_IRUSR | S_IWUSR));
 	/* One of that name was left by a process that is no more. */
-	syscall(SYS_unlinkat, AT_FDCWD, c->name.sun_path, 0);
+	raw_syscall(SYS_unlinkat, AT_FDCWD, c->name.sun_path, 0);
 	if (!r)
 		r = raw_bind(c->fd, &c->name, sizeof(c->name));
 	if (r < 0) {
@@ -83,7 +83,7 @@ void engine_control_forget(struct engine *e)
 void engine_control_close(struct engine *e)
 {
 	if (e->control && e->control->fd >= 0 && e->pid == getpid())
-		syscall(SYS_unlinkat, AT_FDCWD, e->control->name.sun_path, 0);
+		raw_syscall(SYS_unlinkat, AT_FDCWD, e->control->name.sun_path, 0);
 	engine_control_forget(e);
 }
 
@@ -148,7 +148,7 @@ void engine_control_turn(struct engine *e)
 	char request[REQUEST_MAX + 1], *answer;
 	struct iovec iov = { request, REQUEST_MAX };
 	struct msghdr m = { .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t n = raw_result(syscall(SYS_recvmsg, e->control->fd, &m, 0));
+	ssize_t n = raw_result(raw_syscall(SYS_recvmsg, e->control->fd, &m, 0));
 	int len;
 
 	if (n < 0)

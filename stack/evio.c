@@ -70,13 +70,13 @@ int xtcp_ev_close(int fd)
 		if (atomic_compare_exchange_strong(&own_fds[i], &expected, 0))
 			break;
 	}
-	return (int)syscall(SYS_close, fd);
+	return (int)raw_syscall(SYS_close, fd);
 }
 
 /* As dup2(), but for from == to, which libev never asks. */
 int xtcp_ev_dup2(int from, int to)
 {
-	return (int)syscall(SYS_dup3, from, to, 0);
+	return (int)raw_syscall(SYS_dup3, from, to, 0);
 }
 
 int xtcp_ev_epoll_create(int size)
@@ -85,37 +85,37 @@ int xtcp_ev_epoll_create(int size)
 		errno = EINVAL;
 		return -1;
 	}
-	return own(syscall(SYS_epoll_create1, 0));
+	return own(raw_syscall(SYS_epoll_create1, 0));
 }
 
 int xtcp_ev_epoll_create1(int flags)
 {
-	return own(syscall(SYS_epoll_create1, flags));
+	return own(raw_syscall(SYS_epoll_create1, flags));
 }
 
 int xtcp_ev_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 {
-	return (int)syscall(SYS_epoll_ctl, epfd, op, fd, ev);
+	return (int)raw_syscall(SYS_epoll_ctl, epfd, op, fd, ev);
 }
 
 int xtcp_ev_epoll_wait(int epfd, struct epoll_event *ev, int n, int timeout_ms)
 {
-	return (int)syscall(SYS_epoll_pwait, epfd, ev, n, timeout_ms, NULL, SYS_SIGSET_BYTES);
+	return (int)raw_syscall(SYS_epoll_pwait, epfd, ev, n, timeout_ms, NULL, SYS_SIGSET_BYTES);
 }
 
 int xtcp_ev_eventfd(unsigned int value, int flags)
 {
-	return own(syscall(SYS_eventfd2, value, flags));
+	return own(raw_syscall(SYS_eventfd2, value, flags));
 }
 
 int xtcp_ev_fcntl(int fd, int cmd, long arg)
 {
-	return (int)syscall(SYS_fcntl, fd, cmd, arg);
+	return (int)raw_syscall(SYS_fcntl, fd, cmd, arg);
 }
 
 int xtcp_ev_pipe(int fds[2])
 {
-	if (syscall(SYS_pipe2, fds, 0))
+	if (raw_syscall(SYS_pipe2, fds, 0))
 		return -1;
 	fds[0] = own(fds[0]);
 	fds[1] = own(fds[1]);
@@ -126,13 +126,13 @@ int xtcp_ev_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 {
 	struct timespec ts = { timeout_ms / 1000, (long)(timeout_ms % 1000) * 1000000 };
 
-	return (int)syscall(SYS_ppoll, fds, n, timeout_ms < 0 ? NULL : &ts, NULL,
+	return (int)raw_syscall(SYS_ppoll, fds, n, timeout_ms < 0 ? NULL : &ts, NULL,
 			    SYS_SIGSET_BYTES);
 }
 
 ssize_t xtcp_ev_read(int fd, void *buf, size_t len)
 {
-	return syscall(SYS_read, fd, buf, len);
+	return raw_syscall(SYS_read, fd, buf, len);
 }
 
 /* As select(), but that *timeout is left as it was, which libev doesn't look at. */
@@ -144,17 +144,17 @@ int xtcp_ev_select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeo
 		ts.tv_sec = timeout->tv_sec;
 		ts.tv_nsec = timeout->tv_usec * 1000;
 	}
-	return (int)syscall(SYS_pselect6, n, r, w, e, timeout ? &ts : NULL, NULL);
+	return (int)raw_syscall(SYS_pselect6, n, r, w, e, timeout ? &ts : NULL, NULL);
 }
 
 int xtcp_ev_signalfd(int fd, const sigset_t *mask, int flags)
 {
-	long new_fd = syscall(SYS_signalfd4, fd, mask, SYS_SIGSET_BYTES, flags);
+	long new_fd = raw_syscall(SYS_signalfd4, fd, mask, SYS_SIGSET_BYTES, flags);
 
 	return fd >= 0 ? (int)new_fd : own(new_fd);
 }
 
 ssize_t xtcp_ev_write(int fd, const void *buf, size_t len)
 {
-	return syscall(SYS_write, fd, buf, len);
+	return raw_syscall(SYS_write, fd, buf, len);
 }

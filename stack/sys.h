@@ -34,31 +34,31 @@ _Static_assert(sizeof(rlim_t) == 8 && sizeof(time_t) == 8, "system calls of 64 b
 
 static inline ssize_t sys_read(int fd, void *buf, size_t len)
 {
-	return raw_result(syscall(SYS_read, fd, buf, len));
+	return raw_result(raw_syscall(SYS_read, fd, buf, len));
 }
 
 static inline ssize_t sys_write(int fd, const void *buf, size_t len)
 {
-	return raw_result(syscall(SYS_write, fd, buf, len));
+	return raw_result(raw_syscall(SYS_write, fd, buf, len));
 }
 
 static inline int sys_prlimit(int resource, const struct rlimit *new, struct rlimit *old)
 {
-	return (int)raw_result(syscall(SYS_prlimit64, 0, resource, new, old));
+	return (int)raw_result(raw_syscall(SYS_prlimit64, 0, resource, new, old));
 }
 
 /* The kernel writes the time that is left into *ts. */
 static inline int sys_ppoll(struct pollfd *fds, unsigned n, struct timespec *ts,
 			    const sigset_t *mask)
 {
-	return (int)raw_result(syscall(SYS_ppoll, fds, n, ts, mask, SYS_SIGSET_BYTES));
+	return (int)raw_result(raw_syscall(SYS_ppoll, fds, n, ts, mask, SYS_SIGSET_BYTES));
 }
 
 static inline int sys_epoll_ctl64(int ep, int op, int fd, uint32_t events, uint64_t data)
 {
 	struct epoll_event ev = { .events = events, .data.u64 = data };
 
-	return (int)raw_result(syscall(SYS_epoll_ctl, ep, op, fd, &ev));
+	return (int)raw_result(raw_syscall(SYS_epoll_ctl, ep, op, fd, &ev));
 }
 
 static inline int sys_epoll_ctl(int ep, int op, int fd, uint32_t events)
@@ -69,27 +69,27 @@ static inline int sys_epoll_ctl(int ep, int op, int fd, uint32_t events)
 /* What is ready now. */
 static inline int sys_epoll_poll(int ep, struct epoll_event *ev, int n)
 {
-	return (int)raw_result(syscall(SYS_epoll_pwait, ep, ev, n, 0, NULL, SYS_SIGSET_BYTES));
+	return (int)raw_result(raw_syscall(SYS_epoll_pwait, ep, ev, n, 0, NULL, SYS_SIGSET_BYTES));
 }
 
 static inline int sys_timerfd_set(int fd, const struct itimerspec *its)
 {
-	return (int)raw_result(syscall(SYS_timerfd_settime, fd, TFD_TIMER_ABSTIME, its, NULL));
+	return (int)raw_result(raw_syscall(SYS_timerfd_settime, fd, TFD_TIMER_ABSTIME, its, NULL));
 }
 
 static inline int sys_eventfd(void)
 {
-	return highfd_raise((int)raw_result(syscall(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK)));
+	return highfd_raise((int)raw_result(raw_syscall(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK)));
 }
 
 static inline int sys_epoll(void)
 {
-	return highfd_raise((int)raw_result(syscall(SYS_epoll_create1, EPOLL_CLOEXEC)));
+	return highfd_raise((int)raw_result(raw_syscall(SYS_epoll_create1, EPOLL_CLOEXEC)));
 }
 
 static inline int sys_timerfd(void)
 {
-	return highfd_raise((int)raw_result(syscall(SYS_timerfd_create, CLOCK_MONOTONIC,
+	return highfd_raise((int)raw_result(raw_syscall(SYS_timerfd_create, CLOCK_MONOTONIC,
 						  TFD_CLOEXEC | TFD_NONBLOCK)));
 }
 

@@ -738,6 +738,37 @@ static void socket_types_go_where_they_belong(void **state)
 	assert_int_equal(errno, EINVAL);
 }
 
+/* libuv closes by number, others do all of it. */
+static void calls_by_number_are_seen(void **state)
+{
+	unsigned before = fake_engine_count();
+	struct timespec soon = { 1, 0 };
+	struct pollfd p = { .events = POLLIN };
+	struct side s;
+	int fd, peer;
+
+	(void)state;
+	side_open(&s, false);
+	fd = (int)syscall(SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fdtab_is_sock(fd));
+	assert_int_equal(syscall(SYS_connect, fd, &s.to, sizeof(s.to)), 0);
+	peer = accept(s.listener, NULL, NULL);
+	assert_int_equal(syscall(SYS_write, fd, "abc", 3), 3);
+	assert_int_equal(recv(peer, buf, 10, 0), 3);
+	assert_int_equal(send(peer, "de", 2, 0), 2);
+	p.fd = fd;
+	assert_int_equal(syscall(SYS_ppoll, &p, 1, &soon, NULL, 8), 1);
+	assert_int_equal(syscall(SYS_recvfrom, fd, buf, 10, 0, NULL, NULL), 2);
+	assert_int_equal(syscall(SYS_close, fd), 0);
+	assert_int_equal(fake_engine_count(), before);
+	assert_false(fdtab_is_sock(fd));
+	assert_int_equal(syscall(SYS_close, fd), -1);
+	assert_int_equal(errno, EBADF);
+	assert_int_equal(syscall(SYS_getpid), getpid());
+	close(peer);
+	side_close(&s);
+}
+
 /* A socket whose destination turns out to be the host itself. */
 static void own_address_goes_to_the_kernel_with_its_options(void **state)
 {
@@ -863,6 +894,7 @@ int main(void)
 		cmocka_unit_test(fd_table_counts_its_sockets),
 		cmocka_unit_test(failure_to_attach_is_socket_s_errno),
 		cmocka_unit_test(socket_types_go_where_they_belong),
+		cmocka_unit_test(calls_by_number_are_seen),
 		cmocka_unit_test(own_address_goes_to_the_kernel_with_its_options),
 		cmocka_unit_test(handler_without_sa_restart_interrupts),
 		cmocka_unit_test(handler_with_sa_restart_does_not),

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * interpose_sys.c - syscall(): libuv closes by it, others do more.
+ *
+ * The calls that have a wrapper go there when they concern a socket of ours; what takes other structures
+ * than libc's call does is converted.  The rest is the kernel's.
+ */
+#undef _FORTIFY_SOURCE
+#include "interpose.h"
+
+#include <linux/time_types.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "init.h"
+#include "process.h"
+#include "rawcall.h"
+#include "real.h"
+
+#define INT(i) ((int)a[i])
+#define PTR(type, i) ((type *)a[i])
+#define SIZE(i) ((size_t)a[i])
+
+/* The kernel's set of 64 signals as libc's; NULL stays NULL. */
+static const sigset_t *signals(const void *kernels, sigset_t *set)
+{
+	if (!kernels)
+		return NULL;
+	sigemptyset(set);
+	memcpy(set, kernels, 8);
+	return set;
+}
+
+/* The sixth argument of pselect6(). */
+struct select_mask {
+	const void *set;
+	size_t bytes;
+};
+
+static long sys_pselect(const long a[6])
+{
+	const struct select_mask *m = PTR(const struct select_mask, 5);
+	sigset_t set;
+
+	return pselect(INT(0), PTR(fd_set, 1), PTR(fd_set, 2), PTR(fd_set, 3), PTR(struct timespec, 4),
+		       signals(m ? m->set : NULL, &set));
+}
+
+static long sys_wait(long nr, const long a[6])
+{
+	sigset_t set;
+
+	switch (nr) {
+#ifdef SYS_poll
+	case SYS_poll:
+		return poll(PTR(struct pollfd, 0), (nfds_t)a[1], INT(2));
+#endif
+	case SYS_ppoll:
+		return ppoll(PTR(struct pollfd, 0), (nfds_t)a[1], PTR(struct timespec, 2),
+			     signals(PTR(void, 3), &set));
+#ifdef SYS_select
+	case SYS_select:
+		return select(INT(0), PTR(fd_set, 1), PTR(fd_set, 2), PTR(fd_set, 3), PTR(struct timeval, 4));
+#endif
+	case SYS_pselect6:
+		return sys_pselect(a);
+	case SYS_epoll_ctl:
+		return epoll_ctl(INT(0), INT(1), INT(2), PTR(struct epoll_event, 3));
+#ifdef SYS_epoll_wait
+	case SYS_epoll_wait:
+		return epoll_wait(INT(0), PTR(struct epoll_event, 1), INT(2), INT(3));
+#endif
+	case SYS_epoll_pwait:
+		return epoll_pwait(INT(0), PTR(struct epoll_event, 1), INT(2), INT(3),
+				   signals(PTR(void, 4), &set));
+#ifdef SYS_epoll_pwait2
+	case SYS_epoll_pwait2:
+		return epoll_pwait2(INT(0), PTR(struct epoll_event, 1), INT(2), PTR(struct timespec, 3),
+				    signals(PTR(void, 4), &set));
+#endif
+	default:
+		return raw_call(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	}
+}
+
+static long sys_fd(long nr, const long a[6])
+{
+	switch (nr) {
+	case SYS_close:
+		return close(INT(0));
+	case SYS_close_range:
+		return close_range((unsigned)a[0], (unsigned)a[1], INT(2));
+	case SYS_dup:
+		return dup(INT(0));
+#ifdef SYS_dup2
+	case SYS_dup2:
+		return dup2(INT(0), INT(1));
+#endif
+	case SYS_dup3:
+		return dup3(INT(0), INT(1), INT(2));
+	case SYS_fcntl:
+		return fcntl(INT(0), INT(1), a[2]);
+	case SYS_ioctl:
+		return ioctl(INT(0), (unsigned long)a[1], a[2]);
+	case SYS_execve:
+		return execve(PTR(const char, 0), PTR(char *const, 1), PTR(char *const, 2));
+	case SYS_execveat:
+		return execveat(INT(0), PTR(const char, 1), PTR(char *const, 2), PTR(char *const, 3), INT(4));
+	case SYS_exit_group:
+		process_end();
+		return raw_call(nr, a[0], 0, 0, 0, 0, 0);
+	default:
+		return sys_wait(nr, a);
+	}
+}
+
+static long sys_data(long nr, const long a[6])
+{
+	switch (nr) {
+	case SYS_read:
+		return read(INT(0), PTR(void, 1), SIZE(2));
+	case SYS_write:
+		return write(INT(0), PTR(const void, 1), SIZE(2));
+	case SYS_readv:
+		return readv(INT(0), PTR(const struct iovec, 1), INT(2));
+	case SYS_writev:
+		return writev(INT(0), PTR(const struct iovec, 1), INT(2));
+	case SYS_sendto:
+		return sendto(INT(0), PTR(const void, 1), SIZE(2), INT(3), PTR(const struct sockaddr, 4),
+			      (socklen_t)a[5]);
+	case SYS_recvfrom:
+		return recvfrom(INT(0), PTR(void, 1), SIZE(2), INT(3), PTR(struct sockaddr, 4), PTR(socklen_t, 5));
+	case SYS_sendmsg:
+		return sendmsg(INT(0), PTR(const struct msghdr, 1), INT(2));
+	case SYS_recvmsg:
+		return recvmsg(INT(0), PTR(struct msghdr, 1), INT(2));
+	case SYS_sendmmsg:
+		return sendmmsg(INT(0), PTR(struct mmsghdr, 1), (unsigned)a[2], INT(3));
+	case SYS_recvmmsg:
+		return recvmmsg(INT(0), PTR(struct mmsghdr, 1), (unsigned)a[2], INT(3), PTR(struct timespec, 4));
+	case SYS_sendfile:
+		return sendfile(INT(0), INT(1), PTR(off_t, 2), SIZE(3));
+	case SYS_splice:
+		return splice(INT(0), PTR(off64_t, 1), INT(2), PTR(off64_t, 3), SIZE(4), (unsigned)a[5]);
+	default:
+		return sys_fd(nr, a);
+	}
+}
+
+static long sys_sock(long nr, const long a[6])
+{
+	switch (nr) {
+	case SYS_socket:
+		return socket(INT(0), INT(1), INT(2));
+	case SYS_bind:
+		return bind(INT(0), PTR(const struct sockaddr, 1), (socklen_t)a[2]);
+	case SYS_connect:
+		return connect(INT(0), PTR(const struct sockaddr, 1), (socklen_t)a[2]);
+	case SYS_listen:
+		return listen(INT(0), INT(1));
+	case SYS_accept:
+		return accept(INT(0), PTR(struct sockaddr, 1), PTR(socklen_t, 2));
+	case SYS_accept4:
+		return accept4(INT(0), PTR(struct sockaddr, 1), PTR(socklen_t, 2), INT(3));
+	case SYS_shutdown:
+		return shutdown(INT(0), INT(1));
+	case SYS_getsockname:
+		return getsockname(INT(0), PTR(struct sockaddr, 1), PTR(socklen_t, 2));
+	case SYS_getpeername:
+		return getpeername(INT(0), PTR(struct sockaddr, 1), PTR(socklen_t, 2));
+	case SYS_setsockopt:
+		return setsockopt(INT(0), INT(1), INT(2), PTR(const void, 3), (socklen_t)a[4]);
+	case SYS_getsockopt:
+		return getsockopt(INT(0), INT(1), INT(2), PTR(void, 3), PTR(socklen_t, 4));
+	default:
+		return sys_data(nr, a);
+	}
+}
+
+EXPORT long syscall(long nr, ...)
+{
+	long a[6];
+	va_list ap;
+	int i;
+
+	va_start(ap, nr);
+	for (i = 0; i < 6; i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+	if (init_is_inside())
+		return raw_call(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	return sys_sock(nr, a);
+}

@@ -138,6 +138,9 @@ void txq_merge(struct tcp_conn *c, uint32_t i, uint32_t mss)
 	q->n--;
 	memmove(next, next + 1, (q->n - i - 1) * sizeof(*seg));
 	seg_account(c, seg, 1);
+	/* One less in flight: without SACK one less can have arrived (tcp_adjust_pcount). */
+	if (!c->sack_ok && c->loss.sacked_out)
+		c->loss.sacked_out--;
 }
 
 /* tcp_mark_skb_lost(). */

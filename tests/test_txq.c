@@ -168,6 +168,22 @@ static void txq_lost_twice_is_one_loss_of_the_retransmission(void **state)
 	free(c);
 }
 
+static void txq_merged_without_sack_is_one_duplicate_ack_less(void **state)
+{
+	struct tcp_conn *c = calloc(1, sizeof(*c));
+
+	(void)state;
+	assert_non_null(c);
+	for (int i = 0; i < 3; i++)
+		push(c, 10, 100);
+	c->loss.sacked_out = 2;   /* two duplicate ACKs: all but one have arrived */
+	txq_merge(c, 0, 100);
+	assert_int_equal(c->loss.packets_out, 2);
+	assert_int_equal(c->loss.sacked_out, 1);
+	txq_free(&c->snd.txq);
+	free(c);
+}
+
 static void txq_long_queue_keeps_its_order(void **state)
 {
 	struct tcp_conn *c = calloc(1, sizeof(*c));
@@ -261,6 +277,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(txq_counts_are_the_sums_after_every_step),
 		cmocka_unit_test(txq_lost_twice_is_one_loss_of_the_retransmission),
+		cmocka_unit_test(txq_merged_without_sack_is_one_duplicate_ack_less),
 		cmocka_unit_test(txq_long_queue_keeps_its_order),
 		own(random_acks_keep_the_sums),
 		offload(random_acks_keep_the_sums),

@@ -74,6 +74,8 @@ links() {
 	row "$@" "policer" "${fast:-15}" "delay=10ms,police=20M,burst=60k" "$path"
 	row "$@" "short queue" "${fast:-40}" "rate=50M,delay=10ms,queue=30k" "$path"
 	row "$@" "long queue" 45 "rate=50M,delay=10ms,queue=1M" "$path"
+	row "$@" "100 ms" 45 "rate=50M,delay=50ms,queue=625k" "rate=50M,delay=50ms,queue=625k"
+	row "$@" "100 ms, 0.1 %" "${fast:-15}" "rate=50M,delay=50ms,queue=625k,loss=0.1%" "rate=50M,delay=50ms,queue=625k"
 }
 
 words=("$@")

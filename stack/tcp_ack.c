@@ -19,7 +19,7 @@ static void replace_ts_recent(struct tcp_conn *c, const struct tcp_hdr *th, xtim
 }
 
 /* tcp_ack_update_window(): RFC 9293 3.10.7.4, SND.WL1 and SND.WL2. */
-static unsigned update_window(struct tcp_conn *c, const struct tcp_hdr *th, seq32 prior_una)
+static unsigned update_window(struct tcp_conn *c, const struct tcp_hdr *th, seq32 prior_una, xtime now)
 {
 	uint32_t wnd = th->wnd;
 
@@ -33,6 +33,8 @@ static unsigned update_window(struct tcp_conn *c, const struct tcp_hdr *th, seq3
 		return FLAG_WIN_UPDATE;
 	c->snd.wnd = wnd;
 	tcp_fast_path_check(c);
+	if (c->snd.nxt != tcp_snd_end(c))   /* what waited for the window */
+		tcp_cwnd_restart_check(c, now);
 	if (wnd > c->snd.max_wnd) {
 		c->snd.max_wnd = wnd;
 		tcp_sync_mss(c, c->pmtu);
@@ -513,7 +515,7 @@ int tcp_ack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, bool updat
 	if (len || th->flags & (TCPF_SYN | TCPF_FIN))
 		a.flag |= FLAG_DATA;
 	count_ack(c, a.flag, is_foreseen);
-	a.flag |= update_window(c, th, a.prior_una);
+	a.flag |= update_window(c, th, a.prior_una, now);
 	/* SYN and FIN too, as TCP_INFO shows them; a SYN-ACK is its request's. */
 	c->snd.bytes_acked += th->ack - c->snd.una - (c->state == TCP_SYN_RECV && tcp_is_passive(c));
 	c->snd.una = th->ack;

@@ -194,7 +194,7 @@ static void connect_init(struct tcp_conn *c, xtime now)
 		c->peer_mss = c->opt.user_mss;
 	c->ts_asked = c->s->set.tcp_timestamps != 0;
 	tcp_sync_mss(c, ip_mtu(c->s, &c->rt, c->opt.ip_opts.srr ? c->opt.ip_opts.first_hop : c->ent.t.raddr, now));
-	c->advmss = tcp_advertised_mss(c);
+	c->advmss = tcp_advertised_mss(c, now);
 	c->rcv.rcv_mss = TCP_MSS_LEAST;   /* tcp_initialize_rcv_mss() while there is no window */
 	tcp_init_rcv_window(c);
 	c->snd.una = c->snd.nxt = c->snd.iss;

@@ -145,7 +145,7 @@ enum tcp_cookie tcp_cookie_ack(struct tcp_conn *l, const struct seg_in *seg)
 		count(s, CTR_tcp_accept_full);
 		return COOKIE_DROP;
 	}
-	tcp_req_init_window(&r, &rt);
+	tcp_req_init_window(&r, &rt, seg->now);
 	c = tcp_child_new(&r, seg->now);
 	if (!c)
 		return COOKIE_DROP;

@@ -29,9 +29,15 @@ static void mtu_reduced(struct tcp_conn *c, uint32_t mtu, xtime now)
 	    c->opt.pmtudisc == IP_PMTUDISC_OMIT || c->pmtu <= mtu)
 		return;
 	tcp_sync_mss(c, mtu);
-	if (c->snd.mss_cache >= old || conn_in(c, ST(SYN_SENT)))
+	if (c->snd.mss_cache >= old || (c->state == TCP_SYN_SENT && c->snd.txq.n < 2))
 		return;
-	/* tcp_simple_retransmit(): what was too large was not lost to congestion. */
+	/* tcp_simple_retransmit(): what was too large was not lost to congestion.  A SYN and its
+	 * data left as one. */
+	if (c->state == TCP_SYN_SENT) {
+		tcp_syn_again(c);
+		tcp_mark_lost(c, txq_at(&c->snd.txq, 1));
+		tcp_rexmit_set(c, REXMIT_RTO, now + c->rtt.rto_ns);
+	}
 	for (uint32_t i = 0; i < c->snd.txq.n; i++) {
 		struct tx_seg *seg = txq_at(&c->snd.txq, i);
 

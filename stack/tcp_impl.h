@@ -447,9 +447,9 @@ void tcp_ecn_accept_cwr(struct tcp_conn *c, const struct tcp_hdr *th, bool has_t
 /* ---- tcp_mss.c: sizes ---- */
 uint32_t tcp_sync_mss(struct tcp_conn *c, uint32_t pmtu);
 uint32_t tcp_current_mss(struct tcp_conn *c, xtime now);
-uint16_t tcp_advertised_mss(const struct tcp_conn *c);
+uint16_t tcp_advertised_mss(const struct tcp_conn *c, xtime now);
 /* The same of a connection that will have these options and this route. */
-uint16_t tcp_route_advmss(const struct tcp_conn *c, const struct ip_route *rt);
+uint16_t tcp_route_advmss(const struct tcp_conn *c, const struct ip_route *rt, ip4 dst, xtime now);
 /* What the first window may be, and how far it may grow (bytes). */
 struct tcp_window {
 	uint32_t wnd, clamp;
@@ -469,7 +469,11 @@ void tcp_rcv_space_adjust(struct tcp_conn *c, xtime now);
 uint32_t tcp_receive_window(const struct tcp_conn *c);    /* advertised and still open */
 /* In SYN-RECEIVED: a listener's child, not one side of a simultaneous open. */
 static inline bool tcp_is_passive(const struct tcp_conn *c) { return c->parent || c->fo.is_child; }
-static inline seq32 tcp_wnd_end(const struct tcp_conn *c) { return c->snd.una + c->snd.wnd; }
+/* The SYN takes no room in the peer's window. */
+static inline seq32 tcp_wnd_end(const struct tcp_conn *c)
+{
+	return c->snd.una + c->snd.wnd + (c->state == TCP_SYN_RECV && tcp_is_passive(c));
+}
 static inline seq32 tcp_snd_end(const struct tcp_conn *c)
 {
 	return c->snd.q_seq + c->snd.q.len + (c->snd.fin ? 1 : 0);
@@ -579,6 +583,8 @@ struct ack_info {
 /* tcp_ack(): 1 good, 0 old, -1 drop and say nothing, else a counter to drop under. */
 int tcp_ack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, bool update_ts, bool is_foreseen, xtime now);
 uint32_t tcp_seg_count(const struct tcp_conn *c, const struct tx_seg *seg);
+/* It is sent again in segments of this size: its count changes (tcp_set_skb_tso_segs()). */
+void tcp_seg_set_mss(struct tcp_conn *c, struct tx_seg *seg, uint32_t mss);
 struct tx_seg *txq_at(struct tx_queue *q, uint32_t i);
 int txq_push(struct tx_queue *q, const struct tx_seg *seg);
 void txq_pop(struct tx_queue *q);
@@ -672,6 +678,7 @@ void tcp_tw_ack(struct tcp_tw *tw, xtime now);
 
 /* ---- tcp_syn.c ---- */
 void tcp_syn_sent_now(struct tcp_conn *c, xtime now);
+void tcp_syn_again(struct tcp_conn *c);                   /* it is to be sent once more */
 
 /* ---- tcp_timer.c: events in, deadlines out ---- */
 void tcp_timer_update(struct tcp_conn *c);                /* conn.timer := earliest */

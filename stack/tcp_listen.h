@@ -67,7 +67,7 @@ void tcp_req_syn(struct tcp_conn *l, const struct seg_in *seg, seq32 isn);
 void tcp_req_drop(struct tcp_req *r);
 /* tcp_openreq_init() and tcp_openreq_init_rwin(): what the peer's options mean to this
  * listener; r's tuple and options are set. */
-void tcp_req_init_window(struct tcp_req *r, const struct ip_route *rt);
+void tcp_req_init_window(struct tcp_req *r, const struct ip_route *rt, xtime now);
 
 /* ---- tcp_cookie.c ---- */
 /* The initial sequence number that says it all; rounds r->peer_mss down to what it can say. */

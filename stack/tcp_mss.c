@@ -70,13 +70,14 @@ uint32_t tcp_current_mss(struct tcp_conn *c, xtime now)
 	return mss > sack_len ? mss - sack_len : mss;
 }
 
-/* tcp_advertise_mss() / ipv4_default_advmss(): by the route's MTU, not the path's. */
-uint16_t tcp_route_advmss(const struct tcp_conn *c, const struct ip_route *rt)
+/* tcp_advertise_mss() / ipv4_default_advmss(): by the MTU of the path to dst. */
+uint16_t tcp_route_advmss(const struct tcp_conn *c, const struct ip_route *rt, ip4 dst, xtime now)
 {
+	uint32_t mtu = ip_mtu(c->s, rt, dst, now);
 	uint32_t adv = rt->advmss;
 
 	if (!adv) {
-		adv = rt->mtu > IP_TCP_HDR ? rt->mtu - IP_TCP_HDR : 0;
+		adv = mtu > IP_TCP_HDR ? mtu - IP_TCP_HDR : 0;
 		adv = MAX(adv, (uint32_t)c->s->set.min_adv_mss);
 	}
 	adv = MIN(adv, 65535u - IP_TCP_HDR);
@@ -85,9 +86,11 @@ uint16_t tcp_route_advmss(const struct tcp_conn *c, const struct ip_route *rt)
 	return (uint16_t)adv;
 }
 
-uint16_t tcp_advertised_mss(const struct tcp_conn *c)
+uint16_t tcp_advertised_mss(const struct tcp_conn *c, xtime now)
 {
-	return tcp_route_advmss(c, &c->rt);
+	ip4 dst = c->opt.ip_opts.srr ? c->opt.ip_opts.first_hop : c->ent.t.raddr;
+
+	return tcp_route_advmss(c, &c->rt, dst, now);
 }
 
 static uint32_t full_space(const struct tcp_conn *c)

@@ -138,11 +138,11 @@ static void req_take_syn(struct tcp_req *r, const struct seg_in *seg)
 	r->snd_wscale = r->wscale_ok ? th->wscale : 0;
 }
 
-void tcp_req_init_window(struct tcp_req *r, const struct ip_route *rt)
+void tcp_req_init_window(struct tcp_req *r, const struct ip_route *rt, xtime now)
 {
 	struct tcp_window w;
 
-	r->advmss = tcp_route_advmss(r->l, rt);
+	r->advmss = tcp_route_advmss(r->l, rt, r->ent.t.raddr, now);
 	tcp_select_initial_window(r->l, rt, r->advmss - (r->ts_ok ? 12 : 0), r->wscale_ok, &w);
 	r->rcv_wnd = w.wnd;
 	r->window_clamp = w.clamp;
@@ -264,7 +264,7 @@ void tcp_req_syn(struct tcp_conn *l, const struct seg_in *seg, seq32 isn)
 		return;
 	}
 	r.ts_offset = r.ts_ok ? tcp_ts_offset(s, &r.ent.t) : 0;
-	tcp_req_init_window(&r, &rt);
+	tcp_req_init_window(&r, &rt, seg->now);
 	if (r.is_cookie) {
 		answer_by_cookie(&r, seg->now);
 		return;

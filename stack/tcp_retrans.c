@@ -86,6 +86,7 @@ static bool retransmit(struct tcp_conn *c, struct frame_out *f, uint32_t idx, ui
 			return false;
 		try_collapse(c, idx, mss);
 		seg = txq_at(&c->snd.txq, idx);
+		tcp_seg_set_mss(c, seg, mss);
 		ret = tcp_send_segment(c, f, seg->seq, seg->end, seg->flags & SEG_PSH, mss, &n, now);
 		if (ret < 0) {
 			if (ret != -EAGAIN)

@@ -202,7 +202,7 @@ uint32_t tcp_max_segs(const struct tcp_conn *c, uint32_t mss)
 	const struct stack_iface *i = &c->s->ifaces[c->rt.iface];
 	uint32_t segs;
 
-	if (!i->can_offload || tcp_may_fragment(c))
+	if (!i->can_offload)
 		return 1;
 	segs = (MIN(i->gso_max, 65535u) - GSO_HDR_ROOM) / mss;
 	return segs ? segs : 1;

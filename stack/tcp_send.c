@@ -67,6 +67,11 @@ static uint32_t new_data_len(struct tcp_conn *c, uint32_t mss, bool *is_rwnd, xt
 	bool has_fin = c->snd.fin && seq_le(c->snd.nxt, data_end);
 	const struct tx_mark *mark;
 
+	/* The SYN-ACK is not in flight for a child by Fast Open: it is the request's in Linux. */
+	if (c->state == TCP_SYN_RECV && tcp_is_passive(c))
+		flight--;
+	if (is_probe)
+		cwnd = MAX(cwnd, flight + 1);
 	most = tcp_burst_segs(c, mss, tcp_max_segs(c, mss));
 	quota = MIN(most, MAX(cwnd / 2, 1u));   /* tcp_cwnd_test(): two frames a window */
 	if (flight < cwnd)
@@ -80,8 +85,6 @@ static uint32_t new_data_len(struct tcp_conn *c, uint32_t mss, bool *is_rwnd, xt
 	}
 	if (!avail && !has_fin)
 		return 0;
-	if (is_probe)
-		cwnd = MAX(cwnd, flight + 1);
 	if (flight >= cwnd) {
 		/* A FIN alone goes whatever cwnd says (tcp_cwnd_test). */
 		if (avail || !has_fin) {

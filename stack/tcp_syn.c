@@ -59,6 +59,17 @@ void tcp_syn_sent_now(struct tcp_conn *c, xtime now)
 	tcp_rexmit_set(c, REXMIT_RTO, now + c->rtt.rto_ns);
 }
 
+/* tcp_retransmit_skb() for a SYN: without the data that it may have had. */
+void tcp_syn_again(struct tcp_conn *c)
+{
+	c->snd.out |= OUT_SYN;
+	c->snd.total_retrans++;
+	count(c->s, CTR_TcpRetransSegs);
+	count(c->s, CTR_TcpExtTCPSynRetrans);
+	txq_at(&c->snd.txq, 0)->flags |= SEG_EVER_RETRANS;
+	tcp_want_output(c);
+}
+
 /* The bytes that went with the SYN are a segment of their own from now on. */
 static void syn_data_sent(struct tcp_conn *c, size_t len, xtime now)
 {
@@ -83,6 +94,8 @@ bool tcp_output_syn(struct tcp_conn *c, struct frame_out *f, xtime now)
 
 	if (!c->snd.txq.n)
 		tcp_syn_sent_now(c, now);
+	if (c->state == TCP_SYN_SENT)   /* the path may have become narrower */
+		c->advmss = MIN(c->advmss, tcp_advertised_mss(c, now));
 	syn_options(c, &th, now);
 	if (c->state != TCP_SYN_SENT) {
 		th.flags |= TCPF_ACK;

@@ -177,34 +177,35 @@ static unsigned orphan_retries(const struct tcp_conn *c, bool is_alive)
 	return n;
 }
 
-/* How often a SYN or SYN-ACK is sent again. */
+/* How often a SYN or SYN-ACK is sent again, and for how long: as if time-outs doubled from the
+ * first one, although those of a SYN don't (tcp_syn_linear_timeouts). */
 static unsigned syn_retries(const struct tcp_conn *c)
 {
 	const struct settings *set = &c->s->set;
-	unsigned n = c->opt.syn_cnt;
 
-	if (!n)
-		n = (unsigned)(c->fo.is_child ? set->tcp_synack_retries : set->tcp_syn_retries);
-	return n;
+	if (c->opt.syn_cnt)
+		return c->opt.syn_cnt;
+	return (unsigned)(c->fo.is_child ? set->tcp_synack_retries : set->tcp_syn_retries);
 }
 
 /* tcp_write_timeout(): true when the connection was given up. */
 static bool write_timeout(struct tcp_conn *c, xtime now)
 {
 	const struct settings *set = &c->s->set;
-	unsigned until;
+	unsigned until, linear = c->state == TCP_SYN_SENT ? (unsigned)set->tcp_syn_linear_timeouts : 0;
 	bool is_over;
 
 	if (conn_in(c, ST(SYN_SENT) | ST(SYN_RECV))) {
 		until = syn_retries(c);
-		is_over = c->snd.retransmits >= until + (c->state == TCP_SYN_SENT ? (unsigned)set->tcp_syn_linear_timeouts : 0);
+		is_over = c->snd.retransmits >= until + linear;
 	} else {
 		until = (unsigned)set->tcp_retries2;
 		if (c->is_dead)
 			until = orphan_retries(c, c->rtt.rto_ns < tcp_rto_max(c));
 		is_over = false;
 	}
-	if (!is_over)
+	/* A child by Fast Open has a timer of its own in Linux (tcp_fastopen_synack_timer). */
+	if (!is_over && !(c->fo.is_child && c->state == TCP_SYN_RECV && !user_timeout(c)))
 		is_over = timed_out(c, until, user_timeout(c), now);
 	if (is_over)
 		write_err(c, now);
@@ -308,11 +309,7 @@ static void rto_fire(struct tcp_conn *c, xtime now)
 		c->snd.retrans_stamp = now;
 	count_rto(c, now);
 	if (conn_in(c, ST(SYN_SENT) | ST(SYN_RECV))) {
-		c->snd.out |= OUT_SYN;
-		c->snd.total_retrans++;
-		count(c->s, CTR_TcpRetransSegs);
-		count(c->s, CTR_TcpExtTCPSynRetrans);
-		txq_at(&c->snd.txq, 0)->flags |= SEG_EVER_RETRANS;
+		tcp_syn_again(c);
 	} else {
 		c->snd.out |= OUT_RETRANS;
 	}

@@ -103,6 +103,13 @@ static void seg_account(struct tcp_conn *c, const struct tx_seg *seg, int sign)
 		c->loss.retrans_out += n;
 }
 
+void tcp_seg_set_mss(struct tcp_conn *c, struct tx_seg *seg, uint32_t mss)
+{
+	seg_account(c, seg, -1);
+	seg->mss = (uint16_t)mss;
+	seg_account(c, seg, 1);
+}
+
 int txq_split(struct tcp_conn *c, uint32_t i, seq32 seq)
 {
 	struct tx_queue *q = &c->snd.txq;

@@ -71,7 +71,7 @@ static void synsent_fragmentation_needed_makes_the_next_smaller(void **state)
 	dial(t);
 	t->ts = true;
 	inject_icmp(t, ICMP_UNREACH, ICMP_UNREACH_NEEDFRAG, 1000, 0);
-	expect_after(t, XTIME_SEC, "S 0 mss 1460 sackOK wscale 10");   /* what we can receive */
+	expect_after(t, XTIME_SEC, "S 0 mss 960 sackOK wscale 10");
 	inject(t, SYN_ACK);
 	expect(t, ". 1 ack 1");
 	put(t, 1500);

@@ -120,8 +120,11 @@ static void follow(void)
 
 __attribute__((visibility("default"))) int system(const char *command)
 {
-	int status = real_system(command);
+	int status;
 
+	/* Scripts are written for bash, which sh need not be ("&>"). */
+	setenv("FOLLOWED_COMMAND", command, 1);
+	status = real_system("exec bash -c \"$FOLLOWED_COMMAND\"");
 	follow();
 	return status;
 }

@@ -10,6 +10,7 @@
  *   sysctl NAME=VALUE    from now on
  *   tcp_metrics flush    forgets Fast Open's cookies
  *   stats                the summary of --stats
+ *   snmp                 the counters as in /proc/net/snmp and netstat
  *
  * The loop's thread attends to it: a request is carried out before it is answered.
  */
@@ -23,6 +24,7 @@
 #include <sys/un.h>
 
 #include "settings.h"
+#include "snmp.h"
 #include "sys.h"
 
 #define REQUEST_MAX 512
@@ -137,7 +139,11 @@ int engine_control(struct engine *e, char *request, char *out, size_t len)
 		n = snprintf(out, len, "ok\n");
 		return n + engine_stats_locked(e, out + n, len - (size_t)n);
 	}
-	return snprintf(out, len, "error: %.64s is no request; there are sysctl, tcp_metrics flush and stats\n",
+	if (!strcmp(request, "snmp")) {
+		n = snprintf(out, len, "ok\n");
+		return n + (int)snmp_text(e->stack, out + n, len - (size_t)n);
+	}
+	return snprintf(out, len, "error: %.64s is no request; there are sysctl, tcp_metrics flush, stats and snmp\n",
 			request);
 }
 

@@ -329,8 +329,8 @@ static const char *ask(const char *path, const char *request, char *answer, size
 
 static void requests_change_settings_of_a_running_engine(void **state)
 {
-	static const char no_such[] = "error: no is no request; there are sysctl, tcp_metrics flush and stats\n";
-	char dir[] = "/tmp/xtcp-test.XXXXXX", path[64], answer[4096], err[200];
+	static const char no_such[] = "error: no is no request; there are sysctl, tcp_metrics flush, stats and snmp\n";
+	char dir[] = "/tmp/xtcp-test.XXXXXX", path[64], answer[16384], err[200];
 	struct engine_config cfg = { .naddr = 1, .addrs = { { 0x0a000001, 24 } }, .control_dir = dir };
 	struct netif *ends[2];
 	struct engine *e;
@@ -355,6 +355,8 @@ static void requests_change_settings_of_a_running_engine(void **state)
 	assert_string_equal(ask(path, "tcp_metrics flush", answer, sizeof(answer)), "ok\n");
 	assert_string_equal(ask(path, "no", answer, sizeof(answer)), no_such);
 	assert_non_null(strstr(ask(path, "stats", answer, sizeof(answer)), "segments "));
+
+	assert_non_null(strstr(ask(path, "snmp", answer, sizeof(answer)), "\nTcp: RtoAlgorithm "));
 
 	engine_close(e);
 	assert_int_equal(stat(path, &st), -1);

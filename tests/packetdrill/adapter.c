@@ -133,8 +133,9 @@ FORWARD(int, epoll_create, (void *user, int n), (n))
 FORWARD(int, epoll_ctl, (void *user, int ep, int op, int fd, struct epoll_event *e), (ep, op, fd, e))
 FORWARD(int, epoll_wait, (void *user, int ep, struct epoll_event *e, int n, int t), (ep, e, n, t))
 FORWARD(int, pipe, (void *user, int p[2]), (p))
+/* packetdrill hands a module where the script's offset lies: a 0 there is the script's NULL. */
 FORWARD(ssize_t, splice, (void *user, int in, loff_t *io, int out, loff_t *oo, size_t n, unsigned f),
-	(in, io, out, oo, n, f))
+	(in, *io ? io : NULL, out, *oo ? oo : NULL, n, f))
 
 static int x_fcntl(void *user, int fd, int cmd, ...)
 {

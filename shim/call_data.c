@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -309,6 +310,25 @@ ssize_t call_recv(struct sock *s, const struct iovec *iov, int cnt, int flags, i
 	return recv_loop(s, iov, cnt, (size_t)len, flags, rflags);
 }
 
+/* put_cmsg() of TCP_INQ's answer; a buffer that is too small for it loses it. */
+static void put_inq(struct sock *s, struct msghdr *msg)
+{
+	struct cmsghdr *m = msg->msg_control;
+	size_t room = msg->msg_controllen;
+	int inq;
+
+	msg->msg_controllen = 0;
+	if (!m || room < sizeof(*m) || eng_query(s, ENGINE_INQ_HINT, &inq) < 0)
+		return;
+	if (room < CMSG_LEN(sizeof(inq)))
+		msg->msg_flags |= MSG_CTRUNC;
+	m->cmsg_level = IPPROTO_TCP;
+	m->cmsg_type = TCP_CM_INQ;
+	m->cmsg_len = MIN(room, CMSG_LEN(sizeof(inq)));
+	memcpy(CMSG_DATA(m), &inq, m->cmsg_len - CMSG_LEN(0));
+	msg->msg_controllen = MIN(room, CMSG_SPACE(sizeof(inq)));
+}
+
 ssize_t call_recvmsg(struct sock *s, struct msghdr *msg, int flags)
 {
 	int r = msg ? check_vector(msg->msg_iov, msg->msg_iovlen, -EMSGSIZE) : -EFAULT, rflags = 0;
@@ -321,8 +341,8 @@ ssize_t call_recvmsg(struct sock *s, struct msghdr *msg, int flags)
 		return n;
 	if (msg->msg_name)
 		msg->msg_namelen = 0;
-	msg->msg_controllen = 0;
 	msg->msg_flags = (flags & MSG_CMSG_CLOEXEC) | (rflags & MSG_OOB);
+	put_inq(s, msg);
 	return n;
 }
 

@@ -108,7 +108,7 @@ int engine_setopt(struct engine *e, engine_sock s, int level, int name, const vo
                   socklen_t len, bool may_admin);
 /* SO_ERROR at SOL_SOCKET takes the pending error. */
 int engine_getopt(struct engine *e, engine_sock s, int level, int name, void *val, socklen_t *len);
-enum engine_query { ENGINE_INQ, ENGINE_OUTQ, ENGINE_OUTQ_UNSENT, ENGINE_ATMARK, ENGINE_LINGER };
+enum engine_query { ENGINE_INQ, ENGINE_INQ_HINT, ENGINE_OUTQ, ENGINE_OUTQ_UNSENT, ENGINE_ATMARK, ENGINE_LINGER };
 int engine_query(struct engine *e, engine_sock s, enum engine_query q, int *val);
 /* tcp_events() now; first takes in what waits at the interface. */
 uint32_t engine_events(struct engine *e, engine_sock s);

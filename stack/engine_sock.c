@@ -453,6 +453,9 @@ int engine_query(struct engine *e, engine_sock s, enum engine_query q, int *val)
 		look(e);
 		r = tcp_inq(slot->conn);
 		break;
+	case ENGINE_INQ_HINT:
+		r = tcp_inq_hint(slot->conn);
+		break;
 	case ENGINE_OUTQ:
 		look(e);
 		r = tcp_outq(slot->conn);

@@ -98,6 +98,7 @@ int tcp_peername(const struct tcp_conn *c, ip4 *addr, uint16_t *port);
 /* Bytes that can be read now (FIONREAD, SIOCINQ), that are not acknowledged (SIOCOUTQ),
  * that are not sent (SIOCOUTQNSD).  -EINVAL when listening. */
 int tcp_inq(const struct tcp_conn *c);
+int tcp_inq_hint(const struct tcp_conn *c);   /* of TCP_CM_INQ; -ENODATA without TCP_INQ */
 int tcp_outq(const struct tcp_conn *c);
 int tcp_outq_unsent(const struct tcp_conn *c);
 /* SIOCATMARK. */

@@ -135,7 +135,7 @@ struct tcp_sockopts {
 	uint32_t rcvlowat;            /* at least 1 */
 	bool is_sndbuf_locked, is_rcvbuf_locked;   /* set by the program: no auto-tuning */
 	bool reuseaddr, reuseport, keepalive, oobinline, broadcast, dontroute;
-	bool nodelay, cork, freebind, transparent, bind_no_port, recverr;
+	bool nodelay, cork, freebind, transparent, bind_no_port, recverr, inq;
 	uint8_t tos, ttl;             /* ttl 0: the setting's */
 	uint8_t pmtudisc;             /* IP_PMTUDISC_* */
 	uint32_t mark;

@@ -314,6 +314,14 @@ GET(get_congestion)
 	return sizeof(v->name);
 }
 
+SET(set_inq)
+{
+	if (!in_bounds(o, in))
+		return -EINVAL;
+	c->opt.inq = in->val != 0;
+	return 0;
+}
+
 SET(set_rto_max)
 {
 	if (!in_bounds(o, in))
@@ -456,6 +464,7 @@ static const struct sockopt rows[] = {
 	{ TCP_QUICKACK, get_quickack, set_quickack, 0, 0, 0 },
 	{ TCP_USER_TIMEOUT, get_user_timeout, set_user_timeout, 0, 0, 0 },
 	{ TCP_NOTSENT_LOWAT, get_notsent_lowat, set_notsent_lowat, 0, 0, 0 },
+	{ TCP_INQ, opt_get_flag, set_inq, offsetof(struct tcp_sockopts, inq), 0, 1 },
 	{ TCP_CONGESTION, get_congestion, set_congestion, 0, 0, 0 },
 	{ TCP_RTO_MAX_MS, get_rto_max, set_rto_max, 0, 1000, 120000 },
 	{ TCP_RTO_MIN_US, get_rto_min, set_rto_min, 0, RTO_MIN_LEAST_US + 1, RTO_MIN_MOST_US },

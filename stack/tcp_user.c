@@ -152,6 +152,16 @@ int tcp_inq(const struct tcp_conn *c)
 	return (int)MIN(c->rcv.q.len, (uint32_t)INT_MAX);
 }
 
+/* tcp_inq_hint(): after a FIN there is its end to be read. */
+int tcp_inq_hint(const struct tcp_conn *c)
+{
+	if (!c->opt.inq)
+		return -ENODATA;
+	if (!c->rcv.q.len && c->shut & SHUT_RCV_BIT)
+		return 1;
+	return (int)MIN(c->rcv.q.len, (uint32_t)INT_MAX);
+}
+
 int tcp_outq(const struct tcp_conn *c)
 {
 	if (c->state == TCP_LISTEN)

@@ -451,6 +451,22 @@ int engine_getopt(struct engine *e, engine_sock s, int level, int name, void *va
 	return (int)leave(slot, slot ? sys(syscall(SYS_getsockopt, slot->fd, level, name, val, len)) : 0);
 }
 
+/* What TCP_CM_INQ would say, from the kernel's other answers. */
+static long inq_hint(int fd, int *val)
+{
+	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+	struct timespec none = { 0, 0 };
+	socklen_t len = sizeof(*val);
+	long r = sys(syscall(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INQ, val, &len));
+
+	if (r < 0 || !*val)
+		return r < 0 ? r : -ENODATA;
+	r = sys(syscall(SYS_ioctl, fd, SIOCINQ, val));
+	if (!r && !*val && syscall(SYS_ppoll, &p, 1, &none, NULL, 8) == 1)
+		*val = 1;
+	return r;
+}
+
 int engine_query(struct engine *e, engine_sock s, enum engine_query q, int *val)
 {
 	static const unsigned long cmds[] = {
@@ -466,6 +482,8 @@ int engine_query(struct engine *e, engine_sock s, enum engine_query q, int *val)
 	if (slot && q == ENGINE_LINGER) {
 		r = sys(syscall(SYS_getsockopt, slot->fd, SOL_SOCKET, SO_LINGER, &l, &len));
 		*val = l.l_onoff ? l.l_linger : -1;
+	} else if (slot && q == ENGINE_INQ_HINT) {
+		r = inq_hint(slot->fd, val);
 	} else if (slot) {
 		r = sys(syscall(SYS_ioctl, slot->fd, cmds[q], val));
 	}

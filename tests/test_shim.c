@@ -261,6 +261,46 @@ static void recv_flags_are_linux_s(void **state)
 	compare_sides(flag_steps);
 }
 
+static void inq_step(struct side *s, int fd, size_t room)
+{
+	struct iovec v = { buf, 2 };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = buf + 200, .msg_controllen = room };
+	struct cmsghdr *c = m.msg_control;
+
+	memset(buf, 0, sizeof(buf));
+	NOTE(recvmsg(fd, &m, 0));
+	note(s, "flags %x control %zu", m.msg_flags, m.msg_controllen);
+	note(s, "%zu %d %d %d", c->cmsg_len, c->cmsg_level, c->cmsg_type, buf[200 + sizeof(*c)]);
+}
+
+static void inq_steps(struct side *s)
+{
+	int peer, fd = side_connected(s, 0, &peer), on = 1, bad = 2;
+	socklen_t len = sizeof(on);
+
+	send(peer, "abcdefgh", 8, 0);
+	side_settle();
+	inq_step(s, fd, 64);
+	NOTE(setsockopt(fd, IPPROTO_TCP, TCP_INQ, &bad, sizeof(bad)));
+	NOTE(setsockopt(fd, IPPROTO_TCP, TCP_INQ, &on, sizeof(on)));
+	inq_step(s, fd, 64);
+	inq_step(s, fd, 18);
+	close(peer);
+	side_settle();
+	inq_step(s, fd, 64);
+	inq_step(s, fd, 64);
+	on = 0;
+	NOTE(getsockopt(fd, IPPROTO_TCP, TCP_INQ, &on, &len));
+	note(s, "%d", on);
+	close(fd);
+}
+
+static void inq_is_told_as_on_linux(void **state)
+{
+	(void)state;
+	compare_sides(inq_steps);
+}
+
 static void timeout_steps(struct side *s)
 {
 	struct timeval tv = { 0, 100000 };
@@ -747,6 +787,7 @@ int main(void)
 		cmocka_unit_test(refused_connect_leaves_the_socket_usable),
 		cmocka_unit_test(reset_is_reported_once),
 		cmocka_unit_test(recv_flags_are_linux_s),
+		cmocka_unit_test(inq_is_told_as_on_linux),
 		cmocka_unit_test(timeouts_end_blocking_calls),
 		cmocka_unit_test(bulk_arrives_whole),
 		cmocka_unit_test(streams_over_sockets_work),

@@ -43,7 +43,7 @@ static void conn_init_protocol(struct tcp_conn *c, xtime now)
 	ring_init(&c->snd.q);
 	ring_init(&c->rcv.q);
 	ranges_init(&c->rcv.ofo);
-	c->snd.rexmit_at = c->rcv.delack_at = c->keep_at = XTIME_NEVER;
+	c->snd.rexmit_at = c->rcv.delack_at = c->rcv.comp_at = c->keep_at = XTIME_NEVER;
 	c->snd.pace_at = 0;
 	c->keep_probes = 0;
 	c->rcv.ato = 0;
@@ -212,6 +212,7 @@ void tcp_set_state(struct tcp_conn *c, uint8_t state, xtime now)
 	c->snd.out = 0;
 	tcp_rexmit_clear(c);
 	tcp_delack_clear(c);
+	c->rcv.comp_at = XTIME_NEVER;
 	tcp_keep_set(c, XTIME_NEVER);
 	c->opened_at = now;
 }

@@ -11,6 +11,9 @@
 
 #include <errno.h>
 
+#define DUPTHRESH 3                 /* TCP_FASTRETRANS_THRESH */
+#define SACK_BLOCKS_EXPECTED 2u     /* TCP_SACK_BLOCKS_EXPECTED */
+
 /* ---- delayed ACKs ---- */
 
 static void incr_quickack(struct tcp_conn *c, unsigned max)
@@ -59,6 +62,33 @@ static void send_delayed_ack(struct tcp_conn *c, xtime now)
 	tcp_delack_set(c, at);
 }
 
+/* Beyond three duplicate ACKs, which tell the peer of a loss, one ACK stands for what comes in
+ * 5 % of an RTT, as in __tcp_ack_snd_check().  False: it goes now. */
+static bool compress_sack(struct tcp_conn *c, xtime now)
+{
+	xtime rtt = c->rcv.rtt_ns, delay;
+
+	if (c->rcv.comp_acks >= c->s->set.tcp_comp_sack_nr)
+		return false;
+	if (c->rcv.comp_nxt != c->rcv.nxt) {
+		c->rcv.comp_nxt = c->rcv.nxt;
+		c->rcv.comp_dups = 0;
+	}
+	if (c->rcv.comp_dups < DUPTHRESH) {
+		c->rcv.comp_dups++;
+		return false;
+	}
+	if (c->rtt.srtt8_us)
+		rtt = MIN(rtt, (xtime)(c->rtt.srtt8_us >> 3) * XTIME_USEC);
+	delay = MIN(rtt / 20, (xtime)c->s->set.tcp_comp_sack_delay_ns);
+	if (c->rcv.comp_at == XTIME_NEVER) {
+		c->rcv.comp_at = now + delay;
+		tcp_timer_update(c);
+	}
+	c->rcv.comp_acks++;
+	return true;
+}
+
 /* __tcp_ack_snd_check(). */
 void tcp_ack_check(struct tcp_conn *c, xtime now)
 {
@@ -72,7 +102,8 @@ void tcp_ack_check(struct tcp_conn *c, xtime now)
 		/* RFC 5681 4.2: at once; each one counts for a peer without SACK. */
 		if (!c->sack_ok && c->snd.out & OUT_ACK)
 			c->rcv.dup_acks++;
-		tcp_send_ack(c);
+		if (!c->sack_ok || !compress_sack(c, now))
+			tcp_send_ack(c);
 	} else {
 		send_delayed_ack(c, now);
 	}
@@ -189,6 +220,20 @@ void tcp_dsack_set(struct tcp_conn *c, seq32 start, seq32 end)
 	c->rcv.dsack = (struct tcp_sack_block){ start, end };
 }
 
+/* tcp_sack_new_ofo_skb(): what is held back goes before it is more than an ACK can tell. */
+static void sacks_flush(struct tcp_conn *c, const struct range *recent)
+{
+	unsigned i = 0;
+
+	while (i < c->rcv.nsacks && (seq_lt(c->rcv.sacks[i].end, recent->start) || seq_gt(c->rcv.sacks[i].start, recent->end)))
+		i++;
+	if (c->rcv.comp_acks && i >= SACK_BLOCKS_EXPECTED) {
+		c->rcv.comp_acks--;
+		c->rcv.comp_at = XTIME_NEVER;
+		tcp_send_ack(c);
+	}
+}
+
 /* The block that changed last comes first (RFC 2018 4); stale ones leave. */
 static void sacks_update(struct tcp_conn *c, const struct range *recent)
 {
@@ -199,6 +244,8 @@ static void sacks_update(struct tcp_conn *c, const struct range *recent)
 		return;
 	for (unsigned i = 0; i < n_old; i++)
 		old[i] = c->rcv.sacks[i];
+	if (recent)
+		sacks_flush(c, recent);
 	if (recent)
 		c->rcv.sacks[n++] = (struct tcp_sack_block){ recent->start, recent->end };
 	for (unsigned i = 0; i < n_old && n < 4; i++) {

@@ -252,6 +252,11 @@ struct tcp_conn {
 		uint16_t last_seg_size;
 		uint16_t rcv_mss;     /* estimate of the peer's segment size */
 		xtime ato, lrcvtime, delack_at;
+		/* SACKs that are held back (Linux compressed_ack). */
+		uint8_t comp_acks;    /* how many */
+		uint8_t comp_dups;    /* duplicate ACKs sent at once for comp_nxt (dup_ack_counter) */
+		seq32 comp_nxt;
+		xtime comp_at;        /* when one goes for all of them, XTIME_NEVER: none is held back */
 		/* Receive buffer auto-tuning (Linux rcvq_space, rcv_rtt_est). */
 		uint32_t space;       /* bytes copied in the last measured round */
 		seq32 space_seq;

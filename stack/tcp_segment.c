@@ -87,6 +87,9 @@ static void event_ack_sent(struct tcp_conn *c)
 			c->snd.out |= OUT_ACK;
 	}
 	tcp_delack_clear(c);
+	c->s->counters[CTR_TcpExtTCPAckCompressed] += c->rcv.comp_acks;
+	c->rcv.comp_acks = 0;
+	c->rcv.comp_at = XTIME_NEVER;
 }
 
 /* Where the connection waits while its next hop is unresolved, or learns that it

@@ -28,6 +28,7 @@ void tcp_timer_update(struct tcp_conn *c)
 	if (c->state != TCP_CLOSE) {
 		at = xtime_min(c->snd.rexmit_at, c->rcv.delack_at);
 		at = xtime_min(at, c->keep_at);
+		at = xtime_min(at, c->rcv.comp_at);
 		if (c->snd.is_pace_held)
 			at = xtime_min(at, c->snd.pace_at);
 	}
@@ -440,6 +441,12 @@ void tcp_timer(struct tcp_conn *c, xtime now)
 	if (c->rcv.delack_at <= now) {
 		c->rcv.delack_at = XTIME_NEVER;
 		delack_fire(c, now);
+	}
+	if (c->rcv.comp_at <= now) {
+		/* tcp_compressed_ack_kick(): this one isn't saved. */
+		c->rcv.comp_at = XTIME_NEVER;
+		c->rcv.comp_acks--;
+		tcp_send_ack(c);
 	}
 	if (c->snd.rexmit_at <= now)
 		rexmit_fire(c, now);

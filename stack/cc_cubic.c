@@ -6,6 +6,7 @@
  * Times are in 1/1024 s as in Linux, so that its integer arithmetic (and with it
  * its windows) can be compared: beta = 717/1024, C = 0.4.
  */
+#include "hystart.h"
 #include "tcp_impl.h"
 
 #include <string.h>
@@ -14,11 +15,6 @@
 #define HZ 1024
 #define CUBE_RTT_SCALE 410u      /* C = 0.4, times 1024 */
 #define FAST_CONVERGENCE true
-#define HYSTART_LOW_WINDOW 16u
-#define HYSTART_ACK_DELTA_US 2000
-#define HYSTART_DELAY_MIN_US 4000u
-#define HYSTART_DELAY_MAX_US 16000u
-#define HYSTART_MIN_SAMPLES 8u
 
 struct cubic {
 	uint32_t cnt;                /* ACKs per increase of cwnd by one */
@@ -28,12 +24,8 @@ struct cubic {
 	uint32_t delay_min_us;
 	uint32_t ack_cnt, tcp_cwnd;  /* of the Reno-friendly region: W_est */
 	uint32_t cwnd_prior;         /* before the last reduction */
-	/* HyStart: one round at a time. */
-	uint32_t curr_rtt_us;
-	xtime round_start, last_ack;
-	seq32 end_seq;
-	uint8_t sample_cnt;
-	bool has_found, has_epoch;
+	struct hystart hs;
+	bool has_epoch;
 };
 
 _Static_assert(sizeof(struct cubic) <= CC_PRIV_SIZE, "cubic state too large");
@@ -55,20 +47,11 @@ static uint32_t cbrt_u64(uint64_t a)
 	return (uint32_t)lo;
 }
 
-static void hystart_reset(struct tcp_conn *c, xtime now)
-{
-	struct cubic *ca = priv(c);
-
-	ca->round_start = ca->last_ack = now;
-	ca->end_seq = c->snd.nxt;
-	ca->curr_rtt_us = UINT32_MAX;
-	ca->sample_cnt = 0;
-}
-
 static void cubic_init(struct tcp_conn *c, xtime now)
 {
 	memset(priv(c), 0, sizeof(struct cubic));
-	hystart_reset(c, now);
+	priv(c)->hs.curr_rtt_us = UINT32_MAX;
+	hystart_reset(c, &priv(c)->hs, now);
 }
 
 /* A new epoch: congestion avoidance begins (RFC 9438 4.2). */
@@ -144,6 +127,8 @@ static void cubic_update(struct tcp_conn *c, uint32_t acked, xtime now)
 static void cubic_cong_avoid(struct tcp_conn *c, uint32_t ack, uint32_t acked, xtime now)
 {
 	(void)ack;
+	if (c->cc.cwnd < c->cc.ssthresh)
+		acked = hystart_growth(&priv(c)->hs, acked);
 	acked = cc_after_slow_start(c, acked);
 	if (!acked)
 		return;
@@ -185,55 +170,6 @@ static void cubic_event(struct tcp_conn *c, enum cc_event ev, xtime now)
 	ca->epoch_start = MIN(ca->epoch_start + idle, now);
 }
 
-/* hystart_ack_delay(): what the peer's merging of segments and our own super-frames may add to
- * the length of a train of ACKs: four super-frames at the rate at which we send, 1 ms at most.
- * Without it slow start would end at once where the round trip is tens of microseconds. */
-static uint32_t hystart_ack_delay_us(const struct tcp_conn *c)
-{
-	uint64_t rate = tcp_pacing_rate(c);
-	uint64_t burst = (uint64_t)c->s->ifaces[c->rt.iface].gso_max * 4 * (XTIME_SEC / XTIME_USEC);
-
-	return rate ? (uint32_t)MIN(burst / rate, UINT64_C(1000)) : 0;
-}
-
-/* HyStart: leave slow start when ACK trains or delays say that the pipe is full. */
-static void hystart_update(struct tcp_conn *c, uint32_t delay_us, xtime now)
-{
-	struct cubic *ca = priv(c);
-	uint32_t thresh;
-
-	if (seq_gt(c->snd.una, ca->end_seq))
-		hystart_reset(c, now);
-	if (c->cc.cwnd < HYSTART_LOW_WINDOW)
-		return;
-	if ((now - ca->last_ack) / XTIME_USEC <= HYSTART_ACK_DELTA_US) {
-		ca->last_ack = now;
-		thresh = ca->delay_min_us + hystart_ack_delay_us(c);
-		/* Pacing alone spreads a window over half a round trip. */
-		if (!tcp_is_paced(c))
-			thresh >>= 1;
-		if ((now - ca->round_start) / XTIME_USEC > thresh) {
-			ca->has_found = true;
-			count(c->s, CTR_TcpExtTCPHystartTrainDetect);
-			c->s->counters[CTR_TcpExtTCPHystartTrainCwnd] += c->cc.cwnd;
-			c->cc.ssthresh = c->cc.cwnd;
-			return;
-		}
-	}
-	ca->curr_rtt_us = MIN(ca->curr_rtt_us, delay_us);
-	if (ca->sample_cnt < HYSTART_MIN_SAMPLES) {
-		ca->sample_cnt++;
-		return;
-	}
-	thresh = MIN(MAX(ca->delay_min_us >> 3, HYSTART_DELAY_MIN_US), HYSTART_DELAY_MAX_US);
-	if (ca->curr_rtt_us > ca->delay_min_us + thresh) {
-		ca->has_found = true;
-		count(c->s, CTR_TcpExtTCPHystartDelayDetect);
-		c->s->counters[CTR_TcpExtTCPHystartDelayCwnd] += c->cc.cwnd;
-		c->cc.ssthresh = c->cc.cwnd;
-	}
-}
-
 static void cubic_pkts_acked(struct tcp_conn *c, uint32_t acked, int64_t rtt_us, xtime now)
 {
 	struct cubic *ca = priv(c);
@@ -248,8 +184,8 @@ static void cubic_pkts_acked(struct tcp_conn *c, uint32_t acked, int64_t rtt_us,
 	delay = (uint32_t)MAX(rtt_us, 1);
 	if (!ca->delay_min_us || ca->delay_min_us > delay)
 		ca->delay_min_us = delay;
-	if (!ca->has_found && c->cc.cwnd < c->cc.ssthresh)
-		hystart_update(c, delay, now);
+	if (!ca->hs.has_found && c->cc.cwnd < c->cc.ssthresh)
+		hystart_sample(c, &ca->hs, ca->delay_min_us, delay, now);
 }
 
 const struct cc_ops cc_cubic = {

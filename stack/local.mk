@@ -26,6 +26,8 @@ libstack_la_SOURCES = \
 	stack/frame.h \
 	stack/htab.c \
 	stack/htab.h \
+	stack/hystart.c \
+	stack/hystart.h \
 	stack/icmp.c \
 	stack/ip.c \
 	stack/ip.h \

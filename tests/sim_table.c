@@ -191,6 +191,40 @@ static bool run_line(const struct line *l, int k)
 	             drops <= l->dropped[k] && needless <= l->needless && !f.is_wrong);
 }
 
+/* ---- slow start: HyStart as Linux has it, HyStart++, and neither ---- */
+
+static const struct { double mbit, rtt_ms, queue; } starts[] = {
+	{ 10, 20, 1 }, { 100, 10, 4 }, { 100, 50, 1 }, { 1000, 10, 1 },
+};
+
+/* The first forty round trips of CUBIC: none must be slower, and Linux's drops least. */
+static bool run_start(size_t i)
+{
+	static const char *const kinds[] = { "off", "Linux", "RFC 9406" };
+	double used[3], least = 0.98;
+	uint64_t dropped[3];
+
+	for (int k = 0; k < 3; k++) {
+		struct sim m;
+		struct sim_flow f;
+		double seconds = 40 * starts[i].rtt_ms / 1e3;
+
+		open_path(&m, starts[i].mbit, starts[i].rtt_ms, starts[i].queue, "cubic", false);
+		m.s[0]->set.tcp_cubic_hystart = k;
+		sim_flow_open(&m, &f, 80, UINT64_MAX, 0);
+		sim_run(&m, &f, 1, span(seconds));
+		used[k] = (double)f.got[1] * 8 / seconds / (starts[i].mbit * 1e6 * PAYLOAD);
+		dropped[k] = m.link[0].dropped;
+		sim_fini(&m);
+	}
+	printf("cubic %5g Mbit/s %4g ms  queue %3g  first 40 round trips, HyStart", starts[i].mbit, starts[i].rtt_ms,
+	       starts[i].queue);
+	for (int k = 0; k < 3; k++)
+		printf("  %s: %5.1f %%, dropped %4llu", kinds[k], 100 * used[k], (unsigned long long)dropped[k]);
+	return bound(used[1] >= least * used[0] && used[2] >= least * used[0] && dropped[1] <= dropped[2] &&
+	             dropped[2] <= dropped[0]);
+}
+
 static bool run_share(const struct share *l)
 {
 	struct sim m;
@@ -227,6 +261,8 @@ int main(void)
 		for (int k = 0; k < ALGORITHMS; k++)
 			if (lines[i].least[k] > 0)
 				is_good &= run_line(&lines[i], k);
+	for (size_t i = 0; i < ARRAY_LEN(starts); i++)
+		is_good &= run_start(i);
 	for (size_t i = 0; i < ARRAY_LEN(shares); i++)
 		is_good &= run_share(&shares[i]);
 	return is_good ? EXIT_SUCCESS : EXIT_FAILURE;

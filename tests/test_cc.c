@@ -364,6 +364,73 @@ static void hystart_small_windows_are_left_alone(void **state)
 	assert_int_equal(t->c->cc.ssthresh, TCP_CWND_INFINITE);
 }
 
+/* ---- HyStart++: RFC 9406, where tcp_cubic_hystart is 2 ---- */
+
+/* Two rounds of 50 ms, then one of 70: 8 ACKs of slow start, the rest at a quarter. */
+static void slow_path(struct rig *t, uint32_t ssthresh)
+{
+	assert_int_equal(settings_set(&t->s->set, "tcp_cubic_hystart", "2"), 0);
+	conn(t, &cc_cubic, 20, ssthresh);
+	round_trip(t, 50 * XTIME_MSEC);
+	round_trip(t, 50 * XTIME_MSEC);
+	assert_int_equal(t->c->cc.cwnd, 80);
+	round_trip(t, 70 * XTIME_MSEC);
+}
+
+/* 4.2: five rounds of conservative slow start, the one in which it began included. */
+static void hystart_pp_grows_by_a_quarter_for_five_rounds(void **state)
+{
+	struct rig *t = *state;
+	uint32_t w;
+
+	slow_path(t, TCP_CWND_INFINITE);
+	assert_int_equal(t->c->cc.cwnd, 80 + 8 + 72 / 4);
+	for (int i = 0; i < 4; i++) {
+		w = t->c->cc.cwnd;
+		round_trip(t, 70 * XTIME_MSEC);
+		assert_in_range(t->c->cc.cwnd, w + w / 4 - 1, w + w / 4 + 1);
+		assert_int_equal(t->c->cc.ssthresh, TCP_CWND_INFINITE);
+	}
+	w = t->c->cc.cwnd;
+	round_trip(t, 70 * XTIME_MSEC);
+	assert_in_range(t->c->cc.ssthresh, w, w + 1);   /* rounds end with the ACK behind */
+}
+
+/* A delay that goes away again was no queue: slow start is resumed. */
+static void hystart_pp_resumes_slow_start(void **state)
+{
+	struct rig *t = *state;
+	uint32_t w;
+
+	slow_path(t, TCP_CWND_INFINITE);
+	round_trip(t, 50 * XTIME_MSEC);
+	w = t->c->cc.cwnd;
+	round_trip(t, 50 * XTIME_MSEC);
+	assert_int_equal(t->c->cc.cwnd, 2 * w);
+	assert_int_equal(t->c->cc.ssthresh, TCP_CWND_INFINITE);
+}
+
+/* 4.3: only where nothing is known of the path. */
+static void hystart_pp_is_for_the_first_slow_start(void **state)
+{
+	struct rig *t = *state;
+
+	slow_path(t, 1000);
+	assert_int_equal(t->c->cc.cwnd, 160);
+}
+
+static void hystart_can_be_off(void **state)
+{
+	struct rig *t = *state;
+
+	assert_int_equal(settings_set(&t->s->set, "tcp_cubic_hystart", "0"), 0);
+	conn(t, &cc_cubic, 20, TCP_CWND_INFINITE);
+	round_trip(t, 50 * XTIME_MSEC);
+	round_trip(t, 150 * XTIME_MSEC);
+	round_trip(t, 150 * XTIME_MSEC);
+	assert_int_equal(t->c->cc.cwnd, 160);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -389,6 +456,10 @@ int main(void)
 		own(hystart_train_of_half_a_round_trip_ends_slow_start),
 		own(hystart_steady_delay_stays_in_slow_start),
 		own(hystart_small_windows_are_left_alone),
+		own(hystart_pp_grows_by_a_quarter_for_five_rounds),
+		own(hystart_pp_resumes_slow_start),
+		own(hystart_pp_is_for_the_first_slow_start),
+		own(hystart_can_be_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -227,6 +227,7 @@ SCRIPT_TESTS = \
 	tests/netns/cleanup.sh \
 	tests/netns/close_exit.sh \
 	tests/netns/curl.sh \
+	tests/netns/ecn.sh \
 	tests/netns/fork.sh \
 	tests/netns/nc.sh \
 	tests/netns/openssl.sh \

@@ -340,12 +340,13 @@ void sim_flow_open(struct sim *m, struct sim_flow *f, uint16_t port, uint64_t up
 	assert(tcp_connect(f->c[0], SIM_B, port, &a, &p, m->now) == 0);
 }
 
+/* As a program that polls: it waits until there is room again, then writes until there is none. */
 static void flow_write(struct sim *m, struct sim_flow *f, int i)
 {
+	if (f->sent[i] < f->total[i] && !(tcp_events(f->c[i]) & POLLOUT))
+		return;
 	while (f->sent[i] < f->total[i]) {
-		const struct tcp_conn *c = f->c[i];
-		size_t room = c->opt.sndbuf > c->snd.q.len ? c->opt.sndbuf - c->snd.q.len : 1;
-		size_t n = MIN(MIN((size_t)16384, room), f->total[i] - f->sent[i]);
+		size_t n = MIN((uint64_t)16384, f->total[i] - f->sent[i]);
 		struct iovec iov = { (void *)pattern(f->sent[i], i), n };
 		ssize_t ret;
 

@@ -98,9 +98,13 @@ static void too_much_is_enomem(void **state)
 
 static void libc_s_blocks_are_told_apart(void **state)
 {
-	char *p = strdup("a string");
+	char *p;
 
 	(void)state;
+#ifdef __SANITIZE_THREAD__
+	skip();   /* its malloc() puts no header before a block, and the first has nothing before it */
+#endif
+	p = strdup("a string");
 	assert_false(alloc_owns(p));
 	free(p);
 }

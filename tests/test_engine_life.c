@@ -345,7 +345,7 @@ static void requests_change_settings_of_a_running_engine(void **state)
 	assert_int_equal(st.st_mode & 0777, 0600);
 
 	assert_string_equal(ask(path, "sysctl tcp_sack=0", answer, sizeof(answer)), "ok\n");
-	assert_int_equal(stack_settings(e->stack)->tcp_sack, 0);
+	assert_string_equal(ask(path, "sysctl tcp_sack", answer, sizeof(answer)), "ok\ntcp_sack = 0\n");
 	assert_string_equal(ask(path, "sysctl net.ipv4.tcp_rmem=1 2 3\n", answer, sizeof(answer)), "ok\n");
 	assert_string_equal(ask(path, "sysctl tcp_rmem", answer, sizeof(answer)), "ok\ntcp_rmem = 1 2 3\n");
 	assert_string_equal(ask(path, "sysctl tcp_sack=7", answer, sizeof(answer)),

@@ -75,6 +75,7 @@ libstack_la_SOURCES = \
 	stack/tcp_listen.h \
 	stack/tcp_loss.c \
 	stack/tcp_mss.c \
+	stack/tcp_mtup.c \
 	stack/tcp_opt.c \
 	stack/tcp_opt.h \
 	stack/tcp_opt_ip.c \

@@ -181,6 +181,7 @@ static void clean_queue(struct tcp_conn *c, struct ack_info *a, seq32 ack, xtime
 	has_rtt = update_rtt(c, a->flag, seq_rtt, sack_rtt, &ca_rtt, now);
 	if (a->flag & FLAG_ACKED) {
 		a->flag |= FLAG_SET_XMIT_TIMER;
+		tcp_mtup_acked(c, now);
 		if (!c->sack_ok) {
 			tcp_remove_reno_sacks(c, st.acked);
 			if (a->flag & FLAG_RETRANS_DATA_ACKED)

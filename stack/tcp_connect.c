@@ -193,6 +193,7 @@ static void connect_init(struct tcp_conn *c, xtime now)
 	if (c->opt.user_mss)
 		c->peer_mss = c->opt.user_mss;
 	c->ts_asked = c->s->set.tcp_timestamps != 0;
+	tcp_mtup_init(c, now);
 	tcp_sync_mss(c, ip_mtu(c->s, &c->rt, c->opt.ip_opts.srr ? c->opt.ip_opts.first_hop : c->ent.t.raddr, now));
 	c->advmss = tcp_advertised_mss(c, now);
 	c->rcv.rcv_mss = TCP_MSS_LEAST;   /* tcp_initialize_rcv_mss() while there is no window */

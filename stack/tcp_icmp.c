@@ -31,26 +31,13 @@ static void mtu_reduced(struct tcp_conn *c, uint32_t mtu, xtime now)
 	tcp_sync_mss(c, mtu);
 	if (c->snd.mss_cache >= old || (c->state == TCP_SYN_SENT && c->snd.txq.n < 2))
 		return;
-	/* tcp_simple_retransmit(): what was too large was not lost to congestion.  A SYN and its
-	 * data left as one. */
+	/* A SYN and its data left as one. */
 	if (c->state == TCP_SYN_SENT) {
 		tcp_syn_again(c);
 		tcp_mark_lost(c, txq_at(&c->snd.txq, 1));
 		tcp_rexmit_set(c, REXMIT_RTO, now + c->rtt.rto_ns);
 	}
-	for (uint32_t i = 0; i < c->snd.txq.n; i++) {
-		struct tx_seg *seg = txq_at(&c->snd.txq, i);
-
-		if (seg->mss > c->snd.mss_cache && seg->end - seg->seq > c->snd.mss_cache)
-			tcp_mark_lost(c, seg);
-	}
-	if (c->loss.lost_out && c->loss.ca_state != CA_LOSS) {
-		c->loss.high_seq = c->snd.nxt;
-		c->loss.prior_ssthresh = 0;
-		c->loss.undo_on = false;
-		tcp_set_ca_state(c, CA_LOSS, now);
-	}
-	tcp_want_output(c);
+	tcp_simple_retransmit(c, now);
 }
 
 /* The errno, 0 when the message says nothing to TCP. */

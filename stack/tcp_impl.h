@@ -178,6 +178,16 @@ struct tcp_conn {
 	uint16_t ip_id;               /* of the next segment */
 	uint32_t pmtu;                /* bytes, as of the last tcp_sync_mss() */
 
+	/* Path MTU probing (tcp_mtup.c); sizes of whole packets. */
+	struct {
+		bool is_on;
+		bool is_checked;      /* no probe before something has happened (tcp_want_output) */
+		uint32_t search_low, search_high;
+		uint32_t probe_size;  /* of the probe in flight, 0: none */
+		seq32 seq_start, seq_end;
+		xtime since;          /* when the search began */
+	} mtup;
+
 	/* Options agreed on. */
 	bool ts_ok, sack_ok, wscale_ok, dsack_seen;
 	bool ts_asked;                /* our SYN has timestamps and no answer has come */
@@ -449,7 +459,23 @@ void tcp_ecn_queue_cwr(struct tcp_conn *c);
 void tcp_ecn_data(struct tcp_conn *c, xtime now);         /* data came with ecn.field */
 void tcp_ecn_accept_cwr(struct tcp_conn *c, const struct tcp_hdr *th, bool has_text);
 
+/* ---- tcp_mtup.c ---- */
+void tcp_mtup_init(struct tcp_conn *c, xtime now);
+/* tcp_mtu_probe(): the length of the segment that should leave now as a probe, -1: none, 0: wait until
+ * one can. */
+int tcp_mtup_next(struct tcp_conn *c, uint32_t mss, xtime now);
+void tcp_mtup_sent(struct tcp_conn *c, seq32 seq, seq32 end);
+void tcp_mtup_acked(struct tcp_conn *c, xtime now);
+/* Something is lost: true when it was the probe, and all is done. */
+bool tcp_mtup_lost(struct tcp_conn *c, xtime now);
+void tcp_mtup_black_hole(struct tcp_conn *c, xtime now);
+/* tcp_simple_retransmit(): of what is in flight all that is larger than the MSS has become. */
+void tcp_simple_retransmit(struct tcp_conn *c, xtime now);
+
 /* ---- tcp_mss.c: sizes ---- */
+/* What of a packet is payload, before SACK blocks, and the packet for a payload. */
+uint32_t tcp_mtu_to_mss(const struct tcp_conn *c, uint32_t mtu);
+uint32_t tcp_mss_to_mtu(const struct tcp_conn *c, uint32_t mss);
 uint32_t tcp_sync_mss(struct tcp_conn *c, uint32_t pmtu);
 uint32_t tcp_current_mss(struct tcp_conn *c, xtime now);
 uint16_t tcp_advertised_mss(const struct tcp_conn *c, xtime now);
@@ -598,6 +624,8 @@ void txq_free(struct tx_queue *q);
 uint32_t txq_find(struct tx_queue *q, seq32 seq);
 /* Splits segment i at seq (inside it), keeping all counts right: 0 or -ENOMEM. */
 int txq_split(struct tcp_conn *c, uint32_t i, seq32 seq);
+/* Segment i is counted in units of mss from now on. */
+void txq_recount(struct tcp_conn *c, uint32_t i, uint32_t mss);
 /* Segment i takes in the one behind it: together they are at most mss bytes. */
 void txq_merge(struct tcp_conn *c, uint32_t i, uint32_t mss);
 void tcp_mark_lost(struct tcp_conn *c, struct tx_seg *seg);
@@ -607,6 +635,7 @@ uint32_t tcp_in_flight(const struct tcp_conn *c);
 void tcp_sacktag(struct tcp_conn *c, const struct tcp_hdr *th, struct ack_info *a, xtime now);
 void tcp_fastretrans_alert(struct tcp_conn *c, struct ack_info *a, uint32_t num_dupack, xtime now);
 void tcp_cong_control(struct tcp_conn *c, struct ack_info *a, xtime now);
+uint32_t tcp_current_ssthresh(const struct tcp_conn *c);
 void tcp_enter_loss(struct tcp_conn *c, xtime now);
 void tcp_enter_cwr(struct tcp_conn *c, xtime now);
 void tcp_process_tlp_ack(struct tcp_conn *c, seq32 ack, unsigned flag, xtime now);

@@ -94,6 +94,7 @@ static void take_peer_isn(struct tcp_conn *c, const struct seg_in *seg)
 	c->snd.wl1 = seg->th->seq;
 	c->snd.wnd = seg->th->wnd;   /* RFC 7323 2.2: never scaled here */
 	c->snd.max_wnd = c->snd.wnd;
+	tcp_mtup_init(c, seg->now);
 	tcp_sync_mss(c, c->pmtu);
 	c->rcv.rcv_mss = (uint16_t)MAX(MIN(MIN(MIN(c->advmss, c->snd.mss_cache), 536u), MAX(c->rcv.wnd / 2, 1u)), 88u);
 }

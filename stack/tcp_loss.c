@@ -23,7 +23,7 @@ static bool in_cwnd_reduction(const struct tcp_conn *c)
 }
 
 /* tcp_current_ssthresh(). */
-static uint32_t current_ssthresh(const struct tcp_conn *c)
+uint32_t tcp_current_ssthresh(const struct tcp_conn *c)
 {
 	if (in_cwnd_reduction(c))
 		return c->cc.ssthresh;
@@ -321,7 +321,7 @@ void tcp_enter_recovery(struct tcp_conn *c, bool has_ece, xtime now)
 	init_undo(c);
 	if (!in_cwnd_reduction(c)) {
 		if (!has_ece)
-			c->loss.prior_ssthresh = current_ssthresh(c);
+			c->loss.prior_ssthresh = tcp_current_ssthresh(c);
 		tcp_init_cwnd_reduction(c, now);
 	}
 	tcp_set_ca_state(c, CA_RECOVERY, now);
@@ -356,7 +356,7 @@ void tcp_enter_loss(struct tcp_conn *c, xtime now)
 	timeout_mark_lost(c, now);
 	if (c->loss.ca_state <= CA_DISORDER || !seq_gt(c->loss.high_seq, c->snd.una) ||
 	    (c->loss.ca_state == CA_LOSS && !c->snd.retransmits)) {
-		c->loss.prior_ssthresh = current_ssthresh(c);
+		c->loss.prior_ssthresh = tcp_current_ssthresh(c);
 		c->loss.prior_cwnd = c->cc.cwnd;
 		c->cc.ssthresh = c->cc.ops->ssthresh(c, now);
 		if (c->cc.ops->event)
@@ -510,6 +510,8 @@ void tcp_fastretrans_alert(struct tcp_conn *c, struct ack_info *a, uint32_t num_
 		try_to_open(c, a->flag, now);
 		return;
 	}
+	if (tcp_mtup_lost(c, now))
+		return;
 	tcp_enter_recovery(c, a->flag & FLAG_ECE, now);
 }
 
@@ -543,7 +545,7 @@ void tcp_cwnd_restart_check(struct tcp_conn *c, xtime now)
 		return;
 	if (c->cc.ops->event)
 		c->cc.ops->event(c, CC_EV_CWND_RESTART, now);
-	c->cc.ssthresh = current_ssthresh(c);
+	c->cc.ssthresh = tcp_current_ssthresh(c);
 	restart = MIN(restart, cwnd);
 	while ((idle -= c->rtt.rto_ns) > 0 && cwnd > restart)
 		cwnd >>= 1;
@@ -560,7 +562,7 @@ static void cwnd_application_limited(struct tcp_conn *c, xtime now)
 		uint32_t used = MAX(c->cc.cwnd_used, init);
 
 		if (used < c->cc.cwnd) {
-			c->cc.ssthresh = current_ssthresh(c);
+			c->cc.ssthresh = tcp_current_ssthresh(c);
 			c->cc.cwnd = (c->cc.cwnd + used) >> 1;
 		}
 		c->cc.cwnd_used = 0;

@@ -21,8 +21,8 @@
 uint32_t tcp_win_from_space(uint32_t space) { return space / 2; }
 static uint32_t space_from_win(uint32_t win) { return MIN(win, (uint32_t)INT32_MAX / 2) * 2; }
 
-/* tcp_mtu_to_mss(): what fits, with the peer's limit, before any TCP option. */
-static uint32_t mtu_to_mss(const struct tcp_conn *c, uint32_t pmtu)
+/* What fits, with the peer's limit, before any TCP option. */
+uint32_t tcp_mtu_to_mss(const struct tcp_conn *c, uint32_t pmtu)
 {
 	uint32_t hdr = IP_TCP_HDR + c->opt.ip_opts.len;
 	uint32_t mss = pmtu > hdr ? pmtu - hdr : 0;
@@ -31,6 +31,11 @@ static uint32_t mtu_to_mss(const struct tcp_conn *c, uint32_t pmtu)
 	mss = MAX(mss, (uint32_t)c->s->set.tcp_min_snd_mss);
 	/* Options that every segment carries, or may come to carry, count against the MSS. */
 	return c->ts_ok || c->ts_asked ? mss - TCP_TS_LEN : mss;
+}
+
+uint32_t tcp_mss_to_mtu(const struct tcp_conn *c, uint32_t mss)
+{
+	return mss + IP_TCP_HDR + c->opt.ip_opts.len + (c->ts_ok || c->ts_asked ? TCP_TS_LEN : 0);
 }
 
 /* tcp_bound_to_half_wnd(): a tiny window must still hold two segments. */
@@ -46,9 +51,15 @@ static uint32_t bound_to_half_wnd(const struct tcp_conn *c, uint32_t mss)
 
 uint32_t tcp_sync_mss(struct tcp_conn *c, uint32_t pmtu)
 {
+	uint32_t mss;
+
+	c->mtup.search_high = MIN(c->mtup.search_high, pmtu);
 	c->pmtu = pmtu;
-	c->snd.mss_cache = bound_to_half_wnd(c, mtu_to_mss(c, pmtu));
-	return c->snd.mss_cache;
+	mss = bound_to_half_wnd(c, tcp_mtu_to_mss(c, pmtu));
+	if (c->mtup.is_on)
+		mss = MIN(mss, tcp_mtu_to_mss(c, c->mtup.search_low));
+	c->snd.mss_cache = mss;
+	return mss;
 }
 
 /* tcp_current_mss(): payload bytes of a segment that leaves now. */

@@ -72,6 +72,7 @@ static bool retransmit(struct tcp_conn *c, struct frame_out *f, uint32_t idx, ui
 	struct neigh *n = NULL;
 	int ret;
 
+	c->mtup.probe_size = 0;   /* inconclusive */
 	if (seq_lt(seg->seq, c->snd.q_seq)) {
 		/* close() during a simultaneous open: the SYN is still to be acknowledged. */
 		if (!tcp_output_syn(c, f, now))
@@ -82,6 +83,8 @@ static bool retransmit(struct tcp_conn *c, struct frame_out *f, uint32_t idx, ui
 			return false;
 		/* No burst larger than one of new data (tcp_tso_segs). */
 		n_segs = MIN(n_segs, tcp_burst_segs(c, mss, tcp_max_segs(c, mss)));
+		if (seg->mss > mss && seg->end - seg->seq > mss)
+			txq_recount(c, idx, mss);
 		if (fit_segment(c, idx, n_segs * mss, mss) < 0)
 			return false;
 		try_collapse(c, idx, mss);

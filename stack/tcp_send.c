@@ -122,8 +122,9 @@ static uint32_t new_data_len(struct tcp_conn *c, uint32_t mss, bool *is_rwnd, xt
 bool tcp_output_new(struct tcp_conn *c, struct frame_out *f, xtime now)
 {
 	uint32_t mss = tcp_current_mss(c, now);
+	int probe = c->snd.out & (OUT_TLP | OUT_PROBE) ? -1 : tcp_mtup_next(c, mss, now);
 	bool is_rwnd = false;
-	uint32_t len = new_data_len(c, mss, &is_rwnd, now);
+	uint32_t len = probe < 0 ? new_data_len(c, mss, &is_rwnd, now) : (uint32_t)probe;
 	uint32_t prior = c->loss.packets_out;
 	struct neigh *n = NULL;
 	struct tx_seg seg;
@@ -135,6 +136,8 @@ bool tcp_output_new(struct tcp_conn *c, struct frame_out *f, xtime now)
 		tcp_chrono_stop(c, CHRONO_RWND, now);
 	if (!len)
 		return false;
+	if (probe > 0)
+		mss = len;
 	seg = (struct tx_seg){ .seq = c->snd.nxt, .end = c->snd.nxt + len, .mss = (uint16_t)mss,
 	                        .sent = now, .first_sent = now };
 	if (new_has_psh(c, seg.end) || c->snd.out & OUT_PROBE)   /* tcp_write_wakeup() */
@@ -147,6 +150,8 @@ bool tcp_output_new(struct tcp_conn *c, struct frame_out *f, xtime now)
 		c->snd.txq.n--;
 		return tcp_output_blocked(c, ret, n, now);
 	}
+	if (probe > 0)
+		tcp_mtup_sent(c, seg.seq, seg.end);
 	if (f->payload_len % mss)
 		c->snd.sml = seg.end;
 	c->snd.nxt = seg.end;

@@ -200,6 +200,8 @@ static bool write_timeout(struct tcp_conn *c, xtime now)
 		until = syn_retries(c);
 		is_over = c->snd.retransmits >= until + linear;
 	} else {
+		if (timed_out(c, (unsigned)set->tcp_retries1, 0, now))
+			tcp_mtup_black_hole(c, now);
 		until = (unsigned)set->tcp_retries2;
 		if (c->is_dead)
 			until = orphan_retries(c, c->rtt.rto_ns < tcp_rto_max(c));

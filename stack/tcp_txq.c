@@ -131,6 +131,15 @@ int txq_split(struct tcp_conn *c, uint32_t i, seq32 seq)
 	return 0;
 }
 
+void txq_recount(struct tcp_conn *c, uint32_t i, uint32_t mss)
+{
+	struct tx_seg *seg = txq_at(&c->snd.txq, i);
+
+	seg_account(c, seg, -1);
+	seg->mss = (uint16_t)mss;
+	seg_account(c, seg, 1);
+}
+
 /* The segment behind i becomes part of it (tcp_collapse_retrans). */
 void txq_merge(struct tcp_conn *c, uint32_t i, uint32_t mss)
 {

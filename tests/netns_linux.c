@@ -17,6 +17,8 @@
 
 #define AT_ONCE 8
 #define OPEN "connect", "< S. 0 ack 1 win 65535 mss 1460 sackOK ts wscale 7"
+/* With a round trip against which the granularity of the kernel's timers is small. */
+#define SLOW_OPEN "connect", "wait 100", "< S. 0 ack 1 win 65535 mss 1460 sackOK ts wscale 7"
 #define ACCEPT "listen", "< S 0 win 65535 mss 1460 sackOK ts wscale 7", "< . 1 ack 1 win 512", "accept"
 
 static const struct script scripts[] = {

@@ -218,14 +218,15 @@ static bool is_martian(const struct stack *s, ip4 src)
 	return !ip_is_unicast(s, src) || src >> 24 == 127 || ip_addr_kind(s, src) != IP_ADDR_NONE;
 }
 
-/* ip_rcv_options(); a source route is refused as Linux does by default (RFC 7126 4.3). */
+/* ip_rcv_options(); a source route is refused as Linux does by default (RFC 7126 4.3), and in any
+ * case one that leads on: this is no router. */
 static bool options_ok(struct stack *s, const struct ip_hdr *ip, const uint8_t *l4, size_t len,
                        bool is_direct, xtime now)
 {
-	bool has_srr;
-	size_t bad = ip_opts_check(ip, &has_srr);
+	bool has_srr, is_ended;
+	size_t bad = ip_opts_check(ip, &has_srr, &is_ended);
 
-	if (!bad && !has_srr)
+	if (!bad && (!has_srr || (s->set.accept_source_route && is_ended)))
 		return true;
 	count(s, bad ? CTR_ip_opts : CTR_ip_source_route);
 	if (bad && is_direct)

@@ -112,7 +112,11 @@ int ip_opts_parse(const uint8_t *p, size_t len, struct ip_optset *o);
  * IP destination is the first hop (ip_options_build); time: stack_time_of_day().  Returns the length. */
 size_t ip_opts_build(const struct ip_optset *o, ip4 src, ip4 dst, uint32_t time, uint8_t out[IP_OPT_MAX]);
 /* The options of a received header.  0, or the offset in the IP header of the byte that
- * is wrong (at least 20); *has_srr: there is a source route. */
-size_t ip_opts_check(const struct ip_hdr *h, bool *has_srr);
+ * is wrong (at least 20); *has_srr: there is a source route; *is_ended: it doesn't lead on. */
+size_t ip_opts_check(const struct ip_hdr *h, bool *has_srr, bool *is_ended);
+/* ip_options_echo(): the options of an answer to a packet for us: routes and timestamps go on being
+ * recorded, a source route that has ended here is reversed, anything else is left out.  time:
+ * stack_time_of_day().  Empty when there is nothing to echo. */
+void ip_opts_echo(const struct ip_hdr *h, uint32_t time, struct ip_optset *o);
 
 #endif

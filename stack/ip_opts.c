@@ -202,11 +202,79 @@ size_t ip_opts_build(const struct ip_optset *o, ip4 src, ip4 dst, uint32_t time,
 	return o->len;
 }
 
-size_t ip_opts_check(const struct ip_hdr *h, bool *has_srr)
+/* ---- echo ---- */
+
+static void echo_rr(struct ip_optset *o, const uint8_t *p, ip4 us)
+{
+	uint8_t *out = o->data + o->len;
+
+	memcpy(out, p, p[1]);
+	if (out[2] <= out[1]) {   /* ip_options_compile(): we are on the way */
+		put_be32(out + out[2] - 1, us);
+		out[2] = (uint8_t)(out[2] + 4);
+	}
+	o->len = (uint8_t)(o->len + p[1]);
+}
+
+static void echo_stamp(struct ip_optset *o, const uint8_t *p, ip4 us, uint32_t time)
+{
+	uint8_t *out = o->data + o->len;
+
+	memcpy(out, p, p[1]);
+	if (out[2] > out[1] && (out[3] & 0xf) != STAMP_PRESPECIFIED)
+		out[3] = (uint8_t)(out[3] + 0x10);   /* one more that didn't fit in */
+	build_stamp(out, us, time);
+	o->len = (uint8_t)(o->len + p[1]);
+}
+
+/* RFC 1122 3.2.1.8 (c): the way back.  p[2] is behind the last address: the route has ended. */
+static void echo_srr(struct ip_optset *o, const uint8_t *p, ip4 src)
+{
+	uint8_t *out = o->data + o->len;
+	unsigned n = (p[1] - 3u) / 4, first = 0, len;
+
+	/* RFC 1812 5.3.13.4: some put themselves in. */
+	if (n && get_be32(p + 3) == src)
+		first = 1;
+	if (n <= first)
+		return;
+	for (unsigned i = n; i > first; i--)
+		memcpy(out + 3 + 4 * (n - i), p + 3 + 4 * (i - 1), 4);
+	len = 3 + 4 * (n - first);
+	out[0] = p[0];
+	out[1] = (uint8_t)len;
+	out[2] = 4;
+	o->srr = (uint8_t)(o->len + 1);
+	o->is_strict = p[0] == IPOPT_SSRR;
+	o->first_hop = get_be32(out + 3);
+	o->len = (uint8_t)(o->len + len);
+}
+
+void ip_opts_echo(const struct ip_hdr *h, uint32_t time, struct ip_optset *o)
+{
+	struct found f = { .by_program = false };
+
+	memset(o, 0, sizeof(*o));
+	if (!h->opt_len)
+		return;
+	walk(&f, h->opts, h->opt_len);
+	if (f.bad)
+		return;
+	if (f.rr)
+		echo_rr(o, h->opts + f.rr - 1, h->dst);
+	if (f.stamp)
+		echo_stamp(o, h->opts + f.stamp - 1, h->dst, time);
+	if (f.srr)
+		echo_srr(o, h->opts + f.srr - 1, h->src);
+	o->len = (uint8_t)((o->len + 3) & ~3);
+}
+
+size_t ip_opts_check(const struct ip_hdr *h, bool *has_srr, bool *is_ended)
 {
 	struct found f = { .by_program = false };
 
 	walk(&f, h->opts, h->opt_len);
 	*has_srr = f.srr != 0;
+	*is_ended = !f.srr || h->opts[f.srr + 1] > h->opts[f.srr];
 	return f.bad ? IP_LEN_MIN + f.bad - 1 : 0;
 }

@@ -39,6 +39,7 @@ static const struct alias {
 	{ "ipv4.route.min_pmtu", { "min_pmtu" } },
 	{ "ipv4.route.min_adv_mss", { "min_adv_mss" } },
 	{ "ipv4.route.mtu_expires", { "mtu_expires" } },
+	{ "ipv4.conf.all.accept_source_route", { "accept_source_route" } },
 	{ "ipv4.neigh.default.base_reachable_time_ms", { "neigh_base_reachable_ms" } },
 	{ "ipv4.neigh.default.retrans_time_ms", { "neigh_retrans_ms" } },
 	{ "ipv4.neigh.default.delay_first_probe_time", { "neigh_delay_first_probe_s" } },

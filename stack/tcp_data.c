@@ -37,6 +37,14 @@ static bool in_quickack(const struct tcp_conn *c)
 	return c->rt.quickack || (c->rcv.quick && c->rcv.pingpong < TCP_PINGPONG_THRESH);
 }
 
+/* tcp_delack_max(): TCP_DELACK_MAX_US, and a tick less than the peer's least time-out may be. */
+xtime tcp_delack_max(const struct tcp_conn *c)
+{
+	xtime max = c->opt.delack_max_us ? c->opt.delack_max_us * XTIME_USEC : TCP_DELACK_MAX;
+
+	return MIN(max, MAX(tcp_rto_min(c), 2 * TCP_TICK) - TCP_TICK);
+}
+
 /* tcp_send_delayed_ack(). */
 static void send_delayed_ack(struct tcp_conn *c, xtime now)
 {
@@ -49,7 +57,7 @@ static void send_delayed_ack(struct tcp_conn *c, xtime now)
 			max = MIN(max, MAX((xtime)(c->rtt.srtt8_us >> 3) * XTIME_USEC, TCP_DELACK_MIN));
 		ato = MIN(ato, max);
 	}
-	ato = MAX(MIN(ato, TCP_DELACK_MAX), TCP_TICK);
+	ato = MAX(MIN(ato, tcp_delack_max(c)), TCP_TICK);
 	at = now + ato;
 	if (c->rcv.delack_at != XTIME_NEVER) {
 		if (c->rcv.delack_at <= now + (ato >> 2)) {

@@ -123,8 +123,12 @@ bool tcp_fastopen_accepts(struct tcp_conn *l, const struct ip_hdr *ip, const str
 	int ok;
 
 	answer->is_set = false;
-	if (!(bits & TFO_SERVER_ENABLE) || !(len || th->has_fastopen) || npending >= l->fo.max_qlen)
+	if (!(bits & TFO_SERVER_ENABLE) || !(len || th->has_fastopen) || !l->fo.max_qlen)
 		return false;
+	if (npending >= l->fo.max_qlen) {
+		count(l->s, CTR_TcpExtTCPFastOpenListenOverflow);
+		return false;
+	}
 	if (bits & TFO_SERVER_COOKIE_NOT_REQD || l->fo.no_cookie)
 		return true;
 	if (!th->has_fastopen)
@@ -137,6 +141,8 @@ bool tcp_fastopen_accepts(struct tcp_conn *l, const struct ip_hdr *ip, const str
 		count(l->s, ok ? CTR_TcpExtTCPFastOpenPassive : CTR_TcpExtTCPFastOpenPassiveFail);
 	else
 		count(l->s, CTR_TcpExtTCPFastOpenCookieReqd);
+	if (ok == 2)
+		count(l->s, CTR_TcpExtTCPFastOpenPassiveAltKey);
 	return ok != 0;
 }
 

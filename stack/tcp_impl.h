@@ -130,6 +130,7 @@ struct tcp_sockopts {
 	uint32_t notsent_lowat;       /* 0: the setting's */
 	uint32_t window_clamp;        /* TCP_WINDOW_CLAMP, 0: none */
 	uint32_t rto_min_us, rto_max_ms;      /* 0: the setting's */
+	uint32_t delack_max_us;       /* 0: 200 ms */
 	uint16_t user_mss;            /* TCP_MAXSEG, 0: none */
 	uint32_t sndbuf, rcvbuf;      /* bytes as getsockopt() reports them */
 	uint32_t rcvlowat;            /* at least 1 */
@@ -555,6 +556,7 @@ void tcp_data_queue(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t 
                     uint16_t gso_size, xtime now);
 void tcp_ack_check(struct tcp_conn *c, xtime now);        /* __tcp_ack_snd_check() */
 void tcp_fast_path_check(struct tcp_conn *c);
+xtime tcp_delack_max(const struct tcp_conn *c);
 void tcp_enter_quickack(struct tcp_conn *c, unsigned max);
 void tcp_send_dupack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, xtime now);
 void tcp_dsack_set(struct tcp_conn *c, seq32 start, seq32 end);
@@ -707,6 +709,7 @@ void tcp_reply_reset(struct stack *s, const struct ip_hdr *ip, const struct tcp_
                      xtime now);
 /* A segment without data that no connection's output makes. */
 void tcp_reply(struct stack *s, const struct tuple *t, const struct tcp_hdr *th, uint8_t tos, uint8_t ttl,
+               const struct ip_optset *opts,
                xtime now);
 void tcp_tw_ack(struct tcp_tw *tw, xtime now);
 

@@ -345,6 +345,10 @@ static void synrecv_established(struct tcp_conn *c, const struct seg_in *seg)
 	c->snd.wnd = (uint32_t)seg->th->wnd << c->snd_wscale;
 	c->snd.wl1 = seg->th->seq;
 	c->snd.max_wnd = MAX(c->snd.max_wnd, c->snd.wnd);
+	if (c->ts_ok)
+		c->advmss -= MIN(c->advmss, 12);
+	if (c->parent && !c->fo.is_child)
+		c->snd.bytes_acked = 0;   /* the SYN-ACK was a request's */
 	if (c->fo.is_child)
 		tcp_listen_confirmed(c);
 	else if (c->parent)

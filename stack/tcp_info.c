@@ -64,7 +64,7 @@ static void info_fastopen(const struct tcp_conn *c, struct tcp_info_abi *i)
 static void info_times(const struct tcp_conn *c, struct tcp_info_abi *i, xtime now)
 {
 	i->rto_us = (uint32_t)(c->rtt.rto_ns / XTIME_USEC);
-	i->ato_us = (uint32_t)(c->rcv.ato / XTIME_USEC);
+	i->ato_us = (uint32_t)(MIN(c->rcv.ato, tcp_delack_max(c)) / XTIME_USEC);
 	i->last_data_sent_ms = ms_since(c->snd.lsndtime, now);
 	i->last_data_recv_ms = ms_since(c->rcv.lrcvtime, now);
 	i->last_ack_recv_ms = ms_since(c->snd.last_ack, now);

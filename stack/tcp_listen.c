@@ -155,14 +155,12 @@ void tcp_child_queue(struct tcp_conn *c)
 /* ---- children ---- */
 
 /* What a connection inherits from its listener: all that was set (inet_csk_clone_lock) but
- * SO_PRIORITY (sk_clone_lock), what belongs to the queue, and the IP options. */
+ * SO_PRIORITY (sk_clone_lock), what belongs to the queue, and the IP options, which are the peer's. */
 static void child_inherit(struct tcp_conn *c, struct tcp_conn *l)
 {
 	c->opt = l->opt;
 	c->opt.priority = 0;
 	c->opt.defer_accept = 0;
-	c->opt.ip_opts.len = 0;
-	c->opt.ip_opts.srr = 0;
 	c->cc.ops = l->cc.ops;   /* its mark is among the options */
 	c->parent = l;
 	c->bind.addr = c->ent.t.laddr;
@@ -199,6 +197,7 @@ static void child_take_req(struct tcp_conn *c, const struct tcp_req *r, xtime no
 	c->snd.iss = c->snd.una = c->snd.nxt = r->iss;
 	c->snd.q_seq = c->snd.sml = c->snd.pushed = r->iss + 1;
 	c->snd.total_retrans = r->nretrans;
+	c->rcv.segs_in = 1;   /* the SYN */
 	tcp_mtup_init(c, now);
 	tcp_sync_mss(c, ip_mtu(c->s, &c->rt, c->ent.t.raddr, now));
 	c->rcv.rcv_mss = (uint16_t)MAX(MIN(MIN(c->advmss, c->snd.mss_cache), 536u), 88u);
@@ -223,7 +222,8 @@ struct tcp_conn *tcp_child_new(struct tcp_req *r, xtime now)
 	}
 	c->ent.t = r->ent.t;
 	child_inherit(c, r->l);
-	if (ip_route(s, c->ent.t.raddr, c->ent.t.laddr, tcp_oif(r->l), c->opt.tos, &c->rt) < 0 ||
+	c->opt.ip_opts = r->ip_opts;
+	if (ip_route(s, c->opt.ip_opts.srr ? c->opt.ip_opts.first_hop : c->ent.t.raddr, c->ent.t.laddr, tcp_oif(r->l), c->opt.tos, &c->rt) < 0 ||
 	    conntab_bind_inherit(&s->tab, &c->bind, c->ent.t.lport) < 0) {
 		count(s, CTR_ip_no_route);
 		goto no_child;

@@ -45,6 +45,7 @@ struct tcp_req {
 	bool is_cookie;          /* nothing is remembered of it */
 	xtime sent;              /* when the first SYN-ACK was */
 	xtime oow_ack_time;      /* last ACK for an out-of-window segment, 0: none */
+	struct ip_optset ip_opts;   /* the SYN's IP options as they are answered */
 	struct tcp_fo_option fo; /* Fast Open option of the first SYN-ACK */
 };
 

@@ -60,12 +60,24 @@ void tcp_reset_reno_sack(struct tcp_conn *c)
 }
 
 /* tcp_limit_reno_sacked(): more than what is in flight can't have arrived. */
-static void limit_reno_sacked(struct tcp_conn *c)
+static bool limit_reno_sacked(struct tcp_conn *c)
 {
 	uint32_t holes = MIN(MAX(c->loss.lost_out, 1u), c->loss.packets_out);
 
-	if (c->loss.sacked_out + holes > c->loss.packets_out)
-		c->loss.sacked_out = c->loss.packets_out - holes;
+	if (c->loss.sacked_out + holes <= c->loss.packets_out)
+		return false;
+	c->loss.sacked_out = c->loss.packets_out - holes;
+	return true;
+}
+
+/* tcp_check_reno_reordering(): more duplicate ACKs than segments that can have caused them. */
+static void check_reno_reordering(struct tcp_conn *c, uint32_t addend)
+{
+	if (!limit_reno_sacked(c))
+		return;
+	c->loss.reordering = MIN(c->loss.packets_out + addend, (uint32_t)c->s->set.tcp_max_reordering);
+	c->loss.reord_seen++;
+	count(c->s, CTR_TcpExtTCPRenoReorder);
 }
 
 void tcp_add_reno_sack(struct tcp_conn *c, uint32_t n)
@@ -75,7 +87,7 @@ void tcp_add_reno_sack(struct tcp_conn *c, uint32_t n)
 	if (!n)
 		return;
 	c->loss.sacked_out += n;
-	limit_reno_sacked(c);
+	check_reno_reordering(c, 0);
 	if (c->loss.sacked_out > prior)
 		c->loss.delivered += c->loss.sacked_out - prior;
 }
@@ -90,7 +102,7 @@ void tcp_remove_reno_sacks(struct tcp_conn *c, uint32_t acked)
 		else
 			c->loss.sacked_out -= acked - 1;
 	}
-	limit_reno_sacked(c);
+	check_reno_reordering(c, acked);
 }
 
 /* tcp_newreno_mark_lost(): the first segment, once a round (RFC 6582 3.2). */

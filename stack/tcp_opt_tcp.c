@@ -16,6 +16,9 @@
 #ifndef TCP_RTO_MIN_US
 #define TCP_RTO_MIN_US 45
 #endif
+#ifndef TCP_DELACK_MAX_US
+#define TCP_DELACK_MAX_US 46
+#endif
 #ifndef TCP_IS_MPTCP
 #define TCP_IS_MPTCP 43
 #endif
@@ -344,6 +347,20 @@ SET(set_rto_min)
 	return 0;
 }
 
+SET(set_delack_max)
+{
+	if (!in_bounds(o, in))
+		return -EINVAL;
+	c->opt.delack_max_us = (uint32_t)in->val;
+	return 0;
+}
+
+GET(get_delack_max)
+{
+	UNUSED_GET();
+	return opt_int(v, c->opt.delack_max_us ? (int32_t)c->opt.delack_max_us : (int32_t)(TCP_DELACK_MAX / XTIME_USEC));
+}
+
 GET(get_rto_min)
 {
 	UNUSED_GET();
@@ -468,6 +485,7 @@ static const struct sockopt rows[] = {
 	{ TCP_CONGESTION, get_congestion, set_congestion, 0, 0, 0 },
 	{ TCP_RTO_MAX_MS, get_rto_max, set_rto_max, 0, 1000, 120000 },
 	{ TCP_RTO_MIN_US, get_rto_min, set_rto_min, 0, RTO_MIN_LEAST_US + 1, RTO_MIN_MOST_US },
+	{ TCP_DELACK_MAX_US, get_delack_max, set_delack_max, 0, RTO_MIN_LEAST_US + 1, RTO_MIN_MOST_US },
 	{ TCP_THIN_DUPACK, opt_get_const, set_thin_dupack, 0, 0, 1 },
 	{ TCP_TIMESTAMP, get_timestamp, opt_set_refuse, EPERM, 0, 0 },
 	{ TCP_INFO, get_info, NULL, 0, 0, 0 },

@@ -220,9 +220,10 @@ seq32 tcp_acceptable_seq(const struct tcp_conn *c)
 /* ---- segments that belong to no connection ---- */
 
 static void reply(struct stack *s, const struct ip_route *rt, const struct tuple *t,
-                  const struct tcp_hdr *th, uint8_t tos, uint8_t ttl, uint16_t id, xtime now)
+                  const struct tcp_hdr *th, uint8_t tos, uint8_t ttl, uint16_t id,
+                  const struct ip_optset *opts, xtime now)
 {
-	uint8_t buf[TCP_LEN_MAX];
+	uint8_t buf[TCP_LEN_MAX], opt_bytes[IP_OPT_MAX];
 	struct tcp_hdr h = *th;
 	struct ip_tx tx = {
 		.src = t->laddr, .dst = t->raddr, .id = id, .is_df = true, .tos = tos,
@@ -230,6 +231,11 @@ static void reply(struct stack *s, const struct ip_route *rt, const struct tuple
 	};
 	size_t len;
 
+	if (opts && opts->len) {
+		tx.dst = opts->srr ? opts->first_hop : t->raddr;
+		tx.opt_len = (uint8_t)ip_opts_build(opts, t->laddr, t->raddr, stack_time_of_day(s, now), opt_bytes);
+		tx.opts = opt_bytes;
+	}
 	h.sport = t->lport;
 	h.dport = t->rport;
 	len = tcp_emit(buf, &h);
@@ -239,9 +245,9 @@ static void reply(struct stack *s, const struct ip_route *rt, const struct tuple
 }
 
 void tcp_reply(struct stack *s, const struct tuple *t, const struct tcp_hdr *th, uint8_t tos, uint8_t ttl,
-               xtime now)
+               const struct ip_optset *opts, xtime now)
 {
-	reply(s, NULL, t, th, tos, ttl, 0, now);
+	reply(s, NULL, t, th, tos, ttl, 0, opts, now);
 }
 
 static void conn_reply(struct tcp_conn *c, struct tcp_hdr *th, xtime now)
@@ -253,7 +259,8 @@ static void conn_reply(struct tcp_conn *c, struct tcp_hdr *th, xtime now)
 		th->tsecr = c->ts_recent;
 	}
 	tcp_ecn_send(c, th, 0);
-	reply(c->s, c->has_route ? &c->rt : NULL, &c->ent.t, th, c->opt.tos, c->opt.ttl, c->ip_id++, now);
+	reply(c->s, c->has_route ? &c->rt : NULL, &c->ent.t, th, c->opt.tos, c->opt.ttl, c->ip_id++,
+	      &c->opt.ip_opts, now);
 }
 
 void tcp_send_active_reset(struct tcp_conn *c, xtime now)
@@ -287,6 +294,7 @@ void tcp_reply_reset(struct stack *s, const struct ip_hdr *ip, const struct tcp_
 {
 	struct tuple t = { .laddr = ip->dst, .raddr = ip->src, .lport = th->dport, .rport = th->sport };
 	struct tcp_hdr rst = { .flags = TCPF_RST };
+	struct ip_optset opts;
 
 	if (th->flags & TCPF_RST || !ip_is_unicast(s, ip->src))
 		return;
@@ -297,7 +305,8 @@ void tcp_reply_reset(struct stack *s, const struct ip_hdr *ip, const struct tcp_
 		rst.ack = th->seq + (th->flags & TCPF_SYN ? 1 : 0) + (th->flags & TCPF_FIN ? 1 : 0) + (seq32)len;
 	}
 	count(s, CTR_TcpOutRsts);
-	reply(s, NULL, &t, &rst, 0, 0, 0, now);
+	ip_opts_echo(ip, stack_time_of_day(s, now), &opts);
+	reply(s, NULL, &t, &rst, 0, 0, 0, &opts, now);
 }
 
 void tcp_tw_ack(struct tcp_tw *tw, xtime now)
@@ -312,5 +321,5 @@ void tcp_tw_ack(struct tcp_tw *tw, xtime now)
 		th.tsval = xtime_ms(now) + tw->ts_offset;
 		th.tsecr = tw->ts_recent;
 	}
-	reply(tw->s, NULL, &tw->ent.t, &th, tw->tos, tw->ttl, 0, now);
+	reply(tw->s, NULL, &tw->ent.t, &th, tw->tos, tw->ttl, 0, NULL, now);
 }

@@ -189,6 +189,25 @@ static unsigned syn_retries(const struct tcp_conn *c)
 	return (unsigned)(c->fo.is_child ? set->tcp_synack_retries : set->tcp_syn_retries);
 }
 
+/* tcp_out_of_resources(): an orphan that makes no progress counts for several when there are too
+ * many (tcp_max_orphans). */
+static bool is_orphan_too_many(struct tcp_conn *c, bool do_reset, xtime now)
+{
+	unsigned shift = c->err_soft ? 1 : 0;
+
+	if (now - c->snd.lsndtime > 2 * tcp_rto_max(c) || !do_reset)
+		shift++;
+	if ((uint64_t)c->s->norphan << shift <= (uint64_t)c->s->set.tcp_max_orphans)
+		return false;
+	if (now - c->snd.lsndtime <= TCP_TIMEWAIT_LEN || (!c->snd.wnd && !c->loss.packets_out))
+		do_reset = true;
+	if (do_reset)
+		tcp_send_active_reset(c, now);
+	count(c->s, CTR_TcpExtTCPAbortOnMemory);
+	tcp_done(c, now);
+	return true;
+}
+
 /* tcp_write_timeout(): true when the connection was given up. */
 static bool write_timeout(struct tcp_conn *c, xtime now)
 {
@@ -203,8 +222,13 @@ static bool write_timeout(struct tcp_conn *c, xtime now)
 		if (timed_out(c, (unsigned)set->tcp_retries1, 0, now))
 			tcp_mtup_black_hole(c, now);
 		until = (unsigned)set->tcp_retries2;
-		if (c->is_dead)
-			until = orphan_retries(c, c->rtt.rto_ns < tcp_rto_max(c));
+		if (c->is_dead) {
+			bool is_alive = c->rtt.rto_ns < tcp_rto_max(c);
+
+			until = orphan_retries(c, is_alive);
+			if (is_orphan_too_many(c, is_alive || !timed_out(c, until, 0, now), now))
+				return true;
+		}
 		is_over = false;
 	}
 	/* A child by Fast Open has a timer of its own in Linux (tcp_fastopen_synack_timer). */
@@ -339,8 +363,17 @@ static void probe0_fire(struct tcp_conn *c, xtime now)
 		write_err(c, now);
 		return;
 	}
-	if (c->is_dead)
-		max = orphan_retries(c, probe0_when(c) < tcp_rto_max(c));
+	if (c->is_dead) {
+		bool is_alive = probe0_when(c) < tcp_rto_max(c);
+
+		max = orphan_retries(c, is_alive);
+		if (!is_alive && c->snd.backoff >= max) {
+			write_err(c, now);
+			return;
+		}
+		if (is_orphan_too_many(c, true, now))
+			return;
+	}
 	if (c->snd.probes_out >= max) {
 		write_err(c, now);
 		return;

@@ -36,7 +36,8 @@ struct script {
 	const char *may_differ[12];
 };
 
-/* 0 when both do the same, 1 when not (said on stdout), 77 when it can't be tried here. */
+/* 0 when both do the same, 1 when not (said on stdout), 2 when not and the machine was too busy for the
+ * times of the script, 77 when it can't be tried here. */
 int both_run(const struct script *s);
 
 #endif

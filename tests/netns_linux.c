@@ -53,18 +53,40 @@ static void start(size_t i)
 	_exit((int)i);
 }
 
-static int finish(size_t i)
+/* The exit status of script i; 2: the machine was too busy to tell. */
+static int result(size_t i)
 {
-	int st, c;
+	int st;
 
 	if (waitpid(pids[i], &st, 0) < 0)
 		return 99;
+	return WIFEXITED(st) ? WEXITSTATUS(st) : 99;
+}
+
+static void print_output(size_t i)
+{
+	int c;
+
 	rewind(outputs[i]);
 	while ((c = getc(outputs[i])) != EOF)
 		putchar(c);
+}
+
+/* What differs once may be a matter of the machine's times: it is tried again, alone. */
+static int finish(size_t i)
+{
+	int r = result(i);
+
+	for (int n = 1; (r == 1 && n < 3) || (r == 2 && n < 6); n++) {
+		fclose(outputs[i]);
+		start(i);
+		r = result(i);
+	}
+	print_output(i);
 	fclose(outputs[i]);
-	printf("%s - %s\n", st ? "not ok" : "ok", scripts[i].name);
-	return WIFEXITED(st) ? WEXITSTATUS(st) : 99;
+	printf("%s - %s%s\n", r == 1 || r > 2 ? "not ok" : "ok", scripts[i].name,
+	       r == 2 ? " # SKIP the machine is too busy" : "");
+	return r == 2 ? 0 : r;
 }
 
 int main(int argc, char **argv)

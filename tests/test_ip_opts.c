@@ -130,12 +130,44 @@ static void build_timestamp_says_that_the_time_is_unknown(void **state)
 	assert_memory_equal(out, "\x44\x0c\x05\x03\x0a\x00\x00\x09\x00\x00\x00\x00", 12);
 }
 
+/* What comes is answered: route and time go on, a source route leads back. */
+static void echo_reverses_and_records(void **state)
+{
+	static const struct { uint8_t in[16], in_len, out[16], out_len; } cases[] = {
+		/* Ours is recorded as the packet comes, and again when the answer leaves (not here). */
+		{ { RR, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0 }, 12, { RR, 11, 8, 10, 0, 0, 1, 0, 0, 0, 0, 0 }, 12 },
+		{ { RR, 7, 8, 1, 2, 3, 4, 0 }, 8, { RR, 7, 8, 1, 2, 3, 4, 0 }, 8 },
+		{ { TS, 8, 5, 0, 0, 0, 0, 0 }, 8, { TS, 8, 9, 0, 0, 0, 0, 7 }, 8 },
+		{ { TS, 8, 9, 0, 1, 2, 3, 4 }, 8, { TS, 8, 9, 0x10, 1, 2, 3, 4 }, 8 },
+		{ { LSRR, 11, 12, 1, 1, 1, 1, 2, 2, 2, 2, 0 }, 12, { LSRR, 11, 4, 2, 2, 2, 2, 1, 1, 1, 1, 0 }, 12 },
+		/* RFC 1812 5.3.13.4: the source put itself first. */
+		{ { LSRR, 11, 12, 10, 0, 0, 2, 2, 2, 2, 2, 0 }, 12, { LSRR, 7, 4, 2, 2, 2, 2, 0 }, 8 },
+		{ { LSRR, 7, 8, 10, 0, 0, 2, 0 }, 8, { 0 }, 0 },
+		{ { 148, 4, 0, 0 }, 4, { 0 }, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct ip_hdr h = { .src = IP(10, 0, 0, 2), .dst = IP(10, 0, 0, 1), .opt_len = cases[i].in_len };
+		struct ip_optset o;
+
+		memcpy(h.opts, cases[i].in, cases[i].in_len);
+		ip_opts_echo(&h, 7, &o);
+		assert_int_equal(o.len, cases[i].out_len);
+		assert_memory_equal(o.data, cases[i].out, o.len);
+		assert_int_equal(o.srr, o.len && o.data[0] == LSRR ? 1 : 0);
+		if (o.srr)
+			assert_int_equal(o.first_hop, IP(2, 2, 2, 2));
+	}
+}
+
 static size_t check(const uint8_t *p, size_t len, bool *has_srr)
 {
+	bool is_ended;
 	struct ip_hdr h = { .opt_len = (uint8_t)len };
 
 	memcpy(h.opts, p, len);
-	return ip_opts_check(&h, has_srr);
+	return ip_opts_check(&h, has_srr, &is_ended);
 }
 
 static void received_half_used_options_are_fine(void **state)
@@ -188,6 +220,7 @@ static void any_bytes_are_harmless(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(echo_reverses_and_records),
 		cmocka_unit_test(set_nothing_is_nothing),
 		cmocka_unit_test(set_source_route_has_its_first_hop),
 		cmocka_unit_test(set_malformed_is_einval),

@@ -25,6 +25,9 @@
 #ifndef TCP_RTO_MAX_MS
 #define TCP_RTO_MAX_MS 44
 #endif
+#ifndef TCP_DELACK_MAX_US
+#define TCP_DELACK_MAX_US 46
+#endif
 #ifndef TCP_RTO_MIN_US
 #define TCP_RTO_MIN_US 45
 #endif
@@ -456,6 +459,11 @@ static void rto_bounds_are_kept(void **state)
 	assert_int_equal(get_int(f.c, IPPROTO_TCP, TCP_RTO_MIN_US), 20000);
 	assert_int_equal(set_int(f.c, IPPROTO_TCP, TCP_RTO_MIN_US, 1000), -EINVAL);
 	assert_int_equal(set_int(f.c, IPPROTO_TCP, TCP_RTO_MIN_US, 200001), -EINVAL);
+	assert_int_equal(get_int(f.c, IPPROTO_TCP, TCP_DELACK_MAX_US), 200000);
+	assert_int_equal(set_int(f.c, IPPROTO_TCP, TCP_DELACK_MAX_US, 20000), 0);
+	assert_int_equal(get_int(f.c, IPPROTO_TCP, TCP_DELACK_MAX_US), 20000);
+	assert_int_equal(set_int(f.c, IPPROTO_TCP, TCP_DELACK_MAX_US, 0), -EINVAL);
+	assert_int_equal(set_int(f.c, IPPROTO_TCP, TCP_DELACK_MAX_US, 200001), -EINVAL);
 	assert_true(tcp_rto_min(f.c) == 20 * XTIME_MSEC);
 	close_socket(&f);
 }

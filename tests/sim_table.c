@@ -56,7 +56,7 @@ static const struct line lines[] = {
 	{ "", 100, 10, 0.5, 2, CLEAN, LINK, false, { 0 } },
 	{ "", 100, 10, 4, 2, CLEAN, LINK, false, { 0 } },
 	{ "", 1000, 0.1, 1, 0.1, CLEAN, LINK, false, { 0 } },
-	{ "", 1000, 1, 1, 0.6, CLEAN, LINK, false, { 0 } },
+	{ "", 1000, 1, 1, 0.6, { 0.90, 0.95, 0.93, 0 }, { 0.06, 0.02, 0.25, 0 }, 0.0005, LINK, false, { 0 } },
 	{ "", 1000, 10, 1, 0.8, CLEAN, LINK, false, { 0 } },
 	{ "", 10000, 0.1, 4, 0.02, CLEAN, LINK, false, { 0 } },
 	{ "", 10000, 1, 1, 0.08, CLEAN, LINK, false, { 0 } },

@@ -8,7 +8,9 @@
  * closes fds in the order of their numbers: the table's socket was made first.
  *
  * The sockets are bound without SO_REUSEADDR: that keeps everybody out, whatever
- * options they set, but can't be had while the kernel holds the port in TIME-WAIT.
+ * options they set, but can't be had while the kernel holds the port in TIME-WAIT.  A
+ * program that set SO_REUSEADDR gets it then, too: by a socket that gives the option up once
+ * it is bound, if nobody else was there.
  *
  * An address has a table of its ports in two levels, so that they come out sorted.
  */
@@ -26,6 +28,7 @@
 
 #include "guard_nft.h"
 #include "highfd.h"
+#include "portdiag.h"
 #include "rawcall.h"
 
 #define PAGE 256
@@ -150,7 +153,7 @@ unsigned guard_fds(const struct guard *g, int *fds, unsigned n)
 /* ---- claims ---- */
 
 /* A socket that holds addr:port: its fd or -errno. */
-static int hold(uint32_t addr, uint16_t port)
+static int hold(uint32_t addr, uint16_t port, int reuse)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port),
 	                         .sin_addr.s_addr = htonl(addr) };
@@ -159,11 +162,45 @@ static int hold(uint32_t addr, uint16_t port)
 	fd = raw_socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
 	if (fd < 0)
 		return fd;
-	err = raw_bind(fd, &a, sizeof(a));
+	err = reuse ? raw_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse)) : 0;
+	if (!err)
+		err = raw_bind(fd, &a, sizeof(a));
 	if (!err)
 		return highfd_raise(fd);
 	raw_close(fd);
 	return err;
+}
+
+/* inet_bind_conflict() asks both sockets whether they share: from now on ours doesn't.  Kernels
+ * before 6.9 remember what the first one said (tb->fastreuse), so we see if it is true. */
+static int stop_sharing(int fd, uint32_t addr, uint16_t port)
+{
+	const int off = 0;
+	int probe, err = raw_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &off, sizeof(off));
+
+	if (err)
+		return err;
+	probe = hold(addr, port, 1);
+	if (probe < 0)
+		return probe == -EADDRINUSE ? 0 : probe;
+	raw_close(probe);
+	return -EADDRINUSE;
+}
+
+/* The same where the kernel has addr:port in TIME-WAIT. */
+static int hold_after_timewait(uint32_t addr, uint16_t port)
+{
+	int fd = hold(addr, port, 1), r;
+
+	if (fd < 0)
+		return fd;
+	r = stop_sharing(fd, addr, port);
+	if (!r)
+		r = portdiag_is_used(addr, port, fd) ? -EADDRINUSE : 0;
+	if (!r)
+		return fd;
+	raw_close(fd);
+	return r;
 }
 
 /* Binds those of the n ports that nobody claims: fresh[] are the new ones, *nfresh of them.
@@ -180,7 +217,7 @@ static int hold_many(struct guard *g, uint32_t addr, const uint16_t *ports, unsi
 			continue;
 		fd = ports[i] ? make_slot(g, addr, ports[i]) : -EINVAL;
 		if (!fd)
-			fd = hold(addr, ports[i]);
+			fd = hold(addr, ports[i], 0);
 		if (fd >= 0) {
 			keep(g, addr, ports[i], fd);
 			fresh[(*nfresh)++] = ports[i];
@@ -222,6 +259,22 @@ int guard_claim(struct guard *g, uint32_t addr, uint16_t port)
 	if (err)
 		return err;
 	return granted ? 0 : -EADDRINUSE;
+}
+
+int guard_claim_reusing(struct guard *g, uint32_t addr, uint16_t port)
+{
+	int fd, err = guard_claim(g, addr, port);
+
+	if (err != -EADDRINUSE)
+		return err;
+	fd = hold_after_timewait(addr, port);
+	if (fd < 0)
+		return fd;
+	keep(g, addr, port, fd);         /* guard_claim() has made room */
+	err = guard_nft_change(&g->nft, true, addr, &port, 1);
+	if (err)
+		drop(g, addr, port);
+	return err;
 }
 
 void guard_release(struct guard *g, uint32_t addr, uint16_t port)

@@ -22,4 +22,6 @@ libnetif_la_SOURCES = \
 	netif/nl.h \
 	netif/pcap.c \
 	netif/pcap.h \
+	netif/portdiag.c \
+	netif/portdiag.h \
 	netif/rawcall.h

@@ -233,9 +233,6 @@ int call_listen(struct sock *s, int backlog)
 {
 	int r = eng_listen(s, backlog);
 
-	if (r == -EOPNOTSUPP)
-		log_once(LOG_WARNING, "listen() on a TCP socket is not supported yet; it fails with "
-				      "EOPNOTSUPP");
 	if (!r) {
 		atomic_store(&s->state, SOCK_LISTENING);
 		ready_opened(s);
@@ -269,9 +266,6 @@ int call_accept(struct sock *s, struct sockaddr *addr, socklen_t *len, int flags
 	if (flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK))
 		return -EINVAL;
 	r = wait_for_conn(s, &es);
-	if (r == -EOPNOTSUPP)
-		log_once(LOG_WARNING, "accept() on a TCP socket is not supported yet; it fails with "
-				      "EOPNOTSUPP");
 	if (r)
 		return r;
 	conn = sock_new(es);
@@ -281,6 +275,10 @@ int call_accept(struct sock *s, struct sockaddr *addr, socklen_t *len, int flags
 	}
 	conn->is_v6 = s->is_v6;
 	atomic_store(&conn->state, SOCK_CONNECTED);
+	/* What the shim keeps of a listener's options is inherited like the rest. */
+	atomic_store(&conn->rcvtimeo, atomic_load(&s->rcvtimeo));
+	atomic_store(&conn->sndtimeo, atomic_load(&s->sndtimeo));
+	atomic_store(&conn->rcvlowat, atomic_load(&s->rcvlowat));
 	r = addr ? eng_peername(conn, &peer) : 0;
 	/* accept() tells the address of a connection that has ended, too (inet_getname()). */
 	if (r == -ENOTCONN && peer.sin_port)
@@ -332,9 +330,6 @@ int call_shutdown(struct sock *s, int how)
 		atomic_store(&s->state, SOCK_UNCONNECTED);
 		ready_reset(s);
 	}
-	if (r == -EOPNOTSUPP)
-		log_once(LOG_WARNING, "shutdown() of this socket is not supported yet; it fails with "
-				      "EOPNOTSUPP");
 	return r;
 }
 

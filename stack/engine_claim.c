@@ -111,7 +111,7 @@ static int claim_over_limit(struct engine *e, ip4 addr, const uint16_t *ports, u
 	return r;
 }
 
-int engine_claim(struct engine *e, ip4 addr, uint16_t port)
+int engine_claim(struct engine *e, ip4 addr, uint16_t port, bool may_reuse)
 {
 	uint16_t ports[CLAIM_BATCH_MAX];
 	bool granted[CLAIM_BATCH_MAX] = { false };
@@ -125,6 +125,8 @@ int engine_claim(struct engine *e, ip4 addr, uint16_t port)
 	r = guard_claim_many(e->guard, addr, ports, n, granted);
 	if (r == -EMFILE)
 		r = claim_over_limit(e, addr, ports, n, granted);
+	if (!granted[0] && may_reuse)
+		granted[0] = !guard_claim_reusing(e->guard, addr, port);
 	if (r < 0 && !is_taken(r)) {
 		engine_log(e, LOG_ERR, "cannot take port %u from the kernel: %s", port, strerror(-r));
 		return r;

@@ -267,8 +267,8 @@ void engine_host_changed(struct engine *e);
 int engine_link_sync(struct engine *e);
 
 /* ---- engine_claim.c: ports and filter ---- */
-/* The core wants addr:port claimed; 0: ask it again. */
-int engine_claim(struct engine *e, ip4 addr, uint16_t port);
+/* The core wants addr:port claimed; 0: ask it again.  may_reuse: SO_REUSEADDR. */
+int engine_claim(struct engine *e, ip4 addr, uint16_t port, bool may_reuse);
 /* Refused ports may be free by now: true when it makes sense to ask the core again. */
 bool engine_claim_retry(struct engine *e);
 int engine_filter_sync(struct engine *e);

@@ -194,6 +194,14 @@ int engine_release(struct engine *e, engine_sock s)
 
 /* ---- opening ---- */
 
+static bool reuses_addr(struct engine *e, struct slot *slot)
+{
+	int on = 0;
+	socklen_t len = sizeof(on);
+
+	return !tcp_getopt(slot->conn, SOL_SOCKET, SO_REUSEADDR, &on, &len, e->now) && on;
+}
+
 int engine_bind(struct engine *e, engine_sock s, const struct sockaddr_in *a, bool may_low)
 {
 	struct slot *slot = enter(e, s);
@@ -205,7 +213,7 @@ int engine_bind(struct engine *e, engine_sock s, const struct sockaddr_in *a, bo
 		r = tcp_bind(slot->conn, ntohl(a->sin_addr.s_addr), ntohs(a->sin_port), may_low,
 			     &want_addr, &want_port, e->now);
 		if (r == -EAGAIN)
-			r = engine_claim(e, want_addr, want_port);
+			r = engine_claim(e, want_addr, want_port, reuses_addr(e, slot));
 		else if (r == -EADDRINUSE && engine_claim_retry(e))
 			r = 0;
 		else
@@ -236,7 +244,7 @@ int engine_connect(struct engine *e, engine_sock s, const struct sockaddr_in *a)
 	while (slot && !r) {
 		r = tcp_connect(slot->conn, addr, ntohs(a->sin_port), &want_addr, &want_port, e->now);
 		if (r == -EAGAIN)
-			r = engine_claim(e, want_addr, want_port);
+			r = engine_claim(e, want_addr, want_port, false);
 		else if (r == -EADDRNOTAVAIL && engine_claim_retry(e))
 			r = 0;
 		else
@@ -289,7 +297,7 @@ int engine_listen(struct engine *e, engine_sock s, int backlog)
 		r = tcp_listen(slot->conn, backlog, &want_addr, &want_port, e->now);
 		if (r != -EAGAIN)
 			break;
-		r = engine_claim(e, want_addr, want_port);
+		r = engine_claim(e, want_addr, want_port, false);
 	}
 	return done(e, slot, r);
 }

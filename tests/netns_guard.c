@@ -232,6 +232,65 @@ static void packet_socket_sees_what_is_dropped(void **state)
 	guard_close(g);
 }
 
+#define SHARED 45000             /* other tests must not find it in TIME-WAIT */
+
+/* A kernel socket with SO_REUSEADDR on port SHARED, bound and no more. */
+static int bind_sharing(uint32_t addr)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(SHARED), .sin_addr.s_addr = htonl(addr) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+	if (!bind(fd, (struct sockaddr *)&a, sizeof(a)))
+		return fd;
+	assert_int_equal(errno, EADDRINUSE);
+	close(fd);
+	return -1;
+}
+
+static void reusing_claim_spares_who_would_share(void **state)
+{
+	struct guard *g = open_guard();
+	int fd = bind_sharing(NET_US);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(guard_claim_reusing(g, NET_US, SHARED), -EADDRINUSE);
+	assert_int_equal(guard_claim_reusing(g, 0, SHARED), -EADDRINUSE);
+	assert_false(guard_has(g, NET_US, SHARED));
+	close(fd);
+	assert_int_equal(guard_claim_reusing(g, NET_US, SHARED), 0);
+	assert_true(guard_has(g, NET_US, SHARED));
+	assert_int_equal(bind_sharing(NET_US), -1);
+	assert_int_equal(bind_sharing(0), -1);
+	assert_int_equal(answer_to(segment(SHARED, NET_SYN)), 0);
+	guard_release(g, NET_US, SHARED);
+	guard_close(g);
+}
+
+/* The kernel's side of a connection that it closed first. */
+static void reusing_claim_takes_a_port_in_timewait(void **state)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(SHARED), .sin_addr.s_addr = htonl(NET_US) };
+	struct guard *g = open_guard();
+	int l = bind_sharing(NET_US), c = socket(AF_INET, SOCK_STREAM, 0), conn;
+
+	(void)state;
+	assert_int_equal(listen(l, 1), 0);
+	assert_int_equal(connect(c, (struct sockaddr *)&a, sizeof(a)), 0);
+	conn = accept(l, NULL, NULL);
+	assert_true(conn >= 0);
+	assert_int_equal(guard_claim_reusing(g, NET_US, SHARED), -EADDRINUSE);
+	close(l);
+	assert_int_equal(guard_claim_reusing(g, NET_US, SHARED), -EADDRINUSE);   /* a connection is open */
+	close(conn);
+	close(c);
+	assert_int_equal(guard_claim(g, NET_US, SHARED), -EADDRINUSE);
+	assert_int_equal(guard_claim_reusing(g, NET_US, SHARED), 0);
+	assert_int_equal(bind_sharing(NET_US), -1);
+	guard_close(g);
+}
+
 static void any_address_claim_drops_local_but_not_transit(void **state)
 {
 	struct guard *g = open_guard();
@@ -669,6 +728,8 @@ int main(void)
 		cmocka_unit_test(claimed_port_fragments_get_no_reset),
 		cmocka_unit_test(packet_socket_sees_what_is_dropped),
 		cmocka_unit_test(claimed_port_of_a_tun_device_gets_no_reset),
+		cmocka_unit_test(reusing_claim_spares_who_would_share),
+		cmocka_unit_test(reusing_claim_takes_a_port_in_timewait),
 		cmocka_unit_test(any_address_claim_drops_local_but_not_transit),
 		cmocka_unit_test(kernel_listener_and_connection_are_undisturbed),
 		cmocka_unit_test(port_of_the_kernel_can_not_be_claimed),

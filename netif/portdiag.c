@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * portdiag.c - see portdiag.h.  Sockets that are bound and nothing more are told of
+ * since Linux 6.8; before that they are overlooked.
+ */
+#include "portdiag.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/sock_diag.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+#include "nl.h"
+#include "rawcall.h"
+
+#define BOUND_INACTIVE 13        /* a state of sock_diag alone */
+#define STATES ((1u << (BOUND_INACTIVE + 1)) - 1 - (1u << TCP_TIME_WAIT))
+
+struct question {
+	uint32_t addr;
+	uint16_t port;
+	uint64_t cookie;         /* of the socket that doesn't count */
+	bool is_used;
+};
+
+/* The IPv4 address that a socket holds; false: it can't be reached by IPv4. */
+static bool local_addr(const struct inet_diag_msg *m, uint32_t *addr)
+{
+	const uint32_t *src = m->id.idiag_src;
+
+	if (m->idiag_family == AF_INET) {
+		*addr = ntohl(src[0]);
+		return true;
+	}
+	if (src[0] || src[1])
+		return false;
+	*addr = ntohl(src[3]);
+	return src[2] == htonl(0xffff) || (!src[2] && !src[3]);
+}
+
+static int on_socket(const struct nlmsghdr *h, void *ctx)
+{
+	const struct inet_diag_msg *m = mnl_nlmsg_get_payload(h);
+	struct question *q = ctx;
+	uint64_t cookie;
+	uint32_t addr;
+
+	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m))
+		return MNL_CB_OK;
+	memcpy(&cookie, m->id.idiag_cookie, sizeof(cookie));
+	if (ntohs(m->id.idiag_sport) == q->port && cookie != q->cookie && local_addr(m, &addr) &&
+	    (!addr || !q->addr || addr == q->addr))
+		q->is_used = true;
+	return MNL_CB_OK;
+}
+
+static int ask(struct nl *nl, uint8_t family, struct question *q)
+{
+	uint8_t buf[256] = { 0 };
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct inet_diag_req_v2 *r;
+
+	h->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+	h->nlmsg_flags = NLM_F_DUMP;
+	r = mnl_nlmsg_put_extra_header(h, sizeof(*r));
+	r->sdiag_family = family;
+	r->sdiag_protocol = IPPROTO_TCP;
+	r->idiag_states = STATES;
+	r->id.idiag_sport = htons(q->port);
+	return nl_request(nl, h, on_socket, q);
+}
+
+int portdiag_is_used(uint32_t addr, uint16_t port, int fd)
+{
+	struct question q = { .addr = addr, .port = port };
+	socklen_t len = sizeof(q.cookie);
+	struct nl nl;
+	int err;
+
+	err = raw_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &q.cookie, &len);
+	if (!err)
+		err = nl_open(&nl, NETLINK_SOCK_DIAG, 0);
+	if (err)
+		return err;
+	err = ask(&nl, AF_INET, &q);
+	if (!err)
+		err = ask(&nl, AF_INET6, &q);
+	nl_close(&nl);
+	if (err == -ENOENT)              /* no IPv6 in this kernel */
+		err = 0;
+	return err ? err : q.is_used;
+}

@@ -1,0 +1,34 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# What a server's program sees over xtcp is what it sees over the kernel: the same program runs over
+# both, with the same peer (the kernel's, on the other side), and prints the same (topology: lib.sh).
+. "$(dirname "$0")/lib.sh"
+need python3
+net_up
+
+# told MODE WHAT: what server.py says; MODE kernel, shared or own.
+told() {
+	local mode=$1 what=$2 addr=$C_ADDR
+	[ "$mode" != own ] || addr=$OWN_ADDR
+	rm -f "$T/ask" "$T/answer"
+	mkfifo "$T/ask" "$T/answer"
+	in_s python3 "$here/server.py" peer "$addr" <"$T/ask" >"$T/answer" 2>"$T/peer.err" &
+	if [ "$mode" = kernel ]; then
+		in_c timeout -k 5 60 python3 "$here/server.py" "$what" "$addr" 8000 3>"$T/ask" 4<"$T/answer" 2>"$T/err"
+	else
+		xt_bg "$mode" python3 "$here/server.py" "$what" "$addr" 8000 3>"$T/ask" 4<"$T/answer" 2>"$T/err"
+	fi | sed "s/$OWN_ADDR/$C_ADDR/g" >"$T/$what.$mode"
+	wait $!
+}
+
+for what in states options; do
+	told kernel $what
+	check "$what: the kernel's answers are there" test "$(wc -l <"$T/$what.kernel")" -gt 25
+	for mode in shared own; do
+		told $mode $what
+		diff "$T/$what.kernel" "$T/$what.$mode" >>"$T/err" 2>&1
+		report $? "$what, $mode: as over the kernel"
+	done
+done
+finish

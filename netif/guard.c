@@ -152,17 +152,18 @@ unsigned guard_fds(const struct guard *g, int *fds, unsigned n)
 
 /* ---- claims ---- */
 
-/* A socket that holds addr:port: its fd or -errno. */
-static int hold(uint32_t addr, uint16_t port, int reuse)
+/* A socket that holds addr:port, by this option of SOL_SOCKET (0: none): its fd or -errno. */
+static int hold(uint32_t addr, uint16_t port, int option)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port),
 	                         .sin_addr.s_addr = htonl(addr) };
+	const int on = 1;
 	int fd, err;
 
 	fd = raw_socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
 	if (fd < 0)
 		return fd;
-	err = reuse ? raw_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse)) : 0;
+	err = option ? raw_setsockopt(fd, SOL_SOCKET, option, &on, sizeof(on)) : 0;
 	if (!err)
 		err = raw_bind(fd, &a, sizeof(a));
 	if (!err)
@@ -180,7 +181,7 @@ static int stop_sharing(int fd, uint32_t addr, uint16_t port)
 
 	if (err)
 		return err;
-	probe = hold(addr, port, 1);
+	probe = hold(addr, port, SO_REUSEADDR);
 	if (probe < 0)
 		return probe == -EADDRINUSE ? 0 : probe;
 	raw_close(probe);
@@ -190,13 +191,13 @@ static int stop_sharing(int fd, uint32_t addr, uint16_t port)
 /* The same where the kernel has addr:port in TIME-WAIT. */
 static int hold_after_timewait(uint32_t addr, uint16_t port)
 {
-	int fd = hold(addr, port, 1), r;
+	int fd = hold(addr, port, SO_REUSEADDR), r;
 
 	if (fd < 0)
 		return fd;
 	r = stop_sharing(fd, addr, port);
 	if (!r)
-		r = portdiag_is_used(addr, port, fd) ? -EADDRINUSE : 0;
+		r = portdiag_is_used(addr, port, fd, true) ? -EADDRINUSE : 0;
 	if (!r)
 		return fd;
 	raw_close(fd);
@@ -261,6 +262,37 @@ int guard_claim(struct guard *g, uint32_t addr, uint16_t port)
 	return granted ? 0 : -EADDRINUSE;
 }
 
+/* A port that fd holds already. */
+static int claim_held(struct guard *g, uint32_t addr, uint16_t port, int fd)
+{
+	int err;
+
+	keep(g, addr, port, fd);
+	err = guard_nft_change(&g->nft, true, addr, &port, 1);
+	if (err)
+		drop(g, addr, port);
+	return err;
+}
+
+int guard_claim_sharing(struct guard *g, uint32_t addr, uint16_t port)
+{
+	int fd, err;
+
+	if (guard_has(g, addr, port))
+		return 0;
+	err = make_slot(g, addr, port);
+	if (err)
+		return err;
+	fd = hold(addr, port, SO_REUSEPORT);
+	if (fd < 0)
+		return fd;
+	if (portdiag_is_used(addr, port, fd, false)) {
+		raw_close(fd);
+		return -EADDRINUSE;
+	}
+	return claim_held(g, addr, port, fd);
+}
+
 int guard_claim_reusing(struct guard *g, uint32_t addr, uint16_t port)
 {
 	int fd, err = guard_claim(g, addr, port);
@@ -270,11 +302,7 @@ int guard_claim_reusing(struct guard *g, uint32_t addr, uint16_t port)
 	fd = hold_after_timewait(addr, port);
 	if (fd < 0)
 		return fd;
-	keep(g, addr, port, fd);         /* guard_claim() has made room */
-	err = guard_nft_change(&g->nft, true, addr, &port, 1);
-	if (err)
-		drop(g, addr, port);
-	return err;
+	return claim_held(g, addr, port, fd);   /* guard_claim() has made room */
 }
 
 void guard_release(struct guard *g, uint32_t addr, uint16_t port)

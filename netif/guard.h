@@ -30,6 +30,9 @@ int guard_claim(struct guard *g, uint32_t addr, uint16_t port);
 /* The same for a program that set SO_REUSEADDR: also when the kernel has the port in TIME-WAIT, and
  * nothing else of it. */
 int guard_claim_reusing(struct guard *g, uint32_t addr, uint16_t port);
+/* The same for a program that set SO_REUSEPORT: with others of the same user, none of which may be
+ * the kernel's listener or connection. */
+int guard_claim_sharing(struct guard *g, uint32_t addr, uint16_t port);
 /* Claims up to n consecutive-in-choice ports at once in one kernel transaction: granted[i]
  * tells which.  0 or -errno (then none). */
 int guard_claim_many(struct guard *g, uint32_t addr, const uint16_t *ports, unsigned n,

@@ -24,4 +24,6 @@ libnetif_la_SOURCES = \
 	netif/pcap.h \
 	netif/portdiag.c \
 	netif/portdiag.h \
-	netif/rawcall.h
+	netif/rawcall.h \
+	netif/share.c \
+	netif/share.h

@@ -21,6 +21,7 @@
 struct question {
 	uint32_t addr;
 	uint16_t port;
+	uint32_t states;
 	uint64_t cookie;         /* of the socket that doesn't count */
 	bool is_used;
 };
@@ -67,18 +68,20 @@ static int ask(struct nl *nl, uint8_t family, struct question *q)
 	r = mnl_nlmsg_put_extra_header(h, sizeof(*r));
 	r->sdiag_family = family;
 	r->sdiag_protocol = IPPROTO_TCP;
-	r->idiag_states = STATES;
+	r->idiag_states = q->states;
 	r->id.idiag_sport = htons(q->port);
 	return nl_request(nl, h, on_socket, q);
 }
 
-int portdiag_is_used(uint32_t addr, uint16_t port, int fd)
+int portdiag_is_used(uint32_t addr, uint16_t port, int fd, bool with_bound)
 {
-	struct question q = { .addr = addr, .port = port };
+	struct question q = { .addr = addr, .port = port, .states = STATES };
 	socklen_t len = sizeof(q.cookie);
 	struct nl nl;
 	int err;
 
+	if (!with_bound)
+		q.states &= ~(1u << BOUND_INACTIVE);
 	err = raw_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &q.cookie, &len);
 	if (!err)
 		err = nl_open(&nl, NETLINK_SOCK_DIAG, 0);

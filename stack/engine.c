@@ -221,6 +221,7 @@ static void destroy(struct engine *e)
 	engine_bridges_forget(e);
 	engine_control_close(e);
 	engine_slots_free(e);
+	engine_share_close(e);
 	engine_host_close(e);
 	if (e->stack)
 		stack_free(e->stack);

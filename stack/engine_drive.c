@@ -94,7 +94,8 @@ unsigned engine_receive(struct engine *e, unsigned rounds)
 			f.data = v[i].data;
 			f.len = v[i].len;
 			f.vnet = v[i].vnet;
-			stack_input(e->stack, e->iface, &f, e->now);
+			if (!e->groups || engine_share_passes(e, &f))
+				stack_input(e->stack, e->iface, &f, e->now);
 		}
 		total += n > 0 ? (unsigned)n : 0;
 	} while (e->rx_more && --rounds);

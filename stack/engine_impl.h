@@ -36,6 +36,8 @@ struct bridge;
 struct ev_loop;
 struct guard;
 struct host;
+struct share;
+struct share_group;
 
 #define ENGINE_LEASE XTIME_MSEC
 #define ENGINE_RX_BATCH 16      /* frames taken from the interface at once */
@@ -168,6 +170,9 @@ struct engine {
 	/* own addresses (engine_own.c) */
 	int own_fd;                  /* the file with the locks; -1: none */
 	bool speaks[ENGINE_ADDRS_MAX];
+	/* other processes (engine_share.c) */
+	struct share_group *groups;  /* ports that we serve beside others; owned */
+	xtime shares_seen;           /* when that was last looked up */
 
 	/* claims (engine_claim.c) */
 	struct portset *reserved;    /* ip_local_reserved_ports; NULL: none; owned */
@@ -267,8 +272,13 @@ void engine_host_changed(struct engine *e);
 int engine_link_sync(struct engine *e);
 
 /* ---- engine_claim.c: ports and filter ---- */
-/* The core wants addr:port claimed; 0: ask it again.  may_reuse: SO_REUSEADDR. */
-int engine_claim(struct engine *e, ip4 addr, uint16_t port, bool may_reuse);
+/* The core wants addr:port claimed; 0: ask it again. */
+enum claim_how {
+	CLAIM_ALONE,
+	CLAIM_REUSING,           /* SO_REUSEADDR */
+	CLAIM_SHARING,           /* SO_REUSEPORT */
+};
+int engine_claim(struct engine *e, ip4 addr, uint16_t port, enum claim_how how);
 /* Refused ports may be free by now: true when it makes sense to ask the core again. */
 bool engine_claim_retry(struct engine *e);
 int engine_filter_sync(struct engine *e);
@@ -277,9 +287,21 @@ int engine_reserve_ports(struct engine *e, const char *list);
 /* ---- engine_own.c: own addresses that other processes have, too ---- */
 int engine_own_open(struct engine *e);
 /* Takes addr:port (addr 0: on every address) and tells the core what came of it; 0. */
-int engine_own_claim(struct engine *e, ip4 addr, uint16_t port);
+int engine_own_claim(struct engine *e, ip4 addr, uint16_t port, enum claim_how how);
 /* Is this frame ours to send? */
 bool engine_own_permits(struct engine *e, const struct frame_out *f);
+/* ---- engine_share.c: other processes ---- */
+void engine_share_close(struct engine *e);
+void engine_share_forget(struct engine *e);
+unsigned engine_share_fds(const struct engine *e, int *fds, unsigned n);
+/* Is the frame for this process, too?  Asked when there are groups. */
+bool engine_share_passes(struct engine *e, const struct frame_in *f);
+/* A socket with SO_REUSEPORT is to be bound: joins the group.  It listens; sockets may have stopped to. */
+int engine_share_join(struct engine *e, ip4 addr, uint16_t port);
+int engine_share_listen(struct engine *e, ip4 addr, uint16_t port);
+void engine_share_update(struct engine *e);
+/* Is nobody else in the group, or is there none? */
+bool engine_share_is_alone(struct engine *e, ip4 addr, uint16_t port);
 
 /* ---- engine.c ---- */
 /* For tests: an engine with addresses of its own (cfg.addrs) on a netif that it takes over;

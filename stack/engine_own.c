@@ -99,6 +99,17 @@ static void lease(struct engine *e, ip4 addr)
 	}
 }
 
+/* With others, if they are of the same SO_REUSEPORT group. */
+static bool claim_beside(struct engine *e, ip4 addr, uint16_t port, ip4 bound)
+{
+	if (engine_share_join(e, bound, port) || lock(e, F_OFD_SETLK, F_RDLCK, addr, port, 1) < 0)
+		return false;
+	if (!others_have(e, addr, port, 1) || !engine_share_is_alone(e, bound, port))
+		return true;
+	lock(e, F_OFD_SETLK, F_UNLCK, addr, port, 1);
+	return false;
+}
+
 static bool claim_one(struct engine *e, ip4 addr, uint16_t port)
 {
 	if (stack_is_claimed(e->stack, addr, port))
@@ -107,13 +118,17 @@ static bool claim_one(struct engine *e, ip4 addr, uint16_t port)
 }
 
 /* addr 0: of every address, or of none. */
-int engine_own_claim(struct engine *e, ip4 addr, uint16_t port)
+int engine_own_claim(struct engine *e, ip4 addr, uint16_t port, enum claim_how how)
 {
 	bool granted = true;
 	unsigned i;
 
 	for (i = 0; i < e->cfg.naddr && granted; i++) {
-		if (!addr || addr == e->cfg.addrs[i].addr)
+		if (addr && addr != e->cfg.addrs[i].addr)
+			continue;
+		if (how == CLAIM_SHARING)
+			granted = claim_beside(e, e->cfg.addrs[i].addr, port, addr);
+		else
 			granted = claim_one(e, e->cfg.addrs[i].addr, port);
 	}
 	e->was_refused |= !granted;

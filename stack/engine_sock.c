@@ -170,6 +170,7 @@ int engine_shut(struct engine *e, engine_sock s)
 
 	if (slot)
 		tcp_close(slot->conn, e->now);
+	engine_share_update(e);
 	return done(e, slot, 0);
 }
 
@@ -180,6 +181,7 @@ void engine_slot_release(struct engine *e, struct slot *slot)
 	slot_free(e, slot);
 	tcp_set_user(c, NULL);
 	tcp_release(c, e->now);
+	engine_share_update(e);
 }
 
 int engine_release(struct engine *e, engine_sock s)
@@ -194,12 +196,19 @@ int engine_release(struct engine *e, engine_sock s)
 
 /* ---- opening ---- */
 
-static bool reuses_addr(struct engine *e, struct slot *slot)
+static bool has_flag(struct engine *e, struct slot *slot, int name)
 {
 	int on = 0;
 	socklen_t len = sizeof(on);
 
-	return !tcp_getopt(slot->conn, SOL_SOCKET, SO_REUSEADDR, &on, &len, e->now) && on;
+	return !tcp_getopt(slot->conn, SOL_SOCKET, name, &on, &len, e->now) && on;
+}
+
+static enum claim_how claim_how(struct engine *e, struct slot *slot)
+{
+	if (has_flag(e, slot, SO_REUSEPORT))
+		return CLAIM_SHARING;
+	return has_flag(e, slot, SO_REUSEADDR) ? CLAIM_REUSING : CLAIM_ALONE;
 }
 
 int engine_bind(struct engine *e, engine_sock s, const struct sockaddr_in *a, bool may_low)
@@ -213,7 +222,7 @@ int engine_bind(struct engine *e, engine_sock s, const struct sockaddr_in *a, bo
 		r = tcp_bind(slot->conn, ntohl(a->sin_addr.s_addr), ntohs(a->sin_port), may_low,
 			     &want_addr, &want_port, e->now);
 		if (r == -EAGAIN)
-			r = engine_claim(e, want_addr, want_port, reuses_addr(e, slot));
+			r = engine_claim(e, want_addr, want_port, claim_how(e, slot));
 		else if (r == -EADDRINUSE && engine_claim_retry(e))
 			r = 0;
 		else
@@ -244,7 +253,7 @@ int engine_connect(struct engine *e, engine_sock s, const struct sockaddr_in *a)
 	while (slot && !r) {
 		r = tcp_connect(slot->conn, addr, ntohs(a->sin_port), &want_addr, &want_port, e->now);
 		if (r == -EAGAIN)
-			r = engine_claim(e, want_addr, want_port, false);
+			r = engine_claim(e, want_addr, want_port, CLAIM_ALONE);
 		else if (r == -EADDRNOTAVAIL && engine_claim_retry(e))
 			r = 0;
 		else
@@ -283,7 +292,10 @@ int engine_disconnect(struct engine *e, engine_sock s)
 {
 	struct slot *slot = enter(e, s);
 
-	return done(e, slot, slot ? tcp_disconnect(slot->conn, e->now) : 0);
+	int r = slot ? tcp_disconnect(slot->conn, e->now) : 0;
+
+	engine_share_update(e);
+	return done(e, slot, r);
 }
 
 int engine_listen(struct engine *e, engine_sock s, int backlog)
@@ -297,7 +309,13 @@ int engine_listen(struct engine *e, engine_sock s, int backlog)
 		r = tcp_listen(slot->conn, backlog, &want_addr, &want_port, e->now);
 		if (r != -EAGAIN)
 			break;
-		r = engine_claim(e, want_addr, want_port, false);
+		r = engine_claim(e, want_addr, want_port, CLAIM_ALONE);
+	}
+	if (slot && !r && has_flag(e, slot, SO_REUSEPORT)) {
+		tcp_sockname(slot->conn, &want_addr, &want_port);
+		r = engine_share_listen(e, want_addr, want_port);
+		if (r)
+			tcp_disconnect(slot->conn, e->now);
 	}
 	return done(e, slot, r);
 }
@@ -379,7 +397,10 @@ int engine_shutdown(struct engine *e, engine_sock s, int how)
 {
 	struct slot *slot = enter(e, s);
 
-	return done(e, slot, slot ? tcp_shutdown(slot->conn, how, e->now) : 0);
+	int r = slot ? tcp_shutdown(slot->conn, how, e->now) : 0;
+
+	engine_share_update(e);
+	return done(e, slot, r);
 }
 
 /* ---- asking ---- */

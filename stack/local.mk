@@ -92,6 +92,7 @@ libstack_la_SOURCES = \
 	stack/tcp_segment.c \
 	stack/tcp_send.c \
 	stack/tcp_syn.c \
+	stack/tcp_share.c \
 	stack/tcp_timer.c \
 	stack/tcp_tw.c \
 	stack/tcp_txq.c \
@@ -120,6 +121,7 @@ libengine_la_SOURCES = \
 	stack/engine_loop.c \
 	stack/engine_own.c \
 	stack/engine_remote.c \
+	stack/engine_share.c \
 	stack/engine_sock.c \
 	stack/engine_wait.c \
 	stack/sys.h

@@ -106,6 +106,7 @@ void stack_free(struct stack *s)
 	timers_free(&s->timers);
 	routes_fini(&s->routes);
 	free(s->addrs);
+	free(s->quiet);
 	free(s);
 }
 

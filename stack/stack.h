@@ -98,6 +98,18 @@ void stack_set_wall_clock(struct stack *s, xtime offset);
 /* Ports never chosen automatically (ip_local_reserved_ports). */
 int stack_reserve_ports(struct stack *s, uint16_t lo, uint16_t hi);
 
+/* Other processes may have connections of the same address and port (engine_share.c). */
+struct tuple;
+/* Is there a connection, a handshake or a TIME-WAIT remainder of this tuple? */
+bool stack_knows(const struct stack *s, const struct tuple *t);
+/* Another process takes the tuple over. */
+void stack_forget_timewait(struct stack *s, const struct tuple *t);
+/* Does a socket with SO_REUSEPORT listen on addr:port? */
+bool stack_listens(const struct stack *s, ip4 addr, uint16_t port);
+/* Segments for connections of this port that we don't know are not reset; SYNs are refused as
+ * ever.  0 or -ENOMEM. */
+int stack_set_quiet(struct stack *s, uint16_t port, bool on);
+
 /* Sockets that still have work to do after their program closed them: data or a FIN to
  * deliver, or the peer's FIN to acknowledge; TIME-WAIT doesn't count. */
 uint32_t stack_orphans(const struct stack *s);

@@ -76,6 +76,7 @@ struct stack {
 	uint32_t ntfo_peers;
 	struct siphash_key key_tfo;       /* of our own cookies */
 
+	struct portset *quiet;            /* stack_set_quiet(); NULL until the first; owned */
 	uint32_t norphan, ntw, nconn;
 	uint32_t nestab;                  /* connections in ESTABLISHED and CLOSE-WAIT */
 	uint32_t nreq;                    /* in the SYN queues of all listeners */

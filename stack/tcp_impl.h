@@ -707,6 +707,8 @@ void tcp_send_ack_before(struct tcp_conn *c, seq32 ack, xtime now);
 /* tcp_v4_send_reset(): answer to a segment that belongs to nothing. */
 void tcp_reply_reset(struct stack *s, const struct ip_hdr *ip, const struct tcp_hdr *th, size_t len,
                      xtime now);
+/* tcp_share.c: may a segment that belongs to nothing here be answered by a reset? */
+bool tcp_may_reset(const struct stack *s, const struct tcp_hdr *th);
 /* A segment without data that no connection's output makes. */
 void tcp_reply(struct stack *s, const struct tuple *t, const struct tcp_hdr *th, uint8_t tos, uint8_t ttl,
                const struct ip_optset *opts,

@@ -543,6 +543,10 @@ static void no_conn_input(struct stack *s, const struct seg_in *seg, const struc
 		tcp_listen_input(container_of(o, struct tcp_conn, bind), seg);
 		return;
 	}
+	if (!tcp_may_reset(s, seg->th)) {
+		count(s, CTR_tcp_foreign);
+		return;
+	}
 	count(s, CTR_tcp_no_socket);
 	tcp_reply_reset(s, seg->ip, seg->th, seg->len, seg->now);
 }

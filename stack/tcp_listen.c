@@ -278,7 +278,9 @@ void tcp_listen_input(struct tcp_conn *l, const struct seg_in *seg)
 		cookie = tcp_cookie_ack(l, seg);
 	if (cookie != COOKIE_NONE)
 		return;
-	if (flags & TCPF_ACK) {
+	if (flags & TCPF_ACK && !tcp_may_reset(l->s, seg->th)) {
+		count(l->s, CTR_tcp_foreign);
+	} else if (flags & TCPF_ACK) {
 		count(l->s, flags & TCPF_RST ? CTR_tcp_unexpected : CTR_tcp_no_socket);
 		tcp_reply_reset(l->s, seg->ip, seg->th, 0, seg->now);
 	} else if (flags & TCPF_SYN && !(flags & (TCPF_RST | TCPF_FIN))) {

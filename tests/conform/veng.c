@@ -235,12 +235,35 @@ void engine_wake(struct thread *t)
 }
 
 /* All addresses are our own: nothing is ever claimed. */
-int engine_claim(struct engine *e, ip4 addr, uint16_t port)
+int engine_claim(struct engine *e, ip4 addr, uint16_t port, enum claim_how how)
 {
 	(void)e;
 	(void)addr;
 	(void)port;
+	(void)how;
 	return -EADDRNOTAVAIL;
+}
+
+int engine_share_bind(struct engine *e, ip4 addr, uint16_t port, bool as_shared)
+{
+	(void)e;
+	(void)addr;
+	(void)port;
+	(void)as_shared;
+	return 0;
+}
+
+int engine_share_listen(struct engine *e, ip4 addr, uint16_t port)
+{
+	(void)e;
+	(void)addr;
+	(void)port;
+	return 0;
+}
+
+void engine_share_update(struct engine *e)
+{
+	(void)e;
 }
 
 bool engine_claim_retry(struct engine *e)

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * engine_share.c - processes that serve one port side by side, by SO_REUSEPORT.
+ *
+ * Each sees every frame.  Who answers a SYN is agreed on in shared memory (share.h):
+ * a SYN that is another's is left alone before the stack sees it.  And what the stack
+ * knows nothing of may be another's connection: as long as others are there it is not
+ * reset (stack_set_quiet()).
+ */
+#include "engine_impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <syslog.h>
+
+#include "ip.h"
+#include "share.h"
+#include "sys.h"
+#include "wire_tcp.h"
+
+#define REFRESH_EVERY XTIME_MSEC
+#define SETTLE_NS 2000000L       /* what a process that joins leaves the others to notice */
+
+struct share_group {
+	struct share_group *next;
+	ip4 addr;                /* bound to, 0: any */
+	uint16_t port;
+	struct share *share;     /* owned */
+	bool is_alone;
+};
+
+static void settle(void)
+{
+	const struct timespec t = { 0, SETTLE_NS };
+
+	syscall(SYS_nanosleep, &t, NULL);
+}
+
+/* ---- who else is there ---- */
+
+static void refresh(struct engine *e)
+{
+	struct share_group *g;
+
+	if (e->now - e->shares_seen < REFRESH_EVERY)
+		return;
+	e->shares_seen = e->now;
+	for (g = e->groups; g; g = g->next) {
+		g->is_alone = share_is_alone(g->share);
+		stack_set_quiet(e->stack, g->port, !g->is_alone);
+	}
+}
+
+/* ---- frames ---- */
+
+/* The tuple of a SYN that asks for a connection; false: the frame is none. */
+static bool parse_syn(const struct engine *e, const struct frame_in *f, struct tuple *t)
+{
+	size_t off = e->nif->info.link == NETIF_ETHER ? ETH_LEN : 0;
+	const uint8_t *p = f->data + off;
+	size_t hdr_len;
+
+	if (f->len < off + IP_LEN_MIN + TCP_LEN_MIN || p[0] >> 4 != 4 || p[9] != PROTO_TCP ||
+	    (off && get_be16(f->data + 12) != ETHTYPE_IPV4) || get_be16(p + 6) & 0x1fff)
+		return false;
+	hdr_len = (size_t)(p[0] & 15) * 4;
+	if (hdr_len < IP_LEN_MIN || f->len < off + hdr_len + TCP_LEN_MIN)
+		return false;
+	t->raddr = get_be32(p + 12);
+	t->laddr = get_be32(p + 16);
+	p += hdr_len;
+	t->rport = get_be16(p);
+	t->lport = get_be16(p + 2);
+	return (p[13] & (TCPF_SYN | TCPF_ACK | TCPF_RST)) == TCPF_SYN;
+}
+
+static struct share_group *find_group(struct engine *e, ip4 addr, uint16_t port)
+{
+	struct share_group *g, *any = NULL;
+
+	for (g = e->groups; g; g = g->next) {
+		if (g->port != port)
+			continue;
+		if (g->addr == addr)
+			return g;
+		if (!g->addr)
+			any = g;
+	}
+	return any;
+}
+
+bool engine_share_passes(struct engine *e, const struct frame_in *f)
+{
+	struct share_group *g;
+	struct tuple t;
+	bool is_known;
+
+	refresh(e);
+	if (!parse_syn(e, f, &t))
+		return true;
+	g = find_group(e, t.laddr, t.lport);
+	if (!g || g->is_alone)
+		return true;
+	is_known = stack_knows(e->stack, &t);
+	if (share_takes(g->share,
+	                share_hash(g->share, (uint64_t)t.laddr << 32 | t.raddr, (uint64_t)t.lport << 16 | t.rport),
+	                is_known))
+		return true;
+	stack_forget_timewait(e->stack, &t);
+	return false;
+}
+
+/* ---- groups ---- */
+
+static struct share_group *group_of(struct engine *e, ip4 addr, uint16_t port)
+{
+	struct share_group *g = e->groups;
+
+	while (g && (g->addr != addr || g->port != port))
+		g = g->next;
+	return g;
+}
+
+bool engine_share_is_alone(struct engine *e, ip4 addr, uint16_t port)
+{
+	struct share_group *g = group_of(e, addr, port);
+
+	return !g || share_is_alone(g->share);
+}
+
+int engine_share_join(struct engine *e, ip4 addr, uint16_t port)
+{
+	struct share_group *g = group_of(e, addr, port);
+	char name[48];
+	int r;
+
+	if (g)
+		return 0;
+	g = calloc(1, sizeof(*g));
+	if (!g)
+		return -ENOMEM;
+	g->addr = addr;
+	g->port = port;
+	snprintf(name, sizeof(name), "%08x-%u", addr, port);
+	r = share_open(&g->share, name);
+	if (r) {
+		engine_log(e, LOG_ERR, "cannot share port %u with other processes: %s", port, strerror(-r));
+		free(g);
+		return r == -ENOSPC || r == -EPERM || r == -EACCES ? -EADDRINUSE : r;
+	}
+	g->next = e->groups;
+	e->groups = g;
+	return 0;
+}
+
+int engine_share_listen(struct engine *e, ip4 addr, uint16_t port)
+{
+	struct share_group *g;
+	int r = engine_share_join(e, addr, port);
+
+	if (r)
+		return r;
+	g = group_of(e, addr, port);
+	e->shares_seen = 0;
+	refresh(e);
+	if (!g->is_alone)
+		settle();
+	share_set_taking(g->share, true);
+	return 0;
+}
+
+/* Sockets may have stopped to listen. */
+void engine_share_update(struct engine *e)
+{
+	struct share_group *g;
+
+	for (g = e->groups; g; g = g->next)
+		share_set_taking(g->share, stack_listens(e->stack, g->addr, g->port));
+}
+
+/* ---- the end ---- */
+
+static void leave(struct engine *e, void (*how)(struct share *))
+{
+	struct share_group *g;
+
+	while ((g = e->groups)) {
+		e->groups = g->next;
+		how(g->share);
+		free(g);
+	}
+}
+
+void engine_share_close(struct engine *e)
+{
+	leave(e, share_close);
+}
+
+void engine_share_forget(struct engine *e)
+{
+	leave(e, share_forget);
+}
+
+unsigned engine_share_fds(const struct engine *e, int *fds, unsigned n)
+{
+	const struct share_group *g;
+	unsigned k = 0;
+
+	for (g = e->groups; g; g = g->next)
+		if (k++ < n)
+			fds[k - 1] = share_fd(g->share);
+	return k;
+}

@@ -60,6 +60,8 @@ check_PROGRAMS += tests/sim_table
 tests_sim_table_SOURCES = tests/sim_table.c tests/cc_model.c tests/cc_model.h tests/sim.c tests/sim.h
 check_PROGRAMS += tests/test_cc_bbr
 tests_test_cc_bbr_SOURCES = tests/test_cc_bbr.c tests/sim.c tests/sim.h
+check_PROGRAMS += tests/test_tcp_flood
+tests_test_tcp_flood_SOURCES = tests/test_tcp_flood.c tests/sim.c tests/sim.h
 check_PROGRAMS += tests/test_sim
 tests_test_sim_SOURCES = tests/test_sim.c tests/sim.c tests/sim.h
 

@@ -244,15 +244,6 @@ int engine_claim(struct engine *e, ip4 addr, uint16_t port, enum claim_how how)
 	return -EADDRNOTAVAIL;
 }
 
-int engine_share_bind(struct engine *e, ip4 addr, uint16_t port, bool as_shared)
-{
-	(void)e;
-	(void)addr;
-	(void)port;
-	(void)as_shared;
-	return 0;
-}
-
 int engine_share_listen(struct engine *e, ip4 addr, uint16_t port)
 {
 	(void)e;

@@ -59,6 +59,7 @@ enum {
 	SEG_RETRANS = 4,       /* sent again and in flight */
 	SEG_EVER_RETRANS = 8,  /* sent again at some time: no RTT sample (Karn) */
 	SEG_PSH = 16,          /* its last segment carries PSH */
+	SEG_EOR = 32,          /* MSG_EOR: nothing behind it is sent again with it */
 };
 struct tx_seg {
 	seq32 seq, end;        /* SYN and FIN count as one each */

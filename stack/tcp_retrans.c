@@ -29,7 +29,7 @@ static void try_collapse(struct tcp_conn *c, uint32_t idx, uint32_t mss)
 		const struct tx_seg *seg = txq_at(&c->snd.txq, idx), *next = seg + 1;
 
 		/* A FIN takes no room. */
-		if (seg->flags & SEG_SACKED || next->flags & SEG_SACKED || tcp_seg_count(c, seg) > 1 ||
+		if (seg->flags & (SEG_SACKED | SEG_EOR) || next->flags & SEG_SACKED || tcp_seg_count(c, seg) > 1 ||
 		    tcp_seg_count(c, next) > 1 || seq_min(next->end, data_end) - seg->seq > mss ||
 		    seq_gt(next->end, tcp_wnd_end(c)))
 			return;

@@ -54,6 +54,13 @@ static bool new_has_psh(const struct tcp_conn *c, seq32 end)
 	return m && m->psh && seq_ge(end, m->end);
 }
 
+static bool new_has_eor(const struct tcp_conn *c, seq32 end)
+{
+	const struct tx_mark *m = tcp_mark_first(c);
+
+	return m && m->eor && seq_ge(end, m->end);
+}
+
 /* Bytes (FIN included as one) of the next new segment, 0 when none may leave; *is_rwnd: that
  * is the peer's window.  A tail loss probe is one segment at least and waits for nothing but
  * the window. */
@@ -142,6 +149,8 @@ bool tcp_output_new(struct tcp_conn *c, struct frame_out *f, xtime now)
 	                        .sent = now, .first_sent = now };
 	if (new_has_psh(c, seg.end) || c->snd.out & OUT_PROBE)   /* tcp_write_wakeup() */
 		seg.flags |= SEG_PSH;
+	if (new_has_eor(c, seg.end))
+		seg.flags |= SEG_EOR;
 	tcp_rate_sent(c, &seg, now);
 	if (txq_push(&c->snd.txq, &seg) < 0)
 		return false;

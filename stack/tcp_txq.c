@@ -124,7 +124,7 @@ int txq_split(struct tcp_conn *c, uint32_t i, seq32 seq)
 	tail = seg + 1;
 	*tail = *seg;
 	seg->end = seq;
-	seg->flags &= (uint8_t)~SEG_PSH;   /* it stays at the end (tcp_fragment) */
+	seg->flags &= (uint8_t)~(SEG_PSH | SEG_EOR);   /* they stay at the end (tcp_fragment) */
 	tail->seq = seq;
 	seg_account(c, seg, 1);
 	seg_account(c, tail, 1);
@@ -149,7 +149,7 @@ void txq_merge(struct tcp_conn *c, uint32_t i, uint32_t mss)
 	seg_account(c, seg, -1);
 	seg_account(c, next, -1);
 	seg->end = next->end;
-	seg->flags |= next->flags & (SEG_EVER_RETRANS | SEG_PSH);
+	seg->flags |= next->flags & (SEG_EVER_RETRANS | SEG_PSH | SEG_EOR);
 	seg->mss = (uint16_t)MAX(seg->mss, mss);
 	q->n--;
 	memmove(next, next + 1, (q->n - i - 1) * sizeof(*seg));

@@ -753,6 +753,22 @@ static void timeout_small_segments_go_again_as_one(void **state)
 	assert_int_equal(t->c->loss.packets_out, 0);
 }
 
+static void timeout_leaves_what_ends_with_eor_alone(void **state)
+{
+	struct rig *t = *state;
+
+	establish_10ms(t, SYN_ACK);
+	t->c->opt.nodelay = true;
+	put_flags(t, 100, MSG_EOR);
+	put(t, 100);
+	assert_int_equal(forget(t), 2);
+	t->c->snd.out |= OUT_RETRANS;
+	tcp_want_output(t->c);
+	settle(t);
+	expect(t, "P. 1:101 ack 1");
+	assert_int_equal(t->c->loss.packets_out, 2);
+}
+
 static void timeout_fin_goes_with_the_data_before_it(void **state)
 {
 	struct rig *t = *state;
@@ -851,6 +867,7 @@ int main(void)
 		own(undo_by_dsack),
 		own(undo_by_dsack_that_comes_late),
 		own(timeout_small_segments_go_again_as_one),
+		own(timeout_leaves_what_ends_with_eor_alone),
 		own(timeout_fin_goes_with_the_data_before_it),
 		own(fin_lost_is_sent_again),
 		own(fin_with_data_lost_is_sent_again_with_it),

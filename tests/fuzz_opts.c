@@ -20,7 +20,7 @@ static void program(struct fuzz_in *in)
 	struct ip_hdr h = { .src = RIG_US, .dst = RIG_PEER, .ttl = 64, .proto = PROTO_TCP }, again;
 	uint8_t packet[IP_LEN_MAX];
 	size_t n;
-	bool has_srr;
+	bool has_srr, is_ended;
 
 	if (ip_opts_parse(p, len, &o))
 		return;
@@ -31,7 +31,7 @@ static void program(struct fuzz_in *in)
 	h.total_len = (uint16_t)(IP_LEN_MIN + h.opt_len);
 	n = ip_emit(packet, &h);
 	fuzz_require(!ip_parse(packet, n, &again), "options that make no header");
-	fuzz_require(!ip_opts_check(&again, &has_srr), "options that nobody takes");
+	fuzz_require(!ip_opts_check(&again, &has_srr, &is_ended), "options that nobody takes");
 	fuzz_require(has_srr == (o.srr != 0), "the source route is lost");
 }
 

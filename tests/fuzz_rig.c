@@ -40,7 +40,7 @@ static void read_back(struct fuzz_rig *z, const struct frame_out *f)
 	struct eth_hdr eth;
 	struct ip_hdr ip;
 	size_t total = f->hdr_len + f->payload_len;
-	bool has_srr;
+	bool has_srr, is_ended;
 
 	fuzz_require(f->hdr_len <= sizeof(f->hdr), "header too long");
 	fuzz_require(eth_parse(f->hdr, f->hdr_len, &eth) == 0, "no link header");
@@ -48,7 +48,7 @@ static void read_back(struct fuzz_rig *z, const struct frame_out *f)
 		return;
 	fuzz_require(ip_parse(f->hdr + ETH_LEN, total - ETH_LEN, &ip) == 0, "no IP header");
 	fuzz_require(ip.total_len == total - ETH_LEN, "total length is not the frame's");
-	fuzz_require(!ip_opts_check(&ip, &has_srr), "options that nobody takes");
+	fuzz_require(!ip_opts_check(&ip, &has_srr, &is_ended), "options that nobody takes");
 	if (ip.proto != PROTO_TCP)
 		return;
 	fuzz_require(tcp_parse(f->hdr + ETH_LEN + ip.hdr_len, f->hdr_len - ETH_LEN - ip.hdr_len, &z->sent) == 0,

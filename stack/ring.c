@@ -15,6 +15,7 @@
 
 #define CAP_MIN 1024u
 #define CAP_MAX 0x80000000u
+#define KEEP_MAX 16384u    /* what costs nothing to have again: no page faults */
 
 void ring_init(struct ring *r)
 {
@@ -163,8 +164,10 @@ void ring_drop(struct ring *r, size_t n)
 	r->len -= (uint32_t)n;
 }
 
-void ring_trim(struct ring *r)
+bool ring_rewind(struct ring *r)
 {
-	if (!r->len)
+	if (r->cap <= KEEP_MAX)
 		ring_free(r);
+	r->head = 0;
+	return r->cap > 0;
 }

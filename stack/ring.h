@@ -5,8 +5,8 @@
  * `len` bytes are readable from the head on.  A write may land beyond them, so
  * that out-of-order payload waits in its final place; the owner keeps track of
  * which bytes beyond `len` are real and extends the readable part with
- * ring_extend().  An empty ring holds no memory after ring_trim(), so that an
- * idle connection pays nothing for its buffers.  Capacity is a power of two.
+ * ring_extend().  An empty ring that is idle holds no memory: ring_rewind() says
+ * when it is time to think of that.  Capacity is a power of two.
  */
 #ifndef XTCP_RING_H
 #define XTCP_RING_H
@@ -53,8 +53,9 @@ size_t ring_copy_iov(const struct ring *r, size_t off, const struct iovec *iov, 
  * its place relative to the end of the readable part. */
 void ring_drop(struct ring *r, size_t n);
 
-/* Gives the memory back when nothing is readable; the owner calls it only when
- * nothing waits beyond the readable part either. */
-void ring_trim(struct ring *r);
+/* The ring is empty, beyond the readable part too: begins at the front again, where memory
+ * is warm.  A small one gives its memory back at once; true: this one has some, for
+ * ring_free() when the owner has been idle. */
+bool ring_rewind(struct ring *r);
 
 #endif

@@ -43,7 +43,7 @@ static void conn_init_protocol(struct tcp_conn *c, xtime now)
 	ring_init(&c->snd.q);
 	ring_init(&c->rcv.q);
 	ranges_init(&c->rcv.ofo);
-	c->snd.rexmit_at = c->rcv.delack_at = c->rcv.comp_at = c->keep_at = XTIME_NEVER;
+	c->snd.rexmit_at = c->rcv.delack_at = c->rcv.comp_at = c->keep_at = c->trim_at = XTIME_NEVER;
 	c->snd.pace_at = 0;
 	c->keep_probes = 0;
 	c->rcv.ato = 0;

@@ -43,7 +43,7 @@ static unsigned update_window(struct tcp_conn *c, const struct tcp_hdr *th, seq3
 }
 
 /* Everything before `ack` leaves the send ring. */
-static void drop_acked(struct tcp_conn *c, seq32 ack)
+static void drop_acked(struct tcp_conn *c, seq32 ack, xtime now)
 {
 	seq32 data_end = c->snd.q_seq + c->snd.q.len;
 	seq32 upto = seq_min(ack, data_end);
@@ -51,8 +51,8 @@ static void drop_acked(struct tcp_conn *c, seq32 ack)
 	if (seq_gt(upto, c->snd.q_seq)) {
 		ring_drop(&c->snd.q, upto - c->snd.q_seq);
 		c->snd.q_seq = upto;
-		if (!c->snd.q.len)
-			ring_trim(&c->snd.q);
+		if (!c->snd.q.len && ring_rewind(&c->snd.q))
+			tcp_trim_later(c, now);
 	}
 }
 
@@ -531,7 +531,7 @@ int tcp_ack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, bool updat
 	c->snd.ack_time = now;
 	c->snd.probes_out = 0;
 	c->keep_probes = 0;
-	drop_acked(c, th->ack);
+	drop_acked(c, th->ack, now);
 	if (a.prior_packets) {
 		ack_flight(c, &a, th, now);
 	} else {

@@ -50,6 +50,7 @@
 #define TCP_PAWS_24DAYS (60 * 60 * 24 * 24 * XTIME_SEC)
 #define TCP_OFO_MAX 4096             /* holes in the receive window */
 #define TCP_CWND_INFINITE 0x7fffffff
+#define TCP_RING_IDLE XTIME_SEC      /* an empty ring is kept that long */
 #define TCP_RESOURCE_PROBE_INTERVAL (XTIME_SEC / 2)
 
 /* One frame's worth of sequence space in flight. */
@@ -359,6 +360,7 @@ struct tcp_conn {
 		uint64_t priv[CC_PRIV_SIZE / 8];
 	} cc;
 
+	xtime trim_at;                /* when empty rings may be freed, XTIME_NEVER */
 	xtime keep_at;                /* keepalive, or end of FIN-WAIT-2 of an orphan */
 	uint8_t keep_probes;
 	xtime opened_at;              /* when the attempt to connect began, or the last one ended */
@@ -727,6 +729,8 @@ void tcp_rexmit_clear(struct tcp_conn *c);
 void tcp_rearm_rto(struct tcp_conn *c, xtime now);
 void tcp_delack_set(struct tcp_conn *c, xtime at);
 void tcp_delack_clear(struct tcp_conn *c);
+/* A ring is empty: its memory is given back if nothing comes for a while. */
+void tcp_trim_later(struct tcp_conn *c, xtime now);
 void tcp_keep_set(struct tcp_conn *c, xtime at);
 void tcp_check_probe(struct tcp_conn *c, xtime now);      /* tcp_check_probe_timer() */
 xtime tcp_fin_time(const struct tcp_conn *c);

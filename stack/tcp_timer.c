@@ -27,7 +27,7 @@ void tcp_timer_update(struct tcp_conn *c)
 
 	if (c->state != TCP_CLOSE) {
 		at = xtime_min(c->snd.rexmit_at, c->rcv.delack_at);
-		at = xtime_min(at, c->keep_at);
+		at = xtime_min(at, xtime_min(c->keep_at, c->trim_at));
 		at = xtime_min(at, c->rcv.comp_at);
 		if (c->snd.is_pace_held)
 			at = xtime_min(at, c->snd.pace_at);
@@ -471,6 +471,29 @@ static void rexmit_fire(struct tcp_conn *c, xtime now)
 	}
 }
 
+void tcp_trim_later(struct tcp_conn *c, xtime now)
+{
+	if (c->trim_at != XTIME_NEVER)
+		return;
+	c->trim_at = now + TCP_RING_IDLE;
+	tcp_timer_update(c);
+}
+
+static void trim_fire(struct tcp_conn *c, xtime now)
+{
+	xtime last = MAX(c->rcv.lrcvtime, c->snd.lsndtime);
+
+	c->trim_at = XTIME_NEVER;
+	if (now - last < TCP_RING_IDLE) {
+		c->trim_at = last + TCP_RING_IDLE;
+		return;
+	}
+	if (!c->rcv.q.len && !c->rcv.ofo.n)
+		ring_free(&c->rcv.q);
+	if (!c->snd.q.len)
+		ring_free(&c->snd.q);
+}
+
 void tcp_timer(struct tcp_conn *c, xtime now)
 {
 	if (c->rcv.delack_at <= now) {
@@ -487,6 +510,8 @@ void tcp_timer(struct tcp_conn *c, xtime now)
 		rexmit_fire(c, now);
 	if (c->snd.is_pace_held && c->snd.pace_at <= now)
 		tcp_pacing_fire(c);
+	if (c->trim_at <= now)
+		trim_fire(c, now);
 	if (c->keep_at <= now) {
 		c->keep_at = XTIME_NEVER;
 		keep_fire(c, now);

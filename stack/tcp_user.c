@@ -131,8 +131,8 @@ ssize_t tcp_recv(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t
 	ring_drop(&c->rcv.q, n);
 	c->rcv.copied += (seq32)n;
 	tcp_urg_passed(c);
-	if (!c->rcv.q.len && !c->rcv.ofo.n)
-		ring_trim(&c->rcv.q);
+	if (!c->rcv.q.len && !c->rcv.ofo.n && ring_rewind(&c->rcv.q))
+		tcp_trim_later(c, now);
 	tcp_rcv_space_adjust(c, now);
 	tcp_cleanup_rbuf(c, n, now);
 	tcp_report(c);

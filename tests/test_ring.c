@@ -36,7 +36,7 @@ static void fresh_ring_holds_no_memory(void **state)
 	assert_null(r.buf);
 	assert_int_equal(r.cap, 0);
 	ring_drop(&r, 0);
-	ring_trim(&r);
+	assert_false(ring_rewind(&r));
 	ring_put(&r, 0, NULL, 0);
 	ring_free(&r);
 }
@@ -206,19 +206,36 @@ static void copy_honours_skip_and_max_over_many_pieces(void **state)
 	ring_free(&r);
 }
 
-static void trim_frees_only_an_empty_ring(void **state)
+static void rewind_frees_a_small_ring(void **state)
 {
 	struct ring r;
 
 	(void)state;
 	ring_init(&r);
 	append(&r, "abc");
-	ring_trim(&r);
-	expect(&r, 0, "abc");
 	ring_drop(&r, 3);
-	ring_trim(&r);
+	assert_false(ring_rewind(&r));
 	assert_null(r.buf);
 	append(&r, "xyz");
+	expect(&r, 0, "xyz");
+	ring_free(&r);
+}
+
+static void rewind_keeps_a_large_ring_and_begins_at_its_front(void **state)
+{
+	struct ring r;
+	uint8_t *buf;
+
+	(void)state;
+	ring_init(&r);
+	assert_int_equal(ring_reserve(&r, 100000), 0);
+	buf = r.buf;
+	append(&r, "abc");
+	ring_drop(&r, 3);
+	assert_true(ring_rewind(&r));
+	assert_ptr_equal(r.buf, buf);
+	append(&r, "xyz");
+	assert_memory_equal(r.buf, "xyz", 3);
 	expect(&r, 0, "xyz");
 	ring_free(&r);
 }
@@ -268,8 +285,8 @@ static void random_operations_agree_with_a_flat_array(void **state)
 			assert_memory_equal(buf, flat + head, n);
 			ring_drop(&r, n);
 			head += n;
-			if (!r.len || r.cap > 65536)
-				ring_trim(&r);
+			if (!r.len)
+				ring_rewind(&r);
 		}
 		assert_int_equal(r.len, tail - head);
 	}
@@ -289,7 +306,8 @@ int main(void)
 		cmocka_unit_test(peek_gives_one_piece_or_two),
 		cmocka_unit_test(append_honours_skip_and_max_over_many_pieces),
 		cmocka_unit_test(copy_honours_skip_and_max_over_many_pieces),
-		cmocka_unit_test(trim_frees_only_an_empty_ring),
+		cmocka_unit_test(rewind_frees_a_small_ring),
+		cmocka_unit_test(rewind_keeps_a_large_ring_and_begins_at_its_front),
 		cmocka_unit_test(random_operations_agree_with_a_flat_array),
 	};
 

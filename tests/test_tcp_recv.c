@@ -672,6 +672,24 @@ static void urgent_byte_unread_gives_way_to_the_next(void **state)
 	assert_int_equal(try_take(t, 10, 0), 5);   /* the first is ordinary now */
 }
 
+/* Memory that was faulted in is worth keeping while data flows, and no longer. */
+static void ring_that_is_empty_is_kept_for_a_second(void **state)
+{
+	struct rig *t = *state;
+
+	establish(t, NULL);
+	for (unsigned i = 0; i < 40; i++)
+		inject(t, ". %u:%u ack 1", 1 + i * 1000, 1001 + i * 1000);
+	take(t, 40000);
+	forget(t);
+	assert_non_null(t->c->rcv.q.buf);
+	assert_int_equal(t->c->rcv.q.head, 0);
+	advance(t, XTIME_SEC - XTIME_MSEC);
+	assert_non_null(t->c->rcv.q.buf);
+	advance(t, 2 * XTIME_MSEC);
+	assert_null(t->c->rcv.q.buf);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -715,6 +733,7 @@ int main(void)
 		own(urgent_pointer_before_its_byte_says_wait),
 		own(urgent_byte_inline_stops_a_read),
 		own(urgent_byte_unread_gives_way_to_the_next),
+		own(ring_that_is_empty_is_kept_for_a_second),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,7 +46,8 @@ int tcp_mtup_next(struct tcp_conn *c, uint32_t mss, xtime now)
 		check_reprobe(c, mss, now);
 		return -1;
 	}
-	if (c->snd.q_seq + c->snd.q.len - c->snd.nxt < needed || c->snd.wnd < needed)
+	/* Signed: after the FIN snd_nxt is beyond the queue. */
+	if ((int32_t)(c->snd.q_seq + c->snd.q.len - c->snd.nxt) < (int32_t)needed || c->snd.wnd < needed)
 		return -1;
 	if (seq_gt(c->snd.nxt + needed, tcp_wnd_end(c)))
 		return 0;

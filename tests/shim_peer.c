@@ -22,9 +22,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "rawcall.h"
+
 static int kernel_socket(int domain, int flags)
 {
-	return (int)syscall(SYS_socket, domain, SOCK_STREAM | flags, 0);
+	return raw_socket(domain, SOCK_STREAM | flags, 0);
 }
 
 /* A socket stays in the namespace in which it was made. */

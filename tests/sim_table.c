@@ -81,7 +81,7 @@ static const struct line lines[] = {
 	  { .reorder = 0.1, .reorder_by = 2 * XTIME_MSEC } },
 	{ "reordering 1 % by 15 ms", 100, 20, 1, 4, { 0.95, 0.93, 0.93, 0 }, { 0.01, 0.01, 0.05, 0 }, 0.0003, LINK, false,
 	  { .reorder = 0.01, .reorder_by = 15 * XTIME_MSEC } },
-	{ "duplication 5 %", 100, 20, 1, 4, { 0.95, 0.95, 0.93, 0 }, { 0.001, 0.001, 0.05, 0 }, 0.0005, LINK, false, { .dup = 0.05 } },
+	{ "duplication 5 %", 100, 20, 1, 4, { 0.95, 0.95, 0.93, 0 }, { 0.004, 0.004, 0.05, 0 }, 0.0005, LINK, false, { .dup = 0.05 } },
 	{ "corruption 1 %", 10, 20, 1, 80, { 0.95, 0.95, 0.95, 0 }, { 0.02, 0.02, 0.10, 0 }, 0.0005, MODEL, false, { .corrupt = 0.01 } },
 	{ "policer 20 Mbit/s, 50 KB", 100, 20, 1, 20, { 0.50, 0.70, 0.90, 0 }, { 0.02, 0.05, 0.30, 0 }, 0.0005, POLICER, false,
 	  { .police_rate = 20000000, .police_burst = 50000 } },

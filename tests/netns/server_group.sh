@@ -20,7 +20,7 @@ ask() {
 	read -r -t 30 answer <&"$from"
 }
 members() { echo "$answer" | tr ' ' '\n' | sed 's/:.*//' | tr -d '\n'; }
-total() { echo "$answer" | tr ' ' '\n' | sed 's/.*://' | paste -sd+ | bc; }
+total() { echo "$answer" | tr ' ' '\n' | awk -F: '{ n += $2 } END { print n }'; }
 # $1 connections were opened, each answered once, by the members $2 and no other.
 opened() {
 	check_eq "$mode: $3: each of $1 clients is served" "$1" "$(total)"

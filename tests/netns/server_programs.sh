@@ -44,7 +44,11 @@ for mode in shared own; do
 	to=$C_ADDR
 	[ $mode = shared ] || to=$OWN_ADDR
 
-	check "$mode: http.server starts" serve $mode $((port += 1)) python3 -m http.server $port
+	# As python3 -m http.server, which asks for the host's name first and waits for DNS.
+	check "$mode: http.server starts" serve $mode $((port += 1)) python3 -c "
+import http.server, socketserver
+socketserver.ThreadingTCPServer.allow_reuse_address = True
+socketserver.ThreadingTCPServer(('', $port), http.server.SimpleHTTPRequestHandler).serve_forever()"
 	client curl -sS -m 20 "http://$to:$port/big.bin"
 	check_eq "$mode: http.server: 16 MB" "$BIG_SHA" "$(got)"
 

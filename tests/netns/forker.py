@@ -110,19 +110,22 @@ def epoll(to):
     assert s.recv(1) == b"x"
 
 
-def exec_(to):
-    """A shell whose standard input and output are the connection."""
-    s = connect(to)
-
+def shell(s, command):
     def work():
         os.dup2(s.fileno(), 0)
         os.dup2(s.fileno(), 1)
-        os.execv("/bin/sh", ["sh", "-c", "echo out; read x; [ \"$x\" = in ]"])
+        os.execv("/bin/sh", ["sh", "-c", command])
 
-    pid = in_child(work)
+    return in_child(work)
+
+
+def exec_(to):
+    """Shells whose standard input and output are the connection; only one process reads at a time."""
+    s = connect(to)
+    wait(shell(s, "echo out"))
     assert take(s, 4) == b"out\n"
     s.sendall(b"in\n")
-    wait(pid)
+    wait(shell(s, '[ "$(head -n 1)" = in ]'))
 
 
 def pass_(to):

@@ -94,7 +94,7 @@ static int bridge(struct sock *s)
 	return r;
 }
 
-int bridge_sock(struct sock *s)
+static int bridge_sock(struct sock *s)
 {
 	int r;
 
@@ -146,7 +146,7 @@ void bridge_inherited(void)
 	bridge_each(is_kept_by_exec);
 }
 
-static void bridge_fd(int fd)
+void bridge_fd(int fd)
 {
 	struct sock *s = fdtab_get(fd);
 	int r;
@@ -234,11 +234,10 @@ static bool is_the_connections(int level, int name)
 	}
 }
 
-int bridge_setopt(int fd, int r, int level, int name, const void *val, socklen_t len)
+int bridge_setopt(int fd, int level, int name, const void *val, socklen_t len)
 {
 	struct engine_bridged b;
 
-	(void)r;
 	if (!is_the_connections(level, name) || !is_bridged(fd, &b))
 		return -ENOTSOCK;
 	return val || !len ? engine_bridged_setopt(&b, level, name, val, len) : -EFAULT;

@@ -16,10 +16,8 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-struct sock;
-
-/* Bridges s under all of its numbers.  -ENOTCONN: neither connected nor listening. */
-int bridge_sock(struct sock *s);
+/* Bridges the socket that fd is, if it is one of ours, under all of its numbers; the log says what can't be. */
+void bridge_fd(int fd);
 /* All of the process's sockets that can be. */
 void bridge_all(void);
 /* Those that an exec would leave open. */
@@ -39,7 +37,7 @@ unsigned bridge_count(void);
 int bridge_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags);
 int bridge_sockname(int fd, int r, struct sockaddr *addr, socklen_t *len, socklen_t room);
 int bridge_peername(int fd, int r, struct sockaddr *addr, socklen_t *len, socklen_t room);
-int bridge_setopt(int fd, int r, int level, int name, const void *val, socklen_t len);
+int bridge_setopt(int fd, int level, int name, const void *val, socklen_t len);
 int bridge_getopt(int fd, int r, int level, int name, void *val, socklen_t *len, socklen_t room);
 /* connect() and listen() again. */
 int bridge_connect(int fd, int r);

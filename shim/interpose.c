@@ -143,7 +143,7 @@ static int setsockopt_kernels(int fd, int level, int name, const void *val, sock
 {
 	int r = REAL(setsockopt)(fd, level, name, val, len);
 
-	return bridged_or(r, bridge_setopt(fd, r, level, name, val, len));
+	return bridged_or(r, bridge_setopt(fd, level, name, val, len));
 }
 
 static int getsockopt_kernels(int fd, int level, int name, void *val, socklen_t *len)
@@ -268,20 +268,10 @@ EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
 			 REAL(sendfile64)(out, in, offset, count));
 }
 
-static void bridge_for_splice(int fd)
-{
-	struct sock *s = fdtab_get(fd);
-
-	if (!s)
-		return;
-	bridge_sock(s);
-	sock_put(s);
-}
-
 EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t len, unsigned flags)
 {
-	bridge_for_splice(in);
-	bridge_for_splice(out);
+	bridge_fd(in);
+	bridge_fd(out);
 	return REAL(splice)(in, in_at, out, out_at, len, flags);
 }
 

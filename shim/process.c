@@ -338,6 +338,20 @@ static void report(struct engine *e)
 		errno = 0;
 }
 
+/* The engine, for good, with signals held; NULL: there is none, or it isn't this process's to end. */
+static struct engine *take_engine(struct process_fds *fds)
+{
+	struct engine *e = process_is_vfork_child() ? NULL : eng_end();
+
+	if (!e)
+		return NULL;
+	signal_hold();
+	if (wants_stats)
+		report(e);
+	list_engines(e, fds);
+	return e;
+}
+
 void process_end(void)
 {
 	struct engine *e;
@@ -345,15 +359,9 @@ void process_end(void)
 	struct process_fds fds;
 	bool made;
 
-	if (process_is_vfork_child())
-		return;
-	e = eng_end();
+	e = take_engine(&fds);
 	if (!e)
 		return;
-	signal_hold();
-	if (wants_stats)
-		report(e);
-	list_engines(e, &fds);
 	if (engine_end(e)) {
 		if (spawn_keeper(&made)) {
 			become_keeper(&fds);
@@ -383,15 +391,9 @@ void process_die(void)
 	struct process_fds fds;
 	bool made;
 
-	if (process_is_vfork_child())
-		return;
-	e = eng_end();
+	e = take_engine(&fds);
 	if (!e)
 		return;
-	signal_hold();
-	if (wants_stats)
-		report(e);
-	list_engines(e, &fds);
 	engine_fork_prepare(e);
 	alloc_fork_prepare();
 	if (!spawn_keeper(&made)) {

@@ -43,7 +43,6 @@
 
 #define OWN_FDS_MIN 1024
 #define STATS_BYTES 8192
-#define KEEPER_SECONDS 3700       /* longer than the engine keeps on */
 #define HANG_SECONDS 10
 
 static pid_t attached_pid;
@@ -379,7 +378,8 @@ static _Noreturn void keep(struct engine *e)
 {
 	engine_fork_done(e);
 	if (engine_end(e)) {
-		alarm(KEEPER_SECONDS);
+		/* What may hang is over, and the engine knows when to give up; bridged sockets may last. */
+		alarm(0);
 		engine_carry_on(e);
 	}
 	leave();

@@ -237,7 +237,6 @@ static void pump(struct engine *e)
 /* Tells whoever waits for this socket, and its mirror, what it is like now. */
 void engine_tell(struct engine *e, struct slot *slot)
 {
-	uint32_t events, edges;
 	struct wait_node *w;
 	struct list *l;
 
@@ -248,15 +247,7 @@ void engine_tell(struct engine *e, struct slot *slot)
 	}
 	if (slot->bridge)
 		engine_bridge_run(e, slot->bridge);
-	if (!slot->mirror)
-		return;
-	events = tcp_events(slot->conn);
-	edges = tcp_edges(slot->conn);
-	if (events == slot->events && edges == slot->edges)
-		return;
-	e->cfg.ready(slot->mirror, events, edges != slot->edges);
-	slot->events = events;
-	slot->edges = edges;
+	engine_reflect(e, slot);
 }
 
 void engine_settle(struct engine *e)

@@ -203,6 +203,12 @@ void engine_drop_held(struct engine *e);
 void engine_log(struct engine *e, int level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* ---- engine_ready.c ---- */
+/* What a struct engine_watch's revents would be. */
+uint32_t engine_ready(struct tcp_conn *c, uint32_t wanted, unsigned at_least);
+/* Shows a mirror what has changed. */
+void engine_reflect(struct engine *e, struct slot *slot);
+
 /* ---- engine_wait.c ---- */
 /* Ends the sleep that a signal handler, or a siglongjmp() out of one, has interrupted:
  * whoever calls the engine isn't asleep. */
@@ -210,8 +216,6 @@ void engine_rouse(void);
 void engine_wake(struct thread *t);
 /* The only way to give the lock back. */
 void engine_unlock(struct engine *e);
-/* What a struct engine_watch's revents would be. */
-uint32_t engine_ready(struct tcp_conn *c, uint32_t wanted, unsigned at_least);
 void engine_stop_driving(struct engine *e);
 /* The engine ends; the same in a forked child, which has only this thread. */
 void engine_threads_leave(struct engine *e);

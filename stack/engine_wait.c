@@ -22,10 +22,6 @@
 
 #include "sys.h"
 
-/* POLLERR and POLLHUP are always reported, but not to someone who only waits for the
- * handshake or for a lingering close: a closed socket has POLLHUP all along. */
-#define POLL_BITS 0xffffu
-#define ALWAYS(wanted) (!(wanted) || (wanted) & POLL_BITS ? POLLERR | POLLHUP : 0)
 #define OWN_FDS 2               /* thread's eventfd, packet fd */
 #define FEW_FDS 14
 
@@ -348,21 +344,6 @@ static int sleep_once(struct wait *x)
 }
 
 /* ---- waiting ---- */
-
-uint32_t engine_ready(struct tcp_conn *c, uint32_t wanted, unsigned at_least)
-{
-	uint32_t events = tcp_events(c);
-	int have;
-
-	if (at_least && !(events & (POLLRDHUP | POLLERR | POLLHUP))) {
-		have = tcp_inq(c);
-		if (have >= 0)
-			events &= ~(uint32_t)POLLIN;
-		if (have >= (int64_t)at_least)
-			events |= POLLIN;
-	}
-	return events & (wanted | ALWAYS(wanted));
-}
 
 /* How many of the watched sockets are ready. */
 static unsigned check(struct engine *e, struct engine_watch *w, unsigned nw)

@@ -120,6 +120,7 @@ libengine_la_SOURCES = \
 	stack/engine_life.c \
 	stack/engine_loop.c \
 	stack/engine_own.c \
+	stack/engine_ready.c \
 	stack/engine_remote.c \
 	stack/engine_share.c \
 	stack/engine_sock.c \

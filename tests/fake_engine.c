@@ -711,38 +711,3 @@ int engine_bridge(struct engine *e, engine_sock s, bool is_v6, int *fd)
 	errno = saved_errno;
 	return slot ? (int)r : -EBADF;
 }
-
-int engine_bridged(int fd, struct engine_bridged *b)
-{
-	(void)fd;
-	(void)b;
-	return -ENOTSOCK;
-}
-
-int engine_bridged_accept(int fd, int flags, struct engine_bridged *b)
-{
-	(void)fd;
-	(void)flags;
-	(void)b;
-	return -EINVAL;
-}
-
-int engine_bridged_setopt(const struct engine_bridged *b, int level, int name, const void *val, socklen_t len)
-{
-	(void)b;
-	(void)level;
-	(void)name;
-	(void)val;
-	(void)len;
-	return -EIO;
-}
-
-int engine_bridged_getopt(const struct engine_bridged *b, int level, int name, void *val, socklen_t *len)
-{
-	(void)b;
-	(void)level;
-	(void)name;
-	(void)val;
-	(void)len;
-	return -EIO;
-}

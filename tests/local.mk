@@ -154,7 +154,8 @@ check_PROGRAMS += tests/test_cc
 tests_test_cc_SOURCES = tests/test_cc.c $(HARNESS)
 
 # The shim over a fake engine: with the wrappers, so that they are what the tests call.
-SHIM_TEST_SOURCES = tests/fake_engine.c tests/fake_engine.h tests/shim_peer.c tests/shim_peer.h
+FAKE_ENGINE = tests/fake_engine.c tests/fake_engine.h tests/bridged_none.c
+SHIM_TEST_SOURCES = $(FAKE_ENGINE) tests/shim_peer.c tests/shim_peer.h
 SHIM_TEST_LDADD = libinterpose.la libshim.la $(INIH_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/test_shim tests/test_shim_ready tests/test_shim_life tests/test_conf tests/test_alloc
 tests_test_shim_SOURCES = tests/test_shim.c $(SHIM_TEST_SOURCES)
@@ -171,7 +172,7 @@ tests_netns_shim_LDADD = libinterpose.la libshim.la libengine.la libstack.la lib
 tests_netns_shim_ready_SOURCES = tests/test_shim_ready.c tests/shim_peer.c tests/shim_peer.h tests/shim_wire.c
 tests_netns_shim_ready_LDADD = $(tests_netns_shim_LDADD)
 tests_test_alloc_LDADD = $(SHIM_TEST_LDADD)
-tests_test_alloc_SOURCES = tests/test_alloc.c tests/fake_engine.c tests/fake_engine.h tests/shim_peer.h
+tests_test_alloc_SOURCES = tests/test_alloc.c $(FAKE_ENGINE) tests/shim_peer.h
 tests_test_conf_LDADD = libconf.la $(INIH_LIBS) $(CMOCKA_LIBS)
 
 # What lets packetdrill test xtcp; see tests/packetdrill/run.
@@ -188,7 +189,9 @@ EXTRA_DIST += tests/packetdrill/run
 # Conformance scripts on a virtual clock: the shim and the core with an engine of our own between.
 check_PROGRAMS += tests/conform_run
 tests_conform_run_SOURCES = \
+	stack/engine_ready.c \
 	stack/engine_sock.c \
+	tests/bridged_none.c \
 	tests/conform/step.c \
 	tests/conform/step.h \
 	tests/conform/step_msg.c \

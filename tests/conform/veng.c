@@ -183,17 +183,7 @@ void engine_leave(struct engine *e)
 
 void engine_tell(struct engine *e, struct slot *slot)
 {
-	uint32_t events, edges;
-
-	if (!slot->mirror)
-		return;
-	events = tcp_events(slot->conn);
-	edges = tcp_edges(slot->conn);
-	if (events == slot->events && edges == slot->edges)
-		return;
-	e->cfg.ready(slot->mirror, events, edges != slot->edges);
-	slot->events = events;
-	slot->edges = edges;
+	engine_reflect(e, slot);
 }
 
 void engine_settle(struct engine *e)
@@ -265,21 +255,6 @@ bool engine_claim_retry(struct engine *e)
 
 /* ---- waiting ---- */
 
-static uint32_t ready_for(struct tcp_conn *c, uint32_t wanted, unsigned at_least)
-{
-	uint32_t events = tcp_events(c);
-	int have;
-
-	if (at_least && !(events & (POLLRDHUP | POLLERR | POLLHUP))) {
-		have = tcp_inq(c);
-		if (have >= 0)
-			events &= ~(uint32_t)POLLIN;
-		if (have >= (int64_t)at_least)
-			events |= POLLIN;
-	}
-	return events & (wanted | (!wanted || wanted & 0xffff ? POLLERR | POLLHUP : 0));
-}
-
 static int count_ready(struct engine_watch *w, unsigned nw, struct pollfd *extra, unsigned nextra)
 {
 	struct timespec none = { 0, 0 };
@@ -288,7 +263,7 @@ static int count_ready(struct engine_watch *w, unsigned nw, struct pollfd *extra
 	for (unsigned i = 0; i < nw; i++) {
 		struct slot *slot = engine_slot(&the, w[i].s);
 
-		w[i].revents = slot ? ready_for(slot->conn, w[i].events, w[i].at_least) : POLLNVAL;
+		w[i].revents = slot ? engine_ready(slot->conn, w[i].events, w[i].at_least) : POLLNVAL;
 		n += w[i].revents != 0;
 	}
 	return n;

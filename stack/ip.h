@@ -116,7 +116,8 @@ size_t ip_opts_build(const struct ip_optset *o, ip4 src, ip4 dst, uint32_t time,
 size_t ip_opts_check(const struct ip_hdr *h, bool *has_srr, bool *is_ended);
 /* ip_options_echo(): the options of an answer to a packet for us: routes and timestamps go on being
  * recorded, a source route that has ended here is reversed, anything else is left out.  time:
- * stack_time_of_day().  Empty when there is nothing to echo. */
-void ip_opts_echo(const struct ip_hdr *h, uint32_t time, struct ip_optset *o);
+ * stack_time_of_day().  Empty when there is nothing to echo.  -EINVAL, and empty: what would be
+ * echoed is nothing that a host takes in. */
+int ip_opts_echo(const struct ip_hdr *h, uint32_t time, struct ip_optset *o);
 
 #endif

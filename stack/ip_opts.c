@@ -58,10 +58,17 @@ static void check_rr(struct found *f, const uint8_t *p, size_t at, size_t len)
 		f->rr = (uint8_t)(at + 1);
 }
 
-/* Room for one more stamp at the pointer?  p[2] counts from 1. */
+static bool is_stamp_kind(unsigned kind)
+{
+	return kind == STAMP_ONLY || kind == STAMP_AND_ADDR || kind == STAMP_PRESPECIFIED;
+}
+
+/* Room for one more stamp at the pointer?  p[2] counts from 1.  What a kind that nobody
+ * knows needs is not known: a time at least. */
 static bool stamp_fits(const uint8_t *p, size_t len)
 {
-	size_t need = (p[3] & 0xf) == STAMP_ONLY ? 3 : 7;
+	unsigned kind = p[3] & 0xf;
+	size_t need = kind == STAMP_AND_ADDR || kind == STAMP_PRESPECIFIED ? 7 : 3;
 
 	return p[2] + need <= len;
 }
@@ -80,11 +87,10 @@ static void check_stamp(struct found *f, const uint8_t *p, size_t at, size_t len
 		/* Full: a hop that didn't fit in has been counted, up to 15. */
 		if (kind != STAMP_PRESPECIFIED && p[3] >> 4 == 15)
 			f->bad = at + 4;
-	} else if (kind != STAMP_ONLY && kind != STAMP_AND_ADDR && kind != STAMP_PRESPECIFIED) {
-		if (f->by_program)
-			f->bad = at + 4;
 	} else if (!stamp_fits(p, len)) {
 		f->bad = at + 3;
+	} else if (f->by_program && !is_stamp_kind(kind)) {
+		f->bad = at + 4;
 	}
 	if (!f->bad)
 		f->stamp = (uint8_t)(at + 1);
@@ -171,7 +177,7 @@ static void build_stamp(uint8_t *p, ip4 src, uint32_t time)
 	unsigned kind = p[3] & 0xf;
 	size_t at = p[2] - 1u;
 
-	if (p[2] > p[1] || (kind == STAMP_PRESPECIFIED && get_be32(p + at) != src))
+	if (p[2] > p[1] || !is_stamp_kind(kind) || (kind == STAMP_PRESPECIFIED && get_be32(p + at) != src))
 		return;
 	if (kind != STAMP_ONLY) {
 		put_be32(p + at, src);
@@ -250,16 +256,16 @@ static void echo_srr(struct ip_optset *o, const uint8_t *p, ip4 src)
 	o->len = (uint8_t)(o->len + len);
 }
 
-void ip_opts_echo(const struct ip_hdr *h, uint32_t time, struct ip_optset *o)
+int ip_opts_echo(const struct ip_hdr *h, uint32_t time, struct ip_optset *o)
 {
-	struct found f = { .by_program = false };
+	struct found f = { .by_program = false }, out = { .by_program = false };
 
 	memset(o, 0, sizeof(*o));
 	if (!h->opt_len)
-		return;
+		return 0;
 	walk(&f, h->opts, h->opt_len);
 	if (f.bad)
-		return;
+		return -EINVAL;
 	if (f.rr)
 		echo_rr(o, h->opts + f.rr - 1, h->dst);
 	if (f.stamp)
@@ -267,6 +273,13 @@ void ip_opts_echo(const struct ip_hdr *h, uint32_t time, struct ip_optset *o)
 	if (f.srr)
 		echo_srr(o, h->opts + f.srr - 1, h->src);
 	o->len = (uint8_t)((o->len + 3) & ~3);
+	/* A record of no whole number of entries: there is no room for the next, and it isn't full either. */
+	walk(&out, o->data, o->len);
+	if (out.bad) {
+		memset(o, 0, sizeof(*o));
+		return -EINVAL;
+	}
+	return 0;
 }
 
 size_t ip_opts_check(const struct ip_hdr *h, bool *has_srr, bool *is_ended)

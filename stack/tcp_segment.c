@@ -305,8 +305,9 @@ void tcp_reply_reset(struct stack *s, const struct ip_hdr *ip, const struct tcp_
 		rst.ack = th->seq + (th->flags & TCPF_SYN ? 1 : 0) + (th->flags & TCPF_FIN ? 1 : 0) + (seq32)len;
 	}
 	count(s, CTR_TcpOutRsts);
-	ip_opts_echo(ip, stack_time_of_day(s, now), &opts);
-	reply(s, NULL, &t, &rst, 0, 0, 0, &opts, now);
+	/* ip_send_unicast_reply() */
+	if (ip_opts_echo(ip, stack_time_of_day(s, now), &opts) == 0)
+		reply(s, NULL, &t, &rst, 0, 0, 0, &opts, now);
 }
 
 void tcp_tw_ack(struct tcp_tw *tw, xtime now)

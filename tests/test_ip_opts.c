@@ -139,6 +139,9 @@ static void echo_reverses_and_records(void **state)
 		{ { RR, 7, 8, 1, 2, 3, 4, 0 }, 8, { RR, 7, 8, 1, 2, 3, 4, 0 }, 8 },
 		{ { TS, 8, 5, 0, 0, 0, 0, 0 }, 8, { TS, 8, 9, 0, 0, 0, 0, 7 }, 8 },
 		{ { TS, 8, 9, 0, 1, 2, 3, 4 }, 8, { TS, 8, 9, 0x10, 1, 2, 3, 4 }, 8 },
+		/* A kind that nobody knows is answered as it came: what belongs there is not known. */
+		{ { TS, 8, 5, 0xfa, 0, 0, 0, 0 }, 8, { TS, 8, 5, 0xfa, 0, 0, 0, 0 }, 8 },
+		{ { TS, 12, 5, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0 }, 12, { TS, 12, 5, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0 }, 12 },
 		{ { LSRR, 11, 12, 1, 1, 1, 1, 2, 2, 2, 2, 0 }, 12, { LSRR, 11, 4, 2, 2, 2, 2, 1, 1, 1, 1, 0 }, 12 },
 		/* RFC 1812 5.3.13.4: the source put itself first. */
 		{ { LSRR, 11, 12, 10, 0, 0, 2, 2, 2, 2, 2, 0 }, 12, { LSRR, 7, 4, 2, 2, 2, 2, 0 }, 8 },
@@ -152,12 +155,30 @@ static void echo_reverses_and_records(void **state)
 		struct ip_optset o;
 
 		memcpy(h.opts, cases[i].in, cases[i].in_len);
-		ip_opts_echo(&h, 7, &o);
+		assert_int_equal(ip_opts_echo(&h, 7, &o), 0);
 		assert_int_equal(o.len, cases[i].out_len);
 		assert_memory_equal(o.data, cases[i].out, o.len);
 		assert_int_equal(o.srr, o.len && o.data[0] == LSRR ? 1 : 0);
 		if (o.srr)
 			assert_int_equal(o.first_hop, IP(2, 2, 2, 2));
+	}
+}
+
+/* __ip_options_echo(): after ours there is room for a part of an address only. */
+static void echo_of_a_broken_record_fails(void **state)
+{
+	static const uint8_t cases[][12] = {
+		{ RR, 8, 4 }, { TS, 10, 5 }, { TS, 7, 5, 0xa },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct ip_hdr h = { .src = IP(10, 0, 0, 2), .dst = IP(10, 0, 0, 1), .opt_len = 12 };
+		struct ip_optset o;
+
+		memcpy(h.opts, cases[i], 12);
+		assert_int_equal(ip_opts_echo(&h, 7, &o), -EINVAL);
+		assert_int_equal(o.len, 0);
 	}
 }
 
@@ -191,9 +212,11 @@ static void received_malformed_names_the_byte(void **state)
 	assert_int_equal(check(BYTES(NOP, 99, 0, 0), &srr), 21);
 	assert_int_equal(check(BYTES(NOP, NOP, NOP, 99), &srr), 23);
 	assert_int_equal(check(BYTES(TS, 4, 5, 0xf1), &srr), 23);
+	assert_int_equal(check(BYTES(TS, 7, 5, 0xfa, 0, 0, 0, 0), &srr), 22);
+	assert_int_equal(check(BYTES(TS, 8, 5, 0xfa, 0, 0, 0, 0), &srr), 0);
 }
 
-/* Whatever the bytes, nothing is read or written outside. */
+/* Whatever the bytes, nothing is read or written outside, and what is answered is taken in. */
 static void any_bytes_are_harmless(void **state)
 {
 	uint32_t seed = 99;
@@ -202,6 +225,7 @@ static void any_bytes_are_harmless(void **state)
 	for (int i = 0; i < 200000; i++) {
 		uint8_t p[IP_OPT_MAX], out[IP_OPT_MAX];
 		static const uint8_t kinds[] = { NOP, RR, TS, LSRR, SSRR, ALERT };
+		struct ip_hdr h = { .src = 1, .dst = 2, .opt_len = sizeof(h.opts) };
 		struct ip_optset o;
 		bool srr;
 
@@ -213,7 +237,11 @@ static void any_bytes_are_harmless(void **state)
 		}
 		if (ip_opts_parse(p, (seed >> 8) % 41, &o) == 0)
 			assert_int_equal(ip_opts_build(&o, 1, 2, 3, out), o.len);
-		check(p, sizeof(p), &srr);
+		if (check(p, sizeof(p), &srr))
+			continue;
+		memcpy(h.opts, p, sizeof(p));
+		ip_opts_echo(&h, 3, &o);
+		assert_int_equal(check(o.data, o.len, &srr), 0);
 	}
 }
 
@@ -221,6 +249,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(echo_reverses_and_records),
+		cmocka_unit_test(echo_of_a_broken_record_fails),
 		cmocka_unit_test(set_nothing_is_nothing),
 		cmocka_unit_test(set_source_route_has_its_first_hop),
 		cmocka_unit_test(set_malformed_is_einval),

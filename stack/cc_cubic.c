@@ -152,11 +152,16 @@ static uint32_t cubic_ssthresh(struct tcp_conn *c, xtime now)
 	return MAX((uint32_t)((uint64_t)cwnd * BETA / 1024), 2u);
 }
 
+/* After a time-out all begins anew (bictcp_reset()), but W_est grows no faster than before until
+ * it is where the loss was: RFC 9438 4.8 leaves cwnd_prior alone. */
 static void cubic_set_state(struct tcp_conn *c, enum ca_state next, xtime now)
 {
+	uint32_t prior = priv(c)->cwnd_prior;
+
 	if (next != CA_LOSS)
 		return;
 	cubic_init(c, now);
+	priv(c)->cwnd_prior = prior;
 }
 
 /* An idle time is no time of growth: the epoch moves along. */

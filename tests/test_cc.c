@@ -299,6 +299,22 @@ static void cubic_timeout_forgets_the_epoch(void **state)
 	assert_true(t->c->cc.cwnd < 60);   /* no plateau at 1000 to hurry to */
 }
 
+/* RFC 9438 4.8: only cwnd_prior stays, up to which W_est grows by alpha, 0.53: with a window of 7
+ * it takes 13 ACKs. */
+static void cubic_timeout_keeps_cwnd_prior(void **state)
+{
+	struct rig *t = *state;
+
+	conn(t, &cc_cubic, 10, 5);
+	loss(t);
+	t->c->cc.ops->set_state(t->c, CA_LOSS, t->now);
+	for (int i = 1; i <= 20; i++) {
+		t->now += 15 * XTIME_MSEC;
+		t->c->cc.ops->cong_avoid(t->c, t->c->snd.una, 1, t->now);
+		assert_int_equal(t->c->cc.cwnd, i <= 13 ? 7 : 8);
+	}
+}
+
 /* ---- HyStart: RFC 9406's forerunner, as Linux has it ---- */
 
 static void hystart_leaves_slow_start_when_the_delay_rises(void **state)
@@ -451,6 +467,7 @@ int main(void)
 		own(cubic_never_grows_faster_than_slow_start_half),
 		own(cubic_epoch_moves_with_an_idle_time),
 		own(cubic_timeout_forgets_the_epoch),
+		own(cubic_timeout_keeps_cwnd_prior),
 		own(hystart_leaves_slow_start_when_the_delay_rises),
 		own(hystart_short_path_stays_in_slow_start),
 		own(hystart_train_of_half_a_round_trip_ends_slow_start),

@@ -17,6 +17,7 @@
 
 #include "eng.h"
 #include "log.h"
+#include "policy.h"
 #include "rawcall.h"
 #include "real.h"
 #include "signal.h"
@@ -187,6 +188,9 @@ ssize_t call_sendto(struct sock *s, const struct iovec *iov, int cnt, int flags,
 	if (len < 0)
 		return len;
 	if (is_opening(s, flags)) {
+		r = policy_connect(s, addr, addr_len);
+		if (r)
+			return r;
 		r = call_fastopen(s, addr, addr_len, iov, cnt, flags, &done);
 		if (r == -EINPROGRESS && done)
 			return (ssize_t)done;

@@ -7,7 +7,6 @@
  */
 #include "conf.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <ini.h>
 #include <net/if.h>
@@ -15,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+
+#include "parse.h"
 
 struct option {
 	const char *key, *variable;
@@ -33,44 +34,6 @@ static int copy(char *to, size_t room, const char *value)
 		return -EINVAL;
 	memcpy(to, value, len + 1);
 	return 0;
-}
-
-static int parse_ip(const char *text, size_t len, ip4 *a)
-{
-	char buf[INET_ADDRSTRLEN];
-	struct in_addr in;
-
-	if (len >= sizeof(buf))
-		return -EINVAL;
-	memcpy(buf, text, len);
-	buf[len] = 0;
-	if (inet_pton(AF_INET, buf, &in) != 1)
-		return -EINVAL;
-	*a = ntohl(in.s_addr);
-	return 0;
-}
-
-/* A/P */
-static int parse_prefix(const char *text, size_t len, struct engine_prefix *p)
-{
-	const char *slash = memchr(text, '/', len);
-	size_t digits, i;
-	unsigned plen = 0;
-
-	if (!slash)
-		return -EINVAL;
-	digits = len - (size_t)(slash + 1 - text);
-	if (digits < 1 || digits > 2)
-		return -EINVAL;
-	for (i = 0; i < digits; i++) {
-		if (slash[1 + i] < '0' || slash[1 + i] > '9')
-			return -EINVAL;
-		plen = 10 * plen + (unsigned)(slash[1 + i] - '0');
-	}
-	if (plen > 32)
-		return -EINVAL;
-	p->plen = (uint8_t)plen;
-	return parse_ip(text, (size_t)(slash - text), &p->addr);
 }
 
 /* What a host can have as its own: unicast, and neither "this network" nor loopback. */
@@ -241,8 +204,8 @@ static int add_sysctl(struct conf *c, const char *text, size_t len)
 	return 0;
 }
 
-/* Several are parted by semicolons: values may hold spaces. */
-static int set_sysctls(struct conf *c, const char *value)
+/* Values with spaces, parted by semicolons. */
+static int each_piece(struct conf *c, const char *value, int (*add)(struct conf *c, const char *text, size_t len))
 {
 	size_t len;
 	int r = -EINVAL;
@@ -250,17 +213,37 @@ static int set_sysctls(struct conf *c, const char *value)
 	for (; *value; value += len) {
 		value += strspn(value, "; \t\n");
 		len = strcspn(value, ";\n");
-		r = len ? add_sysctl(c, value, len) : r;
+		r = len ? add(c, value, len) : r;
 		if (r)
 			break;
 	}
 	return r;
 }
 
+static int set_sysctls(struct conf *c, const char *value)
+{
+	return each_piece(c, value, add_sysctl);
+}
+
 static void clear_sysctls(struct conf *c)
 {
 	c->engine.nsysctl = 0;
 	c->sysctls_len = 0;
+}
+
+static int add_rule(struct conf *c, const char *text, size_t len)
+{
+	return rules_add(&c->rules, text, len);
+}
+
+static int set_policy(struct conf *c, const char *value)
+{
+	return each_piece(c, value, add_rule);
+}
+
+static void clear_policy(struct conf *c)
+{
+	c->rules.n = 0;
 }
 
 static int set_stats(struct conf *c, const char *value)
@@ -302,7 +285,9 @@ static const struct option options[] = {
 	  "a destination and a next hop, as 198.51.100.0/24,192.0.2.1", clear_routes },
 	{ "mac", "XTCP_MAC", set_mac, "a unicast MAC address, as 02:00:00:00:00:01", NULL },
 	{ "write", "XTCP_PCAP", set_write, "a path", NULL },
-	{ "policy", "XTCP_POLICY", NULL, NULL, NULL },
+	{ "policy", "XTCP_POLICY", set_policy,
+	  "rules, as \"kernel connect 10.0.0.0/8:5432 @psql\": xtcp, kernel or refuse, then what it is for",
+	  clear_policy },
 	{ "loopback", "XTCP_LOOPBACK", NULL, NULL, NULL },
 	{ "spin", "XTCP_SPIN", NULL, NULL, NULL },
 	{ "sysctl", "XTCP_SYSCTL", set_sysctls,

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "engine.h"
+#include "rules.h"
 
 #define CONF_NAME_BYTES 32
 #define CONF_SYSCTL_BYTES 4096
@@ -23,6 +24,7 @@ struct conf {
 	char sysctls[CONF_SYSCTL_BYTES];   /* names and values, each with its 0 */
 	size_t sysctls_len;
 	char log_file[PATH_MAX];       /* "": stderr */
+	struct rules rules;            /* of --policy */
 	int log_level;                 /* as in <syslog.h> */
 	bool wants_stats;
 };

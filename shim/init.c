@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct conf conf;           /* the engine borrows its strings while it opens */
+static atomic_bool is_loaded;      /* conf is whole; written under the lock */
 
 bool init_is_inside(void)
 {
@@ -46,14 +48,41 @@ static void say_attached(struct engine *e)
 	log_event(LOG_INFO, "attached to %s", what);
 }
 
+static int load(char *sentence, size_t len)
+{
+	int r = atomic_load(&is_loaded) ? 0 : conf_load(&conf, sentence, len);
+
+	if (r)
+		return r;
+	if (!atomic_exchange(&is_loaded, true))
+		log_setup(conf.log_level, conf.log_file);
+	return 0;
+}
+
+const struct rules *init_rules(void)
+{
+	char sentence[SENTENCE_BYTES] = "";
+	int err = errno;
+
+	if (!atomic_load_explicit(&is_loaded, memory_order_acquire)) {
+		signal_hold();
+		pthread_mutex_lock(&lock);
+		if (load(sentence, sizeof(sentence)))
+			complain(sentence);
+		pthread_mutex_unlock(&lock);
+		signal_release();
+		errno = err;
+	}
+	return atomic_load(&is_loaded) ? &conf.rules : NULL;
+}
+
 static int attach(void)
 {
 	char sentence[SENTENCE_BYTES] = "";
 	struct engine *e;
-	int r = conf_load(&conf, sentence, sizeof(sentence));
+	int r = load(sentence, sizeof(sentence));
 
 	if (!r) {
-		log_setup(conf.log_level, conf.log_file);
 		conf.engine.log = log_sentence;
 		conf.engine.ready = ready_on_event;
 		r = engine_open(&conf.engine, &e, sentence, sizeof(sentence));

@@ -7,9 +7,15 @@
 
 #include <stdbool.h>
 
+#include "rules.h"
+
 /* Reads the configuration, opens the engine, takes over signals and the process's end.  0, at
  * once when it has been done; or -errno, and a sentence was logged. */
 int init_attach(void);
+
+/* The rules of --policy, which are read before anything is opened.  NULL: the configuration is wrong, as
+ * init_attach() will say too. */
+const struct rules *init_rules(void);
 
 /* True where interposed calls pass straight through: inside the engine. */
 bool init_is_inside(void);

@@ -31,16 +31,20 @@ static int bridged_or(int kernels, int bridged)
 	return bridged == -ENOTSOCK ? kernels : (int)interpose_result(bridged);
 }
 
+/* The first answer that isn't 0: what the policy says, then the call's own. */
+#define FIRST(policy, call)                                                 \
+	__extension__({                                                     \
+		ssize_t p_ = (policy);                                      \
+		p_ ? p_ : (call);                                           \
+	})
+
 EXPORT int bind(int fd, __CONST_SOCKADDR_ARG arg, socklen_t len)
 {
 	const struct sockaddr *addr = arg.__sockaddr__;
 	struct sock *s = fdtab_get(fd);
-	int r;
 
-	if (s && !policy_hands_over_bind(s, addr, len))
-		return (int)INTERPOSE(s, call_bind(s, addr, len), REAL(bind)(fd, addr, len));
-	r = s ? (int)interpose_done(s, policy_hand_over(s)) : 0;
-	return r ? r : REAL(bind)(fd, addr, len);
+	return (int)INTERPOSE(s, FIRST(policy_bind(s, addr, len), call_bind(s, addr, len)),
+			      REAL(bind)(fd, addr, len));
 }
 
 static int connect_kernels(int fd, const struct sockaddr *addr, socklen_t len)
@@ -54,13 +58,9 @@ EXPORT int connect(int fd, __CONST_SOCKADDR_ARG arg, socklen_t len)
 {
 	const struct sockaddr *addr = arg.__sockaddr__;
 	struct sock *s = fdtab_get(fd);
-	int r;
 
-	if (s && !policy_hands_over_connect(s, addr, len))
-		return (int)INTERPOSE(s, call_connect(s, addr, len),
+	return (int)INTERPOSE(s, FIRST(policy_connect(s, addr, len), call_connect(s, addr, len)),
 			      connect_kernels(fd, addr, len));
-	r = s ? (int)interpose_done(s, policy_hand_over(s)) : 0;
-	return r ? r : connect_kernels(fd, addr, len);
 }
 
 static int listen_kernels(int fd, int backlog)
@@ -74,7 +74,7 @@ EXPORT int listen(int fd, int backlog)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return (int)INTERPOSE(s, call_listen(s, backlog), listen_kernels(fd, backlog));
+	return (int)INTERPOSE(s, FIRST(policy_listen(s), call_listen(s, backlog)), listen_kernels(fd, backlog));
 }
 
 static int accept_kernels(int fd, struct sockaddr *addr, socklen_t *len, int flags)

@@ -47,7 +47,7 @@ libshim_la_LIBADD = libconf.la
 
 # The settings, which xtcp-run checks too.
 noinst_LTLIBRARIES += libconf.la
-libconf_la_SOURCES = shim/conf.c shim/conf.h
+libconf_la_SOURCES = shim/conf.c shim/conf.h shim/parse.c shim/parse.h shim/rules.c shim/rules.h
 libconf_la_LIBADD = $(INIH_LIBS)
 
 # The files that define interposed symbols.

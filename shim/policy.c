@@ -5,15 +5,19 @@
 #include "policy.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "addr.h"
 #include "eng.h"
 #include "fdtab.h"
+#include "init.h"
 #include "log.h"
 #include "ready.h"
 #include "real.h"
+#include "rules.h"
 
 /* Where the kernel has no IPv6, socket() is to say so. */
 static bool has_ipv6(void)
@@ -31,13 +35,41 @@ static bool has_ipv6(void)
 	return has;
 }
 
+/* What the program was started as: later it may write over its argv[0]. */
+static char program[NAME_MAX + 1];
+static pthread_once_t program_once = PTHREAD_ONCE_INIT;
+
+static void keep_program(void)
+{
+	strncpy(program, program_invocation_short_name, sizeof(program) - 1);
+}
+
+static enum rule_action decide(enum rule_role role, bool is_ipv6, const struct sockaddr_in *a)
+{
+	const struct rules *rules = init_rules();
+	const struct rule_query q = {
+		.program = program, .role = role, .is_ipv6 = is_ipv6,
+		.addr = ntohl(a->sin_addr.s_addr), .port = ntohs(a->sin_port),
+	};
+
+	return rules ? rules_decide(rules, &q) : RULE_NONE;
+}
+
+static bool leaves_all(void)
+{
+	const struct rules *rules = init_rules();
+
+	pthread_once(&program_once, keep_program);
+	return rules && rules_leave_all(rules, program);
+}
+
 bool policy_takes(int domain, int type, int protocol)
 {
 	int flags = type & ~0xf;
 
 	return (domain == AF_INET || domain == AF_INET6) && (type & 0xf) == SOCK_STREAM &&
 	       (protocol == 0 || protocol == IPPROTO_TCP) && !(flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) &&
-	       (domain == AF_INET || has_ipv6());
+	       (domain == AF_INET || has_ipv6()) && !leaves_all();
 }
 
 static bool is_loopback(const struct sockaddr_in *a)
@@ -45,7 +77,8 @@ static bool is_loopback(const struct sockaddr_in *a)
 	return ntohl(a->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
-/* What kind of address: none of the socket's family, one that the engine knows, or a native IPv6 one. */
+/* What kind of address: none of the socket's family, one that the engine knows, or a native IPv6 one, of which *a has
+ * the port alone. */
 enum kind { KIND_OTHER, KIND_IPV4, KIND_IPV6 };
 
 static enum kind read_addr(const struct sock *s, const struct sockaddr *addr, socklen_t len, struct sockaddr_in *a)
@@ -55,42 +88,8 @@ static enum kind read_addr(const struct sock *s, const struct sockaddr *addr, so
 	if (!addr || len < (s->is_v6 ? ADDR_IN6_MIN : sizeof(*a)) || addr_take(addr, len, &given) ||
 	    given.ss_family != (s->is_v6 ? AF_INET6 : AF_INET))
 		return KIND_OTHER;
-	if (s->is_v6)
-		return addr_unmap(&given, a) ? KIND_IPV4 : KIND_IPV6;
-	memcpy(a, &given, sizeof(*a));
-	return KIND_IPV4;
-}
-
-bool policy_hands_over_connect(struct sock *s, const struct sockaddr *addr, socklen_t len)
-{
-	struct sockaddr_in a;
-	enum kind kind;
-
-	if (atomic_load(&s->state) != SOCK_UNCONNECTED)
-		return false;
-	kind = read_addr(s, addr, len, &a);
-	if (kind != KIND_IPV4) {
-		if (kind == KIND_IPV6)
-			log_once(LOG_INFO, "connections to IPv6 addresses are the kernel's");
-		return kind == KIND_IPV6;
-	}
-	return s->is_v6only || a.sin_addr.s_addr == htonl(INADDR_ANY) || eng_is_local(s, &a);
-}
-
-bool policy_hands_over_bind(struct sock *s, const struct sockaddr *addr, socklen_t len)
-{
-	struct sockaddr_in a;
-
-	if (atomic_load(&s->state) != SOCK_UNCONNECTED || s->is_bound)
-		return false;
-	switch (read_addr(s, addr, len, &a)) {
-	case KIND_IPV4:
-		return s->is_v6only || is_loopback(&a);
-	case KIND_IPV6:
-		return true;
-	default:
-		return false;
-	}
+	memcpy(a, &given, sizeof(*a));        /* the port has the same place in both */
+	return !s->is_v6 || addr_unmap(&given, a) ? KIND_IPV4 : KIND_IPV6;
 }
 
 /* The engine has given the port back by then. */
@@ -104,7 +103,8 @@ static int bind_again(const struct sock *s, int fd, const struct sockaddr_in *a)
 	return REAL(bind)(fd, (const struct sockaddr *)a, sizeof(*a)) < 0 ? -errno : 0;
 }
 
-int policy_hand_over(struct sock *s)
+/* -EREROUTED: a kernel socket has its place now, under the same number, with its options and address. */
+static int hand_over(struct sock *s)
 {
 	struct sockaddr_in a;
 	bool is_bound = s->is_bound && eng_sockname(s, &a) == 0;
@@ -122,5 +122,65 @@ int policy_hand_over(struct sock *s)
 	r = ready_replace(s, fd);
 	s->es = 0;
 	fdtab_clear_all(s);
-	return r;
+	return r ? r : -EREROUTED;
+}
+
+static int refuse(int err, const char *what)
+{
+	log_once(LOG_INFO, what);
+	return err;
+}
+
+int policy_connect(struct sock *s, const struct sockaddr *addr, socklen_t len)
+{
+	struct sockaddr_in a;
+	enum rule_action action;
+	enum kind kind;
+
+	if (atomic_load(&s->state) != SOCK_UNCONNECTED)
+		return 0;
+	kind = read_addr(s, addr, len, &a);
+	if (kind == KIND_OTHER)
+		return 0;
+	action = decide(RULE_CONNECT, kind == KIND_IPV6, &a);
+	if (action == RULE_REFUSE)
+		return refuse(-ECONNREFUSED, "a connection was refused by the policy");
+	if (kind == KIND_IPV6)
+		log_once(LOG_INFO, "connections to IPv6 addresses are the kernel's");
+	return action == RULE_KERNEL || kind == KIND_IPV6 || s->is_v6only ||
+	       a.sin_addr.s_addr == htonl(INADDR_ANY) || eng_is_local(s, &a) ? hand_over(s) : 0;
+}
+
+int policy_bind(struct sock *s, const struct sockaddr *addr, socklen_t len)
+{
+	struct sockaddr_in a;
+	enum kind kind;
+
+	if (atomic_load(&s->state) != SOCK_UNCONNECTED || s->is_bound)
+		return 0;
+	kind = read_addr(s, addr, len, &a);
+	if (kind == KIND_OTHER || (kind == KIND_IPV4 && !s->is_v6only && !is_loopback(&a)))
+		return 0;
+	/* The kernel's from here on: what listen() would refuse has to be refused now. */
+	if (decide(RULE_LISTEN, kind == KIND_IPV6, &a) == RULE_REFUSE)
+		return refuse(-EACCES, "a listener was refused by the policy");
+	return hand_over(s);
+}
+
+int policy_listen(struct sock *s)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET };
+
+	if (atomic_load(&s->state) != SOCK_UNCONNECTED)
+		return 0;
+	if (s->is_bound && eng_sockname(s, &a))
+		return 0;
+	switch (decide(RULE_LISTEN, false, &a)) {
+	case RULE_REFUSE:
+		return refuse(-EACCES, "a listener was refused by the policy");
+	case RULE_KERNEL:
+		return hand_over(s);
+	default:
+		return 0;
+	}
 }

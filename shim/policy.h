@@ -3,8 +3,9 @@
  * policy.h - which sockets are ours.
  *
  * Every AF_INET and AF_INET6 stream socket is, until it says where it goes: 127/8, 0.0.0.0, the
- * host's own addresses and all of IPv6 but mapped addresses are the kernel's.  Then a kernel socket takes its place under
- * the same number, with the options and the address that were set so far.
+ * host's own addresses and all of IPv6 but mapped addresses are the kernel's, and what the rules of --policy
+ * (rules.h) leave to it.  Then a kernel socket takes its place under the same number, with the options and the
+ * address that were set so far.
  */
 #ifndef XTCP_POLICY_H
 #define XTCP_POLICY_H
@@ -14,11 +15,14 @@
 
 #include "sock.h"
 
+/* Is a socket of these arguments of socket() to be ours for a start? */
 bool policy_takes(int domain, int type, int protocol);
-/* Is this socket to be handed to the kernel before connect() or bind() to addr? */
-bool policy_hands_over_connect(struct sock *s, const struct sockaddr *addr, socklen_t len);
-bool policy_hands_over_bind(struct sock *s, const struct sockaddr *addr, socklen_t len);
-/* Does so: 0, then the fd is foreign; or -errno. */
-int policy_hand_over(struct sock *s);
+
+/* What becomes of a socket when its program connects it to addr, binds it to addr, listens.  0: it stays ours;
+ * -EREROUTED (sock.h): it is the kernel's now, and the call is to be made there; -ECONNREFUSED, -EACCES: a rule
+ * refuses it; another -errno: it could not be handed over. */
+int policy_connect(struct sock *s, const struct sockaddr *addr, socklen_t len);
+int policy_bind(struct sock *s, const struct sockaddr *addr, socklen_t len);
+int policy_listen(struct sock *s);
 
 #endif

@@ -68,6 +68,8 @@ refused "the second setting's value" 2 '7.*tcp_sack' "$run" --sysctl tcp_frto=0 
 refused "a setting without a value" 2 'tcp_sack.*sysctl' "$run" --sysctl tcp_sack "${start[@]}"
 refused "the same by its variable" 2 'loud' env XTCP_LOG=loud "$run" "${start[@]}"
 
+refused "a rule that is none" 2 'drop.*policy.*kernel' "$run" --policy 'xtcp; drop' "${start[@]}"
+
 # ---- the configuration file ----
 refused "a file that isn't there" 2 'none\.conf' "$run" -c "$T/none.conf" "${start[@]}"
 printf 'interface = lo\ncolour = blue\n' >"$T/a.conf"
@@ -79,7 +81,6 @@ refused "a bad value in a file" 2 'loud' "$run" -c "$T/b.conf" "${start[@]}"
 refused "--loopback" 2 'loopback' "$run" --loopback "${start[@]}"
 refused "--spin" 2 'spin' "$run" --spin "${start[@]}"
 refused "--spin with a value" 2 'spin' "$run" --spin=20 "${start[@]}"
-refused "--policy" 2 'policy' "$run" --policy kernel "${start[@]}"
 
 # ---- the capture ----
 refused "a capture in a directory that isn't there" 2 'none/x.pcap.*No such' \

@@ -157,7 +157,7 @@ tests_test_cc_SOURCES = tests/test_cc.c $(HARNESS)
 FAKE_ENGINE = tests/fake_engine.c tests/fake_engine.h tests/bridged_none.c
 SHIM_TEST_SOURCES = $(FAKE_ENGINE) tests/shim_peer.c tests/shim_peer.h
 SHIM_TEST_LDADD = libinterpose.la libshim.la $(INIH_LIBS) $(CMOCKA_LIBS)
-check_PROGRAMS += tests/test_shim tests/test_shim_ready tests/test_shim_life tests/test_conf tests/test_alloc
+check_PROGRAMS += tests/test_shim tests/test_shim_ready tests/test_shim_life tests/test_conf tests/test_rules tests/test_alloc
 tests_test_shim_SOURCES = tests/test_shim.c $(SHIM_TEST_SOURCES)
 tests_test_shim_LDADD = $(SHIM_TEST_LDADD)
 tests_test_shim_ready_SOURCES = tests/test_shim_ready.c $(SHIM_TEST_SOURCES)
@@ -174,6 +174,7 @@ tests_netns_shim_ready_LDADD = $(tests_netns_shim_LDADD)
 tests_test_alloc_LDADD = $(SHIM_TEST_LDADD)
 tests_test_alloc_SOURCES = tests/test_alloc.c $(FAKE_ENGINE) tests/shim_peer.h
 tests_test_conf_LDADD = libconf.la $(INIH_LIBS) $(CMOCKA_LIBS)
+tests_test_rules_LDADD = $(tests_test_conf_LDADD)
 
 # What lets packetdrill test xtcp; see tests/packetdrill/run.
 check_LTLIBRARIES += adapter.la
@@ -239,6 +240,7 @@ SCRIPT_TESTS = \
 	tests/netns/nc.sh \
 	tests/netns/openssl.sh \
 	tests/netns/own.sh \
+	tests/netns/policy.sh \
 	tests/netns/python.sh \
 	tests/netns/relay.sh \
 	tests/netns/server.sh \

@@ -176,9 +176,20 @@ static void sysctl_without_a_name_or_a_value_is_an_error(void **state)
 	}
 }
 
+static void policy_is_a_list_of_rules(void **state)
+{
+	(void)state;
+	assert_int_equal(load("XTCP_POLICY", "kernel connect 10.0.0.0/8:5432 @psql; refuse listen\n xtcp"), 0);
+	assert_int_equal(conf.rules.n, 3);
+	assert_int_equal(conf.rules.rule[1].action, RULE_REFUSE);
+	assert_int_equal(load("XTCP_POLICY", "kernel;drop"), -EINVAL);
+	assert_says("XTCP_POLICY");
+	assert_says("xtcp, kernel or refuse");
+}
+
 static void reserved_settings_are_refused(void **state)
 {
-	static const char *const names[] = { "XTCP_POLICY", "XTCP_LOOPBACK", "XTCP_SPIN" };
+	static const char *const names[] = { "XTCP_LOOPBACK", "XTCP_SPIN" };
 	size_t i;
 
 	for (i = 0; i < LEN(names); i++) {
@@ -292,6 +303,7 @@ int main(void)
 		cmocka_unit_test_setup(mac_without_own_address_is_an_error, clean),
 		cmocka_unit_test_setup(sysctls_are_names_and_values, clean),
 		cmocka_unit_test_setup(sysctl_without_a_name_or_a_value_is_an_error, clean),
+		cmocka_unit_test_setup(policy_is_a_list_of_rules, clean),
 		cmocka_unit_test_setup(reserved_settings_are_refused, clean),
 		cmocka_unit_test_setup(file_is_read, clean),
 		cmocka_unit_test_setup(variable_goes_before_the_file, clean),

@@ -69,7 +69,7 @@ tests_test_sim_SOURCES = tests/test_sim.c tests/sim.c tests/sim.h
 check_PROGRAMS += tests/test_link
 tests_test_link_SOURCES = tests/test_link.c tests/link.c tests/link.h
 EXTRA_PROGRAMS += tests/relay tests/xfer
-check_SCRIPTS += tests/relay tests/xfer
+check_SCRIPTS += tests/relay tests/xfer bench/flood bench/flows
 CLEANFILES += tests/relay tests/xfer
 tests_relay_SOURCES = tests/relay.c tests/link.c tests/link.h
 tests_relay_LDADD =
@@ -236,6 +236,7 @@ SCRIPT_TESTS = \
 	tests/netns/close_exit.sh \
 	tests/netns/curl.sh \
 	tests/netns/ecn.sh \
+	tests/netns/flood.sh \
 	tests/netns/fork.sh \
 	tests/netns/nc.sh \
 	tests/netns/openssl.sh \

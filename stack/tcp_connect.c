@@ -154,7 +154,8 @@ int tcp_reroute(struct tcp_conn *c, xtime now)
 	}
 	c->rt = rt;
 	c->has_route = true;
-	tcp_sync_mss(c, ip_mtu(c->s, &c->rt, daddr, now));
+	if (!c->snd.is_mss_kept)
+		tcp_sync_mss(c, ip_mtu(c->s, &c->rt, daddr, now));
 	return 0;
 }
 

@@ -213,6 +213,7 @@ struct tcp_conn {
 		struct tx_marks marks;
 		uint32_t wnd, max_wnd;
 		uint32_t mss_cache;   /* payload bytes without any option counted out */
+		bool is_mss_kept;     /* the route has changed; a larger MSS waits (tcp_output) */
 		bool fin;             /* a FIN follows the queue */
 		bool more;            /* MSG_MORE: the last write was not the end */
 		bool no_space;        /* someone waits for room (SOCK_NOSPACE) ... */

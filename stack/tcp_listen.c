@@ -198,7 +198,6 @@ static void child_take_req(struct tcp_conn *c, const struct tcp_req *r, xtime no
 	c->snd.q_seq = c->snd.sml = c->snd.pushed = r->iss + 1;
 	c->snd.total_retrans = r->nretrans;
 	c->rcv.segs_in = 1;   /* the SYN */
-	tcp_mtup_init(c, now);
 	tcp_sync_mss(c, ip_mtu(c->s, &c->rt, c->ent.t.raddr, now));
 	c->rcv.rcv_mss = (uint16_t)MAX(MIN(MIN(c->advmss, c->snd.mss_cache), 536u), 88u);
 }

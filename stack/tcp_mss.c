@@ -72,7 +72,7 @@ uint32_t tcp_current_mss(struct tcp_conn *c, xtime now)
 	if (c->has_route) {
 		uint32_t mtu = ip_mtu(c->s, &c->rt, dst, now);
 
-		if (mtu != c->pmtu)
+		if (mtu != c->pmtu && !(c->snd.is_mss_kept && mtu > c->pmtu))
 			tcp_sync_mss(c, mtu);
 	}
 	mss = c->snd.mss_cache;
@@ -278,6 +278,7 @@ void tcp_init_metrics(struct tcp_conn *c, xtime now)
 	else
 		c->cc.cwnd = MIN(init, c->cc.cwnd_clamp);
 	c->cc.cwnd_stamp = now;
+	tcp_mtup_init(c, now);   /* the MSS follows with the next change of the path's MTU */
 	tcp_init_buffers(c, now);
 	cc_start(c, now);
 }

@@ -117,6 +117,14 @@ static bool output_next(struct tcp_conn *c, struct frame_out *f, xtime now)
 	return false;
 }
 
+/* Linux asks for the route when it has a packet for it (ip_queue_xmit()), and has chosen the size of
+ * all that goes with it before (tcp_current_mss()): a larger MSS is for what leaves next time. */
+static void follow_routes(struct tcp_conn *c, xtime now)
+{
+	c->snd.is_mss_kept = true;
+	tcp_reroute(c, now);
+}
+
 bool tcp_output(struct tcp_conn *c, struct frame_out *f, xtime now)
 {
 	bool has_frame;
@@ -126,9 +134,10 @@ bool tcp_output(struct tcp_conn *c, struct frame_out *f, xtime now)
 		return false;
 	}
 	if (c->has_route && c->rt.gen != c->s->routes.gen)
-		tcp_reroute(c, now);
+		follow_routes(c, now);
 	has_frame = c->has_route && output_next(c, f, now);
 	if (!has_frame) {
+		c->snd.is_mss_kept = false;
 		list_remove(&c->out_link);
 		if (c->snd.is_space_due)
 			tcp_check_space(c, now);

@@ -131,6 +131,33 @@ static void black_hole_lowers_the_size_with_each_timeout(void **state)
 	assert_int_equal(t->c->snd.mss_cache, 60);
 }
 
+/* A child starts with the MSS of its route, whatever is to be probed; what Linux sends with the packet
+ * that finds the route changed has the sizes of the old one. */
+static void mss_of_a_changed_route_counts_from_the_next_write(void **state)
+{
+	struct rig *t = *state;
+	struct route to = { .dst = PEER, .plen = 32, .type = ROUTE_UNICAST, .iface = t->iface, .mtu = 640,
+	                    .mtu_locked = true };
+
+	t->s->set.tcp_mtu_probing = 2;
+	t->s->set.tcp_base_mss = 512;
+	assert_int_equal(stack_add_route(t->s, &to), 0);
+	establish_passive(t, "S 0 win 50000 mss 1460 wscale 7");
+	assert_int_equal(t->c->snd.mss_cache, 600);
+	t->c->cc.cwnd = 11;
+	assert_int_equal(stack_del_route(t->s, &to), 0);
+	put(t, 4000);
+	expect(t, ". 1:987 ack 1");
+	for (unsigned i = 0; i < 5; i++)
+		rig_expect(t, -1, __FILE__, __LINE__, ". %u:%u ack 1", 987 + i * 600, 1587 + i * 600);
+	expect(t, "P. 3987:4001 ack 1");
+	inject(t, ". 1 ack 4001 win 512");
+	put(t, 2000);
+	expect(t, ". 4001:4987 ack 1");
+	expect(t, ". 4987:5973 ack 1");
+	expect(t, "P. 5973:6001 ack 1");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -139,6 +166,7 @@ int main(void)
 		own(probe_is_tried_again_after_its_interval),
 		own(probe_that_is_not_acknowledged_is_inconclusive),
 		own(probe_is_not_sent_by_default),
+		own(mss_of_a_changed_route_counts_from_the_next_write),
 		own(black_hole_lowers_the_size_with_each_timeout),
 	};
 

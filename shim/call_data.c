@@ -247,7 +247,7 @@ static ssize_t recv_once(struct sock *s, const struct iovec *iov, int cnt, size_
 	struct iovec one = { &byte, 1 };
 	ssize_t r;
 
-	if (len)
+	if (len || flags & MSG_OOB)
 		return eng_recv(s, iov, cnt, done, flags, peek_off, rflags);
 	r = eng_recv(s, &one, 1, 0, flags | MSG_PEEK, 0, rflags);
 	return r > 0 ? 0 : r;
@@ -277,6 +277,7 @@ static int wait_for_data(struct sock *s, int flags, size_t done, xtime deadline,
 static ssize_t recv_loop(struct sock *s, const struct iovec *iov, int cnt, size_t len, int flags,
 			 int *rflags)
 {
+	int got = 0;
 	bool waits = call_may_block(s, flags) && !(flags & MSG_OOB);
 	int down = (flags & RECV_FLAGS) | (waits ? 0 : MSG_DONTWAIT);
 	size_t lowat = (size_t)atomic_load(&s->rcvlowat), done = 0, target;
@@ -286,12 +287,14 @@ static ssize_t recv_loop(struct sock *s, const struct iovec *iov, int cnt, size_
 
 	target = flags & MSG_WAITALL || lowat > len ? len : lowat;
 	for (;;) {
-		r = recv_once(s, iov, cnt, len, done, down, rflags);
+		r = recv_once(s, iov, cnt, len, done, down, &got);
+		if (rflags)
+			*rflags = got;
 		if (r > 0)
 			done += (size_t)r;
 		else if (r != -EAGAIN || !waits)
 			return done ? (ssize_t)done : r;
-		if (r > 0 && (done >= target || !waits || flags & MSG_OOB))
+		if (r > 0 && (done >= target || !waits || flags & MSG_OOB || got & TCP_RECV_MARK))
 			return (ssize_t)done;
 		if (!deadline)
 			deadline = call_deadline(atomic_load(&s->rcvtimeo));
@@ -345,7 +348,7 @@ ssize_t call_recvmsg(struct sock *s, struct msghdr *msg, int flags)
 		return n;
 	if (msg->msg_name)
 		msg->msg_namelen = 0;
-	msg->msg_flags = (flags & MSG_CMSG_CLOEXEC) | (rflags & MSG_OOB);
+	msg->msg_flags = (flags & MSG_CMSG_CLOEXEC) | (rflags & (MSG_OOB | MSG_TRUNC));
 	put_inq(s, msg);
 	return n;
 }

@@ -10,6 +10,7 @@
 #include "opts.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/sockios.h>
 #include <net/if.h>
@@ -268,6 +269,17 @@ static int watch_for_signals(struct sock *s, int fd)
 	return REAL(fcntl)(fd, F_GETFL) & O_ASYNC ? ready_watch(s) : 0;
 }
 
+/* An owner is sent SIGURG without O_ASYNC, too. */
+static int watch_for_urgent(struct sock *s, int fd)
+{
+	struct f_owner_ex owner;
+
+	if (REAL(fcntl)(fd, F_GETOWN_EX, &owner) < 0 || !owner.pid)
+		return 0;
+	atomic_store(&s->has_owner, true);
+	return ready_watch(s);
+}
+
 int opts_fcntl(struct sock *s, int fd, int cmd, void *arg)
 {
 	int r = REAL(fcntl)(fd, cmd, arg), flags;
@@ -285,6 +297,9 @@ int opts_fcntl(struct sock *s, int fd, int cmd, void *arg)
 	case F_GETFL:
 		atomic_store(&s->is_nonblock, r & O_NONBLOCK);
 		break;
+	case F_SETOWN:
+	case F_SETOWN_EX:
+		return watch_for_urgent(s, fd);
 	}
 	return r;
 }
@@ -331,6 +346,9 @@ int opts_ioctl(struct sock *s, int fd, unsigned long cmd, void *arg)
 	case FIONBIO:
 	case FIOASYNC:
 		return set_file_flag(s, fd, cmd, arg);
+	case FIOSETOWN:
+	case SIOCSPGRP:
+		return REAL(ioctl)(fd, cmd, arg) < 0 ? -errno : watch_for_urgent(s, fd);
 	}
 	if (cmd >= SIOCADDRT && cmd < SIOCDEVPRIVATE)
 		return ask_inet(cmd, arg);

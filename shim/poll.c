@@ -396,6 +396,18 @@ int select_call(int n, fd_set *in, fd_set *out, fd_set *ex, xtime deadline, cons
 
 /* ---- epoll ---- */
 
+/* An object that shows urgent data is readable as well; is the connection? */
+static int correct(int epfd, struct epoll_event *ev, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++) {
+		if ((ev[i].events & (EPOLLPRI | EPOLLIN)) == (EPOLLPRI | EPOLLIN))
+			ev[i].events = ready_correct(epfd, &ev[i]);
+	}
+	return n;
+}
+
 /* The kernel knows what is ready, as the mirrors show it; the sleep is ours, so that the
  * thread drives the engine. */
 int epoll_call(int epfd, struct epoll_event *ev, int n, xtime deadline, const sigset_t *mask)
@@ -406,12 +418,12 @@ int epoll_call(int epfd, struct epoll_event *ev, int n, xtime deadline, const si
 	for (;;) {
 		r = REAL(epoll_wait)(epfd, ev, n, 0);
 		if (r)
-			return r < 0 ? -errno : r;
+			return r < 0 ? -errno : correct(epfd, ev, r);
 		errno = err;
 		r = eng_wait(NULL, 0, &extra, 1, deadline, mask);
 		if (r < 0)
 			return r;
 		if (!r)
-			return REAL(epoll_wait)(epfd, ev, n, 0);
+			return correct(epfd, ev, REAL(epoll_wait)(epfd, ev, n, 0));
 	}
 }

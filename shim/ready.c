@@ -30,7 +30,6 @@
 #define TOKENS_MAX 8
 #define FILLER_BYTES 512          /* one fills the smallest send buffer; see fill() */
 #define FILLS_MAX 16
-#define OBJECT_FLAGS (O_NONBLOCK | O_ASYNC)
 #define HIGH_FD 1024              /* above what select() users can handle */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -87,22 +86,65 @@ static void add_token(struct sock *s)
 		s->tokens++;
 }
 
+static void take_tokens(struct sock *s)
+{
+	drain(s->fd);
+	s->tokens = 0;
+	s->is_urgent = false;
+}
+
+/* ---- urgent data ---- */
+
+static bool wants_urgent(const struct sock *s)
+{
+	const struct sock_reg *r;
+
+	for (r = s->regs; r && !(r->events & EPOLLPRI); r = r->next)
+		;
+	return r;
+}
+
+/* The kernel raises SIGURG for an urgent byte; without `loud` nobody is to hear of it. */
+static void add_urgent(struct sock *s, bool loud)
+{
+	struct f_owner_ex owner = { 0, 0 }, none = { F_OWNER_PID, 0 };
+
+	if (!loud && REAL(fcntl)(s->fd, F_GETOWN_EX, &owner) == 0 && owner.pid)
+		REAL(fcntl)(s->fd, F_SETOWN_EX, &none);
+	if (REAL(send)(s->far, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_OOB) == 1)
+		s->is_urgent = true;
+	if (!loud && owner.pid)
+		REAL(fcntl)(s->fd, F_SETOWN_EX, &owner);
+}
+
+/* Like any token it makes the object readable.  One that is there for the signal alone is taken out
+ * again, and with it those that tell of input. */
+static void show_urgent(struct sock *s, uint32_t events)
+{
+	bool wants = events & POLLPRI && wants_urgent(s);
+
+	if (events & TCP_EV_URGENT || (wants && !s->is_urgent))
+		add_urgent(s, events & TCP_EV_URGENT);
+	if (!s->is_urgent || wants)
+		return;
+	take_tokens(s);
+	if (events & POLLIN)
+		add_token(s);
+}
+
 /* ---- what the engine says ---- */
 
 static void show_input(struct sock *s, uint32_t events, bool is_edge)
 {
 	if (!(events & POLLIN)) {
 		if (s->tokens)
-			drain(s->fd);
-		s->tokens = 0;
+			take_tokens(s);
 		return;
 	}
 	if (s->tokens && !is_edge)
 		return;
-	if (s->tokens >= TOKENS_MAX) {
-		drain(s->fd);
-		s->tokens = 0;
-	}
+	if (s->tokens >= TOKENS_MAX)
+		take_tokens(s);
 	add_token(s);
 }
 
@@ -159,6 +201,7 @@ static void show(struct sock *s, uint32_t events, bool is_edge)
 		return;
 	}
 	show_input(s, events, is_edge);
+	show_urgent(s, events);
 	if (events & POLLHUP) {
 		show_hangup(s, events);
 		return;
@@ -212,7 +255,14 @@ static void copy_flags(int from, int to)
 	if (REAL(fcntl)(from, F_GETOWN_EX, &owner) == 0 && owner.pid)
 		REAL(fcntl)(to, F_SETOWN_EX, &owner);
 	REAL(fcntl)(to, F_SETSIG, REAL(fcntl)(from, F_GETSIG));
-	REAL(fcntl)(to, F_SETFL, flags & OBJECT_FLAGS);
+	REAL(fcntl)(to, F_SETFL, flags & O_NONBLOCK);
+}
+
+/* Signals tell the number under which this was asked for. */
+static void start_signals(int fd, bool on)
+{
+	if (on)
+		REAL(fcntl)(fd, F_SETFL, REAL(fcntl)(fd, F_GETFL) | O_ASYNC);
 }
 
 /* The registrations of all its numbers; the object under them has changed. */
@@ -259,6 +309,7 @@ static int put_under(int fd, int number)
 /* Puts `fd` under every number of s, and closes it. */
 static int swap(struct sock *s, int fd)
 {
+	bool is_async = REAL(fcntl)(s->fd, F_GETFL) & O_ASYNC;
 	int n, r = 0;
 
 	copy_flags(s->fd, fd);
@@ -271,6 +322,7 @@ static int swap(struct sock *s, int fd)
 				r = put_under(fd, n);
 		}
 	}
+	start_signals(s->fd, is_async);
 	register_again(s);
 	REAL(close)(fd);
 	return r;
@@ -281,7 +333,7 @@ static void forget_far(struct sock *s)
 	if (s->far >= 0)
 		close_far(s);
 	s->far = -1;
-	s->is_far_closed = s->is_far_shut = s->is_filled = s->has_error = false;
+	s->is_far_closed = s->is_far_shut = s->is_filled = s->has_error = s->is_urgent = false;
 	s->tokens = 0;
 }
 
@@ -337,7 +389,7 @@ void ready_opened(struct sock *s)
 {
 	int r;
 
-	if (!s->regs && !(REAL(fcntl)(s->fd, F_GETFL) & O_ASYNC))
+	if (!s->regs && !atomic_load(&s->has_owner) && !(REAL(fcntl)(s->fd, F_GETFL) & O_ASYNC))
 		return;
 	r = start_mirror(s);
 	if (r)
@@ -490,5 +542,43 @@ int ready_epoll_ctl(struct sock *s, int epfd, int op, int fd, struct epoll_event
 	set = fdtab_epoll(epfd);
 	if (set)
 		record(s, set, op, fd, ev);
+	/* Urgent data is shown to who asks for it, also when it was there before. */
+	if (op != EPOLL_CTL_DEL && ev->events & EPOLLPRI && s->is_mirrored)
+		eng_mirror(s, true);
 	return 0;
+}
+
+/* The socket that is registered in the set with this datum, with a reference; NULL: none of ours. */
+static struct sock *find_registered(uintptr_t set, uint64_t data)
+{
+	struct sock *s = NULL;
+	struct sock_reg *r = NULL;
+	int fd;
+
+	for (fd = fdtab_next(0); fd >= 0 && !r; fd = fdtab_next(fd + 1)) {
+		s = fdtab_get(fd);
+		if (!s)
+			continue;
+		ready_lock();
+		for (r = s->regs; r && (r->set != set || r->data != data || r->fd != fd);)
+			r = r->next;
+		ready_unlock();
+		if (!r)
+			sock_put(s);
+	}
+	return r ? s : NULL;
+}
+
+uint32_t ready_correct(int epfd, const struct epoll_event *ev)
+{
+	uintptr_t set = fdtab_epoll(epfd);
+	struct sock *s = set ? find_registered(set, ev->data.u64) : NULL;
+	uint32_t events = ev->events;
+
+	if (!s)
+		return events;
+	if (!(eng_events(s) & POLLIN))
+		events &= ~(uint32_t)(EPOLLIN | EPOLLRDNORM);
+	sock_put(s);
+	return events;
 }

@@ -11,6 +11,8 @@
  *   RDHUP            the far end is shut down for writing
  *   HUP              the far end is closed
  *   ERR              closed with unread data; goes when SO_ERROR is read
+ *   PRI              a token is sent as urgent data, for who asks for PRI
+ *   SIGURG           comes with such a token
  *
  * HUP and ERR are final for an object, so a socket that is used again gets a new
  * one; epoll registrations are recorded and made again.
@@ -25,7 +27,7 @@
 /* A new object; SOCK_NONBLOCK and SOCK_CLOEXEC as given.  The fd or -errno. */
 int ready_open(int flags);
 
-/* The kernel is to show readiness from now on (an unconnected socket: from its connect() on,
+/* The kernel is to show readiness and to raise signals from now on (an unconnected socket: from its connect() on,
  * as it already looks as it should).  0 or -errno. */
 int ready_watch(struct sock *s);
 /* connect() or listen() has begun. */
@@ -46,6 +48,9 @@ bool ready_any(void);
 
 /* epoll_ctl() on s under its number fd. */
 int ready_epoll_ctl(struct sock *s, int epfd, int op, int fd, struct epoll_event *ev);
+
+/* The events of one that the set gave, PRI and IN among them: without IN if there is only an urgent byte. */
+uint32_t ready_correct(int epfd, const struct epoll_event *ev);
 
 /* In a forked child: s is lost, its far end is the parent's (the lock is held). */
 void ready_lost(struct sock *s);

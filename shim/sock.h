@@ -54,10 +54,12 @@ struct sock {
 	bool is_v6only;          /* IPV6_V6ONLY */
 	bool is_bound;           /* by bind() */
 	bool is_reaped;          /* engine_shut() was called */
+	_Atomic bool has_owner;  /* F_SETOWN: SIGURG is to be sent */
 
 	/* The mirror, guarded by ready.c's lock; changed by ready.c alone. */
 	_Atomic bool is_mirrored;
 	bool is_filled, is_far_shut, is_far_closed, has_error;
+	bool is_urgent;          /* a token is an urgent byte */
 	uint8_t tokens;          /* in flight */
 	int fd;                  /* one of its numbers; -1: none */
 	int far;                 /* the mirror's other end; -1: none */

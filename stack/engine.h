@@ -63,8 +63,9 @@ struct engine_config {
 	unsigned spin_us;
 	/* Called for every sentence worth logging; level as in <syslog.h>.  May be NULL. */
 	void (*log)(int level, const char *sentence);
-	/* Readiness of a mirrored socket changed (engine_mirror): called with the lock held
-	 * by whoever drives; it must not call the engine. */
+	/* Readiness of a mirrored socket changed (engine_mirror), with TCP_EV_URGENT among the events
+	 * when an urgent pointer has come: called with the lock held by whoever drives; it must not call
+	 * the engine. */
 	void (*ready)(void *user, uint32_t events, bool is_edge);
 };
 

@@ -54,7 +54,7 @@ struct slot {
 	struct list waits;       /* struct wait_node.link */
 	void *mirror;            /* cfg.ready's user, NULL: not mirrored */
 	struct bridge *bridge;   /* NULL: not bridged */
-	uint32_t events, edges;  /* what cfg.ready was told last */
+	uint32_t events, edges, urgents;  /* what cfg.ready was told last */
 	struct slot *next_free;
 };
 

@@ -16,7 +16,7 @@ uint32_t engine_ready(struct tcp_conn *c, uint32_t wanted, unsigned at_least)
 	int have;
 
 	if (at_least && !(events & (POLLRDHUP | POLLERR | POLLHUP))) {
-		have = tcp_inq(c);
+		have = tcp_unread(c);
 		if (have >= 0)
 			events &= ~(uint32_t)POLLIN;
 		if (have >= (int64_t)at_least)
@@ -27,7 +27,7 @@ uint32_t engine_ready(struct tcp_conn *c, uint32_t wanted, unsigned at_least)
 
 void engine_reflect(struct engine *e, struct slot *slot)
 {
-	uint32_t events, edges;
+	uint32_t events, edges, urgents;
 
 	if (!slot->mirror)
 		return;
@@ -35,7 +35,9 @@ void engine_reflect(struct engine *e, struct slot *slot)
 	edges = tcp_edges(slot->conn);
 	if (events == slot->events && edges == slot->edges)
 		return;
-	e->cfg.ready(slot->mirror, events, edges != slot->edges);
+	urgents = tcp_urgents(slot->conn);
+	e->cfg.ready(slot->mirror, events | (urgents == slot->urgents ? 0 : TCP_EV_URGENT), edges != slot->edges);
 	slot->events = events;
 	slot->edges = edges;
+	slot->urgents = urgents;
 }

@@ -529,6 +529,7 @@ int engine_mirror(struct engine *e, engine_sock s, void *user)
 	if (user) {
 		slot->events = tcp_events(slot->conn);
 		slot->edges = tcp_edges(slot->conn);
+		slot->urgents = tcp_urgents(slot->conn);
 		e->cfg.ready(user, slot->events, false);
 	}
 	return done(e, slot, 0);

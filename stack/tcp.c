@@ -167,6 +167,7 @@ struct stack *tcp_stack(const struct tcp_conn *c) { return c->s; }
 int tcp_state(const struct tcp_conn *c) { return c->state; }
 int tcp_linger(const struct tcp_conn *c) { return c->opt.linger_s; }
 uint32_t tcp_edges(const struct tcp_conn *c) { return c->edges; }
+uint32_t tcp_urgents(const struct tcp_conn *c) { return c->urgents; }
 
 void tcp_report(struct tcp_conn *c)
 {

@@ -55,7 +55,9 @@ ssize_t tcp_send(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t
 /* tcp_recvmsg() without sleeping: flags MSG_PEEK, MSG_TRUNC, MSG_OOB.  `skip` bytes of iov
  * are passed over.  peek_off: where MSG_PEEK starts (the bytes that this call peeked
  * before; 0 otherwise).  Count, 0 at the end, -EAGAIN, -ENOTCONN, the pending error;
- * -EINVAL for MSG_OOB without urgent data.  *rflags, when not NULL, gets MSG_OOB. */
+ * -EINVAL for MSG_OOB without urgent data.  *rflags, when not NULL, gets MSG_OOB, MSG_TRUNC (no room
+ * for the urgent byte), TCP_RECV_MARK: a read that has got something ends here, whatever it waits for. */
+#define TCP_RECV_MARK 0x40000000
 ssize_t tcp_recv(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t skip, int flags,
                  size_t peek_off, int *rflags, xtime now);
 
@@ -79,9 +81,12 @@ void tcp_release(struct tcp_conn *c, xtime now);
  * as Linux has them, and what only our callers wait for: */
 #define TCP_EV_CONNECTED 0x100000   /* no longer in SYN-SENT (or SYN-RECEIVED) */
 #define TCP_EV_CLOSED 0x200000      /* our FIN is acknowledged, or the connection is gone */
+#define TCP_EV_URGENT 0x400000      /* the engine's: tcp_urgents() has counted up */
 uint32_t tcp_events(struct tcp_conn *c);
 /* Counts up whenever something new came (data, room, an error): for edge-triggered waiters. */
 uint32_t tcp_edges(const struct tcp_conn *c);
+/* Counts up with each new urgent pointer, which is when Linux raises SIGURG (tcp_check_urg). */
+uint32_t tcp_urgents(const struct tcp_conn *c);
 
 /* SO_ERROR: takes the pending error, else the soft one; 0 or positive errno. */
 /* Fast Open: the bytes (borrowed until then) are for the SYN of the tcp_connect() that follows at
@@ -98,6 +103,8 @@ int tcp_peername(const struct tcp_conn *c, ip4 *addr, uint16_t *port);
 /* Bytes that can be read now (FIONREAD, SIOCINQ), that are not acknowledged (SIOCOUTQ),
  * that are not sent (SIOCOUTQNSD).  -EINVAL when listening. */
 int tcp_inq(const struct tcp_conn *c);
+/* Bytes that reads would give now, beyond the urgent byte as well. */
+int tcp_unread(const struct tcp_conn *c);
 int tcp_inq_hint(const struct tcp_conn *c);   /* of TCP_CM_INQ; -ENODATA without TCP_INQ */
 int tcp_outq(const struct tcp_conn *c);
 int tcp_outq_unsent(const struct tcp_conn *c);

@@ -173,6 +173,7 @@ struct tcp_conn {
 	bool is_connected;            /* connect() has succeeded or accept() gave it (SS_CONNECTED) */
 	uint16_t err, err_soft;       /* pending errno, sk_err and sk_err_soft */
 	uint32_t edges;               /* see tcp_edges() */
+	uint32_t urgents;             /* see tcp_urgents() */
 	struct tcp_sockopts opt;
 
 	/* The way to the peer. */

@@ -28,11 +28,11 @@ static void note_pointer(struct tcp_conn *c, const struct tcp_hdr *th)
 		count(c->s, CTR_tcp_urg_old);
 		return;
 	}
-	/* The one that was read out of band and is next in the stream: pass over it now. */
-	if (c->rcv.urg_data == URG_READ)
-		tcp_urg_skip(c);
+	/* One that is next in the stream is passed over now, read or not. */
+	tcp_urg_skip(c);
 	c->rcv.urg_data = URG_NOTYET;
 	c->rcv.urg_seq = ptr;
+	c->urgents++;
 	c->edges++;
 	tcp_report(c);
 }
@@ -91,7 +91,7 @@ ssize_t tcp_urg_read(struct tcp_conn *c, const struct iovec *iov, int iovcnt, si
 
 	if (c->opt.oobinline || !c->rcv.urg_data || c->rcv.urg_data == URG_READ)
 		return -EINVAL;
-	if (c->state == TCP_CLOSE && !c->is_connected)
+	if (c->state == TCP_CLOSE && !c->rcv.has_fin)   /* SOCK_DONE */
 		return -ENOTCONN;
 	if (!(c->rcv.urg_data & URG_VALID))
 		return c->state == TCP_CLOSE || c->shut & SHUT_RCV_BIT ? 0 : -EAGAIN;

@@ -99,6 +99,12 @@ static size_t readable(const struct tcp_conn *c, size_t off)
 	return n;
 }
 
+/* Is the byte there the urgent one? */
+static bool stops_at(const struct tcp_conn *c, size_t off)
+{
+	return c->rcv.urg_data && c->rcv.urg_seq == c->rcv.copied + (seq32)off;
+}
+
 /* Where a peek starts: behind an urgent byte that is no part of the stream. */
 static size_t peek_start(const struct tcp_conn *c, size_t off)
 {
@@ -122,6 +128,8 @@ ssize_t tcp_recv(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t
 	else
 		tcp_urg_skip(c);
 	n = MIN(readable(c, flags & MSG_PEEK ? peek_off : 0), want);
+	if (n && rflags && stops_at(c, (flags & MSG_PEEK ? peek_off : 0) + n))
+		*rflags |= TCP_RECV_MARK;
 	if (!n)
 		return want || !c->rcv.q.len ? recv_nothing(c) : 0;
 	if (!(flags & MSG_TRUNC))
@@ -148,8 +156,20 @@ int tcp_inq(const struct tcp_conn *c)
 	if (conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)))
 		return 0;
 	if (c->rcv.urg_data && !c->opt.oobinline && urg < c->rcv.q.len)
-		return (int)(urg ? urg : c->rcv.q.len - 1);
+		return (int)urg;
 	return (int)MIN(c->rcv.q.len, (uint32_t)INT_MAX);
+}
+
+int tcp_unread(const struct tcp_conn *c)
+{
+	uint32_t urg = c->rcv.urg_seq - c->rcv.copied;
+	uint32_t n = c->rcv.q.len;
+
+	if (c->state == TCP_LISTEN)
+		return -EINVAL;
+	if (c->rcv.urg_data && !c->opt.oobinline && urg < n)
+		n--;
+	return (int)MIN(n, (uint32_t)INT_MAX);
 }
 
 /* tcp_inq_hint(): after a FIN there is its end to be read. */

@@ -251,7 +251,7 @@ SCRIPT_TESTS = \
 	tests/netns/tun.sh \
 	tests/netns/wget.sh
 EXTRA_DIST += tests/core_symbols.txt tests/totals.sh tests/netns/demo.sh tests/netns/lib.sh tests/netns/relay_lib.sh tests/netns/client.py \
-	tests/netns/flows.py tests/netns/forker.py tests/netns/group.py tests/netns/peer.py tests/netns/server.py tests/netns/tunnel.py
+	tests/netns/flows.py tests/netns/forker.py tests/netns/group.py tests/netns/peer.py tests/netns/server.py tests/netns/tunnel.py tests/netns/urgent.py
 
 # ---- fuzz targets: tests/fuzz_X.c with its inputs in tests/corpus/X/ ----
 # Each defines LLVMFuzzerTestOneInput().  With --enable-fuzz they are libFuzzer programs, which

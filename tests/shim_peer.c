@@ -127,6 +127,11 @@ int side_connected(struct side *s, int flags, int *peer)
 	return fd;
 }
 
+int side_client(struct side *s)
+{
+	return side_wire.ns < 0 ? side_socket(s, 0) : peer_socket();
+}
+
 void side_reset(int peer)
 {
 	struct linger l = { 1, 0 };

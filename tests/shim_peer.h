@@ -59,6 +59,8 @@ int side_socket(struct side *s, int flags);
 int side_socket_of(struct side *s, int domain, int flags);
 /* Connected; *peer is the kernel's end of it. */
 int side_connected(struct side *s, int flags, int *peer);
+/* A client of this side's servers, which its own host doesn't reach over xtcp: where the peer is. */
+int side_client(struct side *s);
 /* The peer's end goes with a reset. */
 void side_reset(int peer);
 /* Until everything under way has arrived. */

@@ -154,11 +154,8 @@ static void listening_states(struct side *s, look see)
 	int fd, client;
 	socklen_t len = sizeof(a);
 
-	/* Its own host doesn't reach a server over xtcp yet. */
-	if (side_wire.ns >= 0)
-		return;
 	fd = side_socket(s, SOCK_NONBLOCK);
-	client = side_socket(s, 0);
+	client = side_client(s);
 
 	bind(fd, (struct sockaddr *)&a, sizeof(a));
 	listen(fd, 5);

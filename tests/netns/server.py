@@ -4,7 +4,8 @@
 server.py states ADDR PORT   prints; asks its peer (server.py peer) for connections by lines on fd 3
 server.py options ADDR PORT
 server.py asyncio PORT       echoes
-server.py peer ADDR          reads lines "port action" and does what they say: open, data, close, reset
+server.py peer ADDR          reads lines "verb connection rest" and does what they say: open, data, close,
+                             reset, read, refused; do: the expression that follows, where p holds the connections
 """
 import asyncio
 import errno
@@ -30,13 +31,30 @@ def tried(f, *args):
 
 # ---- the other side: connections to order ----
 
+def shown(expr, p):
+    try:
+        return repr(eval(expr, {**vars(socket), "p": p, "select": select, "struct": struct, "addr": p.addr}))
+    except OSError as e:
+        return name(e)
+
+
+class Conns(dict):
+    """Those of the peer, by their names."""
+    addr = ""
+
+
 def peer(addr):
-    conns = {}
+    conns = Conns()
+    conns.addr = addr
     print("ready", flush=True)
     for line in sys.stdin:
+        if line.startswith("do "):
+            print(shown(line[3:].strip(), conns), flush=True)
+            continue
         verb, key, *rest = line.split()
         if verb == "open":
             conns[key] = socket.create_connection((addr, int(rest[0])), 5)
+            conns[key].settimeout(None)
         elif verb == "refused":
             s = socket.socket()
             s.settimeout(5)

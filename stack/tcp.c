@@ -201,8 +201,6 @@ void tcp_set_state(struct tcp_conn *c, uint8_t state, xtime now)
 		return;
 	if (old == TCP_ESTABLISHED || old == TCP_CLOSE_WAIT)
 		count(s, CTR_TcpEstabResets);
-	else if (old == TCP_SYN_SENT || old == TCP_SYN_RECV)
-		count(s, CTR_TcpAttemptFails);
 	if (c->is_dead && old != TCP_LISTEN)
 		s->norphan--;
 	conntab_remove(&s->tab, &c->ent);
@@ -218,7 +216,7 @@ void tcp_set_state(struct tcp_conn *c, uint8_t state, xtime now)
 	c->opened_at = now;
 }
 
-void tcp_done(struct tcp_conn *c, xtime now)
+static void conn_end(struct tcp_conn *c, xtime now)
 {
 	bool is_child = c->parent != NULL;
 
@@ -232,6 +230,14 @@ void tcp_done(struct tcp_conn *c, xtime now)
 	if (is_child)
 		tcp_listen_child_gone(c);
 	conn_wake(c);
+}
+
+/* What a program itself gives up while it connects is no failed attempt. */
+void tcp_done(struct tcp_conn *c, xtime now)
+{
+	if (conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)))
+		count(c->s, CTR_TcpAttemptFails);
+	conn_end(c, now);
 }
 
 void tcp_done_err(struct tcp_conn *c, int err, xtime now)
@@ -336,7 +342,7 @@ static bool conn_close_state(struct tcp_conn *c, xtime now)
 		tcp_set_state(c, TCP_LAST_ACK, now);
 		return true;
 	case TCP_SYN_SENT:
-		tcp_done(c, now);
+		conn_end(c, now);
 		return false;
 	default:
 		return false;
@@ -344,8 +350,10 @@ static bool conn_close_state(struct tcp_conn *c, xtime now)
 }
 
 /* tcp_send_fin(): the FIN takes its place behind the data. */
-static void conn_send_fin(struct tcp_conn *c)
+static void conn_send_fin(struct tcp_conn *c, xtime now)
 {
+	if (c->snd.nxt == tcp_snd_end(c))
+		tcp_chrono_start(c, CHRONO_BUSY, now);
 	c->snd.fin = true;
 	c->snd.push_now = true;
 	c->snd.more = false;
@@ -378,7 +386,7 @@ int tcp_shutdown(struct tcp_conn *c, int how, xtime now)
 		c->shut |= bits;
 		if (bits & SHUT_SND_BIT && conn_in(c, ST(ESTABLISHED) | ST(CLOSE_WAIT)) &&
 		    conn_close_state(c, now))
-			conn_send_fin(c);
+			conn_send_fin(c, now);
 		break;
 	}
 	conn_wake(c);
@@ -412,7 +420,7 @@ void tcp_close(struct tcp_conn *c, xtime now)
 		count(s, CTR_TcpExtTCPAbortOnData);
 		tcp_disconnect(c, now);
 	} else if (conn_close_state(c, now)) {
-		conn_send_fin(c);
+		conn_send_fin(c, now);
 	}
 	ring_free(&c->rcv.q);
 	conn_wake(c);

@@ -22,7 +22,7 @@ void tcp_chrono_start(struct tcp_conn *c, enum chrono kind, xtime now)
 
 void tcp_chrono_stop(struct tcp_conn *c, enum chrono kind, xtime now)
 {
-	if (!c->snd.q.len && !c->snd.txq.n)
+	if (!c->snd.txq.n && c->snd.nxt == tcp_snd_end(c))
 		chrono_set(c, CHRONO_IDLE, now);
 	else if (kind == c->snd.chrono)
 		chrono_set(c, CHRONO_BUSY, now);

@@ -274,6 +274,7 @@ static void check_fin(struct tcp_conn *c, xtime now)
 	if (!c->rcv.has_fin || c->rcv.fin_seq != c->rcv.nxt)
 		return;
 	c->rcv.nxt++;
+	c->rcv.bytes_received++;   /* tcp_rcv_nxt_update() counts it */
 	tcp_fin(c, now);
 }
 

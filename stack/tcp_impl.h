@@ -38,6 +38,7 @@
 #include "wire_tcp.h"
 
 #define TCP_RTO_INITIAL XTIME_SEC    /* RFC 6298 2.1 */
+#define TCP_TIMEOUT_FALLBACK (3 * XTIME_SEC)   /* RFC 6298 5.7 */
 #define TCP_DELACK_MIN (40 * XTIME_MSEC)
 #define TCP_DELACK_MAX (200 * XTIME_MSEC)
 #define TCP_ATO_MIN (40 * XTIME_MSEC)
@@ -484,6 +485,8 @@ uint32_t tcp_mtu_to_mss(const struct tcp_conn *c, uint32_t mtu);
 uint32_t tcp_mss_to_mtu(const struct tcp_conn *c, uint32_t mss);
 uint32_t tcp_sync_mss(struct tcp_conn *c, uint32_t pmtu);
 uint32_t tcp_current_mss(struct tcp_conn *c, xtime now);
+/* tcp_initialize_rcv_mss(): the first estimate of the peer's segment size. */
+void tcp_init_rcv_mss(struct tcp_conn *c);
 uint16_t tcp_advertised_mss(const struct tcp_conn *c, xtime now);
 /* The same of a connection that will have these options and this route. */
 uint16_t tcp_route_advmss(const struct tcp_conn *c, const struct ip_route *rt, ip4 dst, xtime now);

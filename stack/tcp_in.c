@@ -96,7 +96,7 @@ static void take_peer_isn(struct tcp_conn *c, const struct seg_in *seg)
 	c->snd.max_wnd = c->snd.wnd;
 	tcp_mtup_init(c, seg->now);
 	tcp_sync_mss(c, c->pmtu);
-	c->rcv.rcv_mss = (uint16_t)MAX(MIN(MIN(MIN(c->advmss, c->snd.mss_cache), 536u), MAX(c->rcv.wnd / 2, 1u)), 88u);
+	tcp_init_rcv_mss(c);
 }
 
 /* tcp_finish_connect(). */
@@ -104,14 +104,24 @@ static void finish_connect(struct tcp_conn *c, xtime now)
 {
 	/* tcp_finish_connect(): with a scaled window only once that is known. */
 	c->rcv.is_predicting = c->parent || !c->snd_wscale;
+	if (c->state == TCP_SYN_SENT || tcp_is_passive(c))
+		c->rcv.lrcvtime = now;
+	else
+		c->loss.delivered++;   /* crossed SYNs: tcp_rcv_state_process() counts ours twice */
 	tcp_set_state(c, TCP_ESTABLISHED, now);
 	c->snd.out &= (uint8_t)~OUT_SYN;   /* a retransmission that was due and is pointless now */
-	c->rcv.lrcvtime = now;
 	tcp_init_metrics(c, now);
 	c->snd.lsndtime = now;
 	tcp_keep_start(c, now);
 	c->edges++;
 	tcp_report(c);
+}
+
+/* tcp_try_undo_spurious_syn(): the echo is of the first SYN, the others were needless. */
+static void undo_spurious_syn(struct tcp_conn *c, const struct tcp_hdr *th)
+{
+	if (c->snd.retrans_stamp && th->has_ts && th->tsecr == xtime_ms(c->snd.retrans_stamp) + c->ts_offset)
+		c->loss.undo_on = false;
 }
 
 /* ---- SYN-SENT: RFC 9293 3.10.7.3 ---- */
@@ -123,7 +133,7 @@ static bool synsent_ack_is_bad(struct tcp_conn *c, const struct seg_in *seg)
 
 	if (seq_le(th->ack, c->snd.una) || seq_gt(th->ack, c->snd.nxt)) {
 		if (!c->snd.retransmits)
-			tcp_rexmit_set(c, REXMIT_RTO, seg->now + 2 * XTIME_MSEC);
+			tcp_rexmit_set(c, REXMIT_RTO, seg->now + 2 * TCP_TICK);   /* TCP_TIMEOUT_MIN */
 		return true;
 	}
 	/* PAWSActive: an echo of what we never sent. */
@@ -144,6 +154,7 @@ static void synsent_established(struct tcp_conn *c, const struct seg_in *seg)
 	if (c->ts_ok)
 		c->advmss -= MIN(c->advmss, 12);
 	c->rcv.wnd = wnd;
+	undo_spurious_syn(c, seg->th);
 	tcp_ack(c, seg->th, 0, false, false, seg->now);
 	finish_connect(c, seg->now);
 	if (tcp_fastopen_synack(c, seg->th, seg->now))
@@ -347,13 +358,17 @@ static void synrecv_established(struct tcp_conn *c, const struct seg_in *seg)
 	c->snd.max_wnd = MAX(c->snd.max_wnd, c->snd.wnd);
 	if (c->ts_ok)
 		c->advmss -= MIN(c->advmss, 12);
-	if (c->parent && !c->fo.is_child)
-		c->snd.bytes_acked = 0;   /* the SYN-ACK was a request's */
+	if (c->parent && !c->fo.is_child) {
+		/* The SYN-ACK was a request's. */
+		c->snd.bytes_acked = 0;
+		c->rate.app_limited = UINT32_MAX;
+	}
 	if (c->fo.is_child)
 		tcp_listen_confirmed(c);
 	else if (c->parent)
 		tcp_child_queue(c);
 	finish_connect(c, seg->now);
+	tcp_init_rcv_mss(c);
 	if (c->shut & SHUT_SND_BIT)   /* shutdown() while SYNs crossed */
 		tcp_shutdown(c, SHUT_WR, seg->now);
 }
@@ -490,6 +505,8 @@ static void rcv_synchronized(struct tcp_conn *c, const struct seg_in *seg)
 	is_foreseen = header_is_foreseen(c, seg);
 	if (is_foreseen && seg->len)
 		count(c->s, CTR_TcpExtTCPHPHits);
+	if (c->state == TCP_SYN_RECV)
+		undo_spurious_syn(c, th);
 	ret = tcp_ack(c, th, seg->len, true, is_foreseen, seg->now);
 	if (ret != 1 && c->state == TCP_SYN_RECV) {
 		/* RFC 9293 3.10.7.4: an ACK that does not fit our SYN. */

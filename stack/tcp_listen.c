@@ -199,7 +199,14 @@ static void child_take_req(struct tcp_conn *c, const struct tcp_req *r, xtime no
 	c->snd.total_retrans = r->nretrans;
 	c->rcv.segs_in = 1;   /* the SYN */
 	tcp_sync_mss(c, ip_mtu(c->s, &c->rt, c->ent.t.raddr, now));
-	c->rcv.rcv_mss = (uint16_t)MAX(MIN(MIN(c->advmss, c->snd.mss_cache), 536u), 88u);
+	tcp_init_rcv_mss(c);
+	if (r->ntimeout) {
+		c->snd.total_rto = r->ntimeout;
+		c->snd.rto_recoveries = 1;
+		c->snd.rto_time = now - r->sent;
+		c->snd.retrans_stamp = r->sent;
+		c->loss.undo_on = true;
+	}
 }
 
 /* The SYN-ACK is what it has in flight.  Its round-trip time is known if it went once. */

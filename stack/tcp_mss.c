@@ -263,8 +263,15 @@ void tcp_init_buffers(struct tcp_conn *c, xtime now)
 	/* One segment is held back. */
 	if (c->s->set.tcp_app_win && c->rcv.window_clamp > 2u * c->advmss &&
 	    c->rcv.window_clamp + c->advmss > max_win)
-		c->rcv.window_clamp = MAX(2u * c->advmss, c->rcv.window_clamp - c->advmss);
+		c->rcv.window_clamp = MAX(2u * c->advmss, max_win - MIN(max_win, (uint32_t)c->advmss));
 	c->rcv.ssthresh = MIN(c->rcv.ssthresh, c->rcv.window_clamp);
+}
+
+void tcp_init_rcv_mss(struct tcp_conn *c)
+{
+	uint32_t hint = MIN(MIN((uint32_t)c->advmss, c->snd.mss_cache), MIN(c->rcv.wnd / 2, (uint32_t)TCP_MSS_DEFAULT));
+
+	c->rcv.rcv_mss = (uint16_t)MAX(hint, (uint32_t)TCP_MSS_LEAST);
 }
 
 /* tcp_init_transfer(): what a connection starts with once it is established. */
@@ -272,8 +279,14 @@ void tcp_init_metrics(struct tcp_conn *c, xtime now)
 {
 	uint32_t init = c->rt.initcwnd ? c->rt.initcwnd : TCP_INIT_CWND;
 
-	/* RFC 6298 5.7 as tcp_init_transfer(): a SYN that had to be repeated. */
-	if (c->snd.total_retrans > 1)
+	c->cc.ssthresh = TCP_CWND_INFINITE;
+	/* RFC 6298 5.7: the handshake gave no sample, so a SYN was sent again. */
+	if (!c->rtt.srtt8_us) {
+		c->rtt.mdev4_us = c->rtt.mdev_max_us = c->rtt.rttvar_us = (uint32_t)(TCP_TIMEOUT_FALLBACK / XTIME_USEC);
+		c->rtt.rto_ns = TCP_TIMEOUT_FALLBACK;
+	}
+	/* RFC 5681 3.1 as tcp_init_transfer(): more than one, and needed. */
+	if (c->snd.total_retrans > 1 && c->loss.undo_on)
 		c->cc.cwnd = 1;
 	else
 		c->cc.cwnd = MIN(init, c->cc.cwnd_clamp);

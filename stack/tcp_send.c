@@ -104,8 +104,10 @@ static uint32_t new_data_len(struct tcp_conn *c, uint32_t mss, bool *is_rwnd, xt
 	*is_rwnd = avail && wnd < MIN(avail, mss);
 	if (*is_rwnd)
 		return 0;
-	if (!avail)
+	if (!avail) {
+		*is_rwnd = !wnd;
 		return wnd ? 1 : 0;
+	}
 	cong_win = (uint32_t)MIN((uint64_t)(cwnd - flight) * mss, UINT32_MAX);
 	room = MIN(cong_win, wnd);
 	len = MIN(MIN(avail, room), quota * mss);

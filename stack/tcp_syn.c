@@ -62,11 +62,18 @@ void tcp_syn_sent_now(struct tcp_conn *c, xtime now)
 /* tcp_retransmit_skb() for a SYN: without the data that it may have had. */
 void tcp_syn_again(struct tcp_conn *c)
 {
+	struct tx_seg *syn = txq_at(&c->snd.txq, 0);
+
 	c->snd.out |= OUT_SYN;
 	c->snd.total_retrans++;
 	count(c->s, CTR_TcpRetransSegs);
 	count(c->s, CTR_TcpExtTCPSynRetrans);
-	txq_at(&c->snd.txq, 0)->flags |= SEG_EVER_RETRANS;
+	syn->flags |= SEG_EVER_RETRANS;
+	if (syn->flags & SEG_LOST && !(syn->flags & SEG_RETRANS)) {
+		syn->flags |= SEG_RETRANS;
+		c->loss.retrans_out++;
+		c->loss.undo_retrans = MAX(c->loss.undo_retrans, 0) + 1;
+	}
 	tcp_want_output(c);
 }
 
@@ -113,6 +120,8 @@ bool tcp_output_syn(struct tcp_conn *c, struct frame_out *f, xtime now)
 		syn_data_sent(c, len, now);
 	c->snd.out &= (uint8_t)~(OUT_SYN | OUT_ACK);
 	c->rcv.wup = c->rcv.nxt;
-	tcp_count_segment(c, 0, c->snd.mss_cache, txq_at(&c->snd.txq, 0)->flags & SEG_EVER_RETRANS);
+	/* The SYN-ACK of crossed SYNs is no new segment either: its number went with the SYN. */
+	tcp_count_segment(c, 0, c->snd.mss_cache, txq_at(&c->snd.txq, 0)->flags & SEG_EVER_RETRANS ||
+	                                          (c->state != TCP_SYN_SENT && !tcp_is_passive(c)));
 	return true;
 }

@@ -328,10 +328,9 @@ static void rto_fire(struct tcp_conn *c, xtime now)
 		return;
 	if (!c->snd.retransmits)
 		count_first_rto(c);
-	if (!conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)))
+	/* A child by Fast Open has a timer of its own in Linux (tcp_fastopen_synack_timer). */
+	if (c->state != TCP_SYN_RECV || !c->fo.is_child)
 		tcp_enter_loss(c, now);
-	else if (c->state == TCP_SYN_SENT)
-		tcp_ecn_queue_cwr(c);
 	if (!c->snd.retrans_stamp)
 		c->snd.retrans_stamp = now;
 	count_rto(c, now);

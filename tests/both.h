@@ -33,7 +33,7 @@ struct script {
 	const char *steps[40];
 	/* Names ("Tcp:InSegs", "info:rtt_us") that may differ here, each with its reason behind a colon
 	 * and a space: "TcpExtTCPHPHits: ...". */
-	const char *may_differ[12];
+	const char *may_differ[16];
 };
 
 /* 0 when both do the same, 1 when not (said on stdout), 2 when not and the machine was too busy for the

@@ -13,7 +13,7 @@
  *   expect(t, "P. 1:1001 ack 1");
  *   expect_after(t, 200 * XTIME_MSEC, "P. 1:1001 ack 1");
  *
- * First the flags (S F R P U E W and . for ACK), then seq or seq:end, then any of: ack N, win N,
+ * First the flags (S F R P U E W and . for ACK; - for none), then seq or seq:end, then any of: ack N, win N,
  * mss N, wscale N, sackOK, ts, tsval N, ecr N, nots, urg N, gso N, the IP header's noecn, ect0,
  * ect1 or ce, and last sack A:B [C:D ...].  Sequence and acknowledgment numbers count from the
  * initial ones.  A segment that is expected must have the flags, numbers and SACK blocks that the

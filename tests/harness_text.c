@@ -13,6 +13,8 @@ static uint16_t parse_flags(const char *p)
 {
 	uint16_t flags = 0;
 
+	if (!strcmp(p, "-"))
+		return 0;
 	for (; *p; p++) {
 		size_t i = 0;
 

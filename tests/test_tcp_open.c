@@ -321,7 +321,7 @@ static void synsent_bad_ack_makes_the_next_syn_come_soon(void **state)
 	dial(t);
 	inject(t, ". 900 ack 4711");
 	expect(t, "R 4711 nots");
-	expect_after(t, 2 * XTIME_MSEC, "S 0");
+	expect_after(t, 2 * TCP_TICK, "S 0");
 	inject(t, SYN_ACK);
 	expect(t, ". 1 ack 1");
 }

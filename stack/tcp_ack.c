@@ -95,12 +95,17 @@ static void clean_segment(struct tcp_conn *c, struct ack_info *a, struct clean_s
 	}
 }
 
-/* Takes n segments of a partly acknowledged super-frame out of the counts. */
-static uint32_t trim_head(struct tcp_conn *c, seq32 ack)
+/* tcp_tso_acked(): cuts the first segment at `ack`; how many fewer the rest counts for, which is
+ * none while a last segment isn't acknowledged whole.  False: no memory. */
+static bool trim_head(struct tcp_conn *c, seq32 ack, uint32_t *n)
 {
+	struct tx_queue *q = &c->snd.txq;
+	uint32_t was = tcp_seg_count(c, txq_at(q, 0));
+
 	if (txq_split(c, 0, ack) < 0)
-		return 0;
-	return tcp_seg_count(c, txq_at(&c->snd.txq, 0));
+		return false;
+	*n = was - MIN(was, tcp_seg_count(c, txq_at(q, 1)));
+	return true;
 }
 
 static void seg_remove_first(struct tcp_conn *c)
@@ -156,16 +161,17 @@ static void clean_queue(struct tcp_conn *c, struct ack_info *a, seq32 ack, xtime
 
 	while (q->n && seq_lt(txq_at(q, 0)->seq, ack)) {
 		struct tx_seg seg = *txq_at(q, 0);
-		bool is_part = seq_gt(seg.end, ack);
+		uint32_t n = tcp_seg_count(c, &seg);
 
-		if (is_part) {
-			if (!trim_head(c, ack))
+		if (seq_gt(seg.end, ack)) {
+			if (!trim_head(c, ack, &n))
 				break;
 			seg = *txq_at(q, 0);
 			st.is_whole = false;
 		}
 		seg_remove_first(c);
-		clean_segment(c, a, &st, &seg, tcp_seg_count(c, &seg), seg.seq == c->snd.iss, now);
+		if (n)
+			clean_segment(c, a, &st, &seg, n, seg.seq == c->snd.iss, now);
 	}
 	if (st.first_ackt != XTIME_NEVER && !(a->flag & FLAG_RETRANS_DATA_ACKED)) {
 		seq_rtt = us_since(st.first_ackt, now);

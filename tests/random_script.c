@@ -294,10 +294,6 @@ static void action(struct model *m)
 }
 
 static const char *const known[] = {
-	"Ip:OutRequests: the kernel's interface splits super-frames",
-	"Ip:OutTransmits: the kernel's interface splits super-frames",
-	"IpExt:OutOctets: the kernel's interface splits super-frames",
-	"push: the kernel's super-frames end elsewhere",
 	"TcpExt:TCPHPHits: in the kernel also a matter of accounted memory",
 	"info:last_data_sent_ms: the time of the kernel's timers adds up",
 };

@@ -26,7 +26,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "guard_nft.h"
+#include "guard_impl.h"
 #include "highfd.h"
 #include "portdiag.h"
 #include "rawcall.h"
@@ -39,13 +39,6 @@ struct ports {
 	uint32_t addr;
 	unsigned count;
 	int *page[65536 / PAGE];     /* PAGE fds each, NULL: no claim; owned */
-};
-
-struct guard {
-	struct guard_nft nft;
-	struct ports *addrs;         /* owned */
-	unsigned count;
-	pid_t pid;                   /* whose the table is */
 };
 
 /* ---- the table of claims ---- */
@@ -67,7 +60,7 @@ static int *slot(const struct guard *g, uint32_t addr, uint16_t port)
 	return p && p->page[port / PAGE] ? &p->page[port / PAGE][port % PAGE] : NULL;
 }
 
-static int make_slot(struct guard *g, uint32_t addr, uint16_t port)
+int guard_make_slot(struct guard *g, uint32_t addr, uint16_t port)
 {
 	struct ports *p = find_addr(g, addr);
 
@@ -84,11 +77,16 @@ static int make_slot(struct guard *g, uint32_t addr, uint16_t port)
 	return p->page[port / PAGE] ? 0 : -ENOMEM;
 }
 
-static bool is_claimed(const struct guard *g, uint32_t addr, uint16_t port)
+int guard_claim_fd(const struct guard *g, uint32_t addr, uint16_t port)
 {
 	const int *s = slot(g, addr, port);
 
-	return s && *s;
+	return s ? *s - 1 : -1;
+}
+
+static bool is_claimed(const struct guard *g, uint32_t addr, uint16_t port)
+{
+	return guard_claim_fd(g, addr, port) >= 0;
 }
 
 bool guard_has(const struct guard *g, uint32_t addr, uint16_t port)
@@ -96,14 +94,14 @@ bool guard_has(const struct guard *g, uint32_t addr, uint16_t port)
 	return is_claimed(g, addr, port) || (addr && is_claimed(g, 0, port));
 }
 
-static void keep(struct guard *g, uint32_t addr, uint16_t port, int fd)
+void guard_keep(struct guard *g, uint32_t addr, uint16_t port, int fd)
 {
 	*slot(g, addr, port) = fd + 1;
 	find_addr(g, addr)->count++;
 	g->count++;
 }
 
-static void drop(struct guard *g, uint32_t addr, uint16_t port)
+void guard_drop(struct guard *g, uint32_t addr, uint16_t port)
 {
 	int *s = slot(g, addr, port);
 
@@ -139,6 +137,8 @@ unsigned guard_fds(const struct guard *g, int *fds, unsigned n)
 
 	if (k++ < n)
 		fds[0] = g->nft.nl.fd;
+	if (g->broker >= 0 && k++ < n)
+		fds[k - 1] = g->broker;
 	for (p = g->addrs; p; p = p->next) {
 		for (i = 0; i < 65536; i++) {
 			if (!p->page[i / PAGE])
@@ -204,6 +204,12 @@ static int hold_after_timewait(uint32_t addr, uint16_t port)
 	return r;
 }
 
+static int change(struct guard *g, bool is_add, uint32_t addr, const uint16_t *ports, unsigned n)
+{
+	return g->broker < 0 ? guard_nft_change(&g->nft, is_add, addr, ports, n) :
+	       guard_broker_change(g, is_add, addr, ports, n);
+}
+
 /* Binds those of the n ports that nobody claims: fresh[] are the new ones, *nfresh of them.
  * The first error other than "in use", or 0. */
 static int hold_many(struct guard *g, uint32_t addr, const uint16_t *ports, unsigned n,
@@ -216,11 +222,11 @@ static int hold_many(struct guard *g, uint32_t addr, const uint16_t *ports, unsi
 	for (i = 0; i < n; i++) {
 		if (guard_has(g, addr, ports[i]))
 			continue;
-		fd = ports[i] ? make_slot(g, addr, ports[i]) : -EINVAL;
+		fd = ports[i] ? guard_make_slot(g, addr, ports[i]) : -EINVAL;
 		if (!fd)
 			fd = hold(addr, ports[i], 0);
 		if (fd >= 0) {
-			keep(g, addr, ports[i], fd);
+			guard_keep(g, addr, ports[i], fd);
 			fresh[(*nfresh)++] = ports[i];
 		} else if (fd != -EADDRINUSE && !err) {
 			err = fd;
@@ -239,10 +245,10 @@ int guard_claim_many(struct guard *g, uint32_t addr, const uint16_t *ports, unsi
 		return -EINVAL;
 	why = hold_many(g, addr, ports, n, fresh, &nfresh);
 	if (nfresh)
-		err = guard_nft_change(&g->nft, true, addr, fresh, nfresh);
+		err = change(g, true, addr, fresh, nfresh);
 	if (err) {
 		while (nfresh)
-			drop(g, addr, fresh[--nfresh]);
+			guard_drop(g, addr, fresh[--nfresh]);
 		memset(granted, 0, n * sizeof(*granted));
 		return err;
 	}
@@ -267,10 +273,10 @@ static int claim_held(struct guard *g, uint32_t addr, uint16_t port, int fd)
 {
 	int err;
 
-	keep(g, addr, port, fd);
-	err = guard_nft_change(&g->nft, true, addr, &port, 1);
+	guard_keep(g, addr, port, fd);
+	err = change(g, true, addr, &port, 1);
 	if (err)
-		drop(g, addr, port);
+		guard_drop(g, addr, port);
 	return err;
 }
 
@@ -280,7 +286,7 @@ int guard_claim_sharing(struct guard *g, uint32_t addr, uint16_t port)
 
 	if (guard_has(g, addr, port))
 		return 0;
-	err = make_slot(g, addr, port);
+	err = guard_make_slot(g, addr, port);
 	if (err)
 		return err;
 	fd = hold(addr, port, SO_REUSEPORT);
@@ -310,8 +316,8 @@ void guard_release(struct guard *g, uint32_t addr, uint16_t port)
 	if (!is_claimed(g, addr, port))
 		return;
 	/* An element that can't be removed must keep its port: nobody may get what is dropped. */
-	if (!guard_nft_change(&g->nft, false, addr, &port, 1))
-		drop(g, addr, port);
+	if (!change(g, false, addr, &port, 1))
+		guard_drop(g, addr, port);
 }
 
 /* ---- open and close ---- */
@@ -335,6 +341,7 @@ int guard_open(struct guard **out, const char *ifname, char *err, size_t err_len
 	if (!g)
 		return explain(err, err_len, -ENOMEM, "no memory for the guard of %s", ifname);
 	g->pid = getpid();
+	g->broker = -1;
 	code = guard_nft_open(&g->nft, ifname);
 	if (!code) {
 		*out = g;
@@ -380,8 +387,8 @@ void guard_close(struct guard *g)
 
 	if (!g)
 		return;
-	/* A forked child gives its copies of the fds back; the claims are its parent's. */
-	if (g->pid == getpid())
+	/* A forked child gives its copies of the fds back; the claims are its parent's, or the broker's. */
+	if (g->pid == getpid() && g->broker < 0)
 		guard_nft_close(&g->nft);
 	else
 		guard_nft_forget(&g->nft);
@@ -389,5 +396,7 @@ void guard_close(struct guard *g)
 		g->addrs = p->next;
 		free_ports(p);
 	}
+	if (g->broker >= 0)
+		raw_close(g->broker);
 	free(g);
 }

@@ -46,4 +46,16 @@ unsigned guard_ports(const struct guard *g, uint32_t addr, uint16_t *ports, unsi
 /* Fds that the guard holds, up to n: how many (they must survive closefrom()). */
 unsigned guard_fds(const struct guard *g, int *fds, unsigned n);
 
+/* ---- for a process that gives CAP_NET_ADMIN up ---- */
+
+/* What joins it to its broker: two ends, close-on-exec.  0 or -errno. */
+int guard_broker_pair(int ends[2]);
+/* Changes are asked of the broker at `end` from now on, which becomes the guard's. */
+void guard_delegate(struct guard *g, int end);
+bool guard_is_delegated(const struct guard *g);
+/* The broker, a forked copy of the process with the capability and nothing else open: makes changes
+ * for whoever holds the other end, for ports that the asker shows to be its own, until the last holder has gone.
+ * Then no table and no claim is left. */
+void guard_serve(struct guard *g, int end);
+
 #endif

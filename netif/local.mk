@@ -9,6 +9,8 @@ libnetif_la_SOURCES = \
 	netif/filter.h \
 	netif/guard.c \
 	netif/guard.h \
+	netif/guard_broker.c \
+	netif/guard_impl.h \
 	netif/guard_nft.c \
 	netif/guard_nft.h \
 	netif/highfd.c \

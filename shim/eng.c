@@ -68,7 +68,7 @@ static inline ssize_t rerouted(const struct sock *s, ssize_t r)
 		return (type)rerouted(s, r_);                               \
 	} while (0)
 
-static bool has_cap(int cap)
+bool eng_has_cap(int cap)
 {
 	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct d[_LINUX_CAPABILITY_U32S_3] = { { 0, 0, 0 } };
@@ -89,7 +89,7 @@ int eng_socket(engine_sock *es)
 
 int eng_bind(struct sock *s, const struct sockaddr_in *a)
 {
-	bool may_low = has_cap(CAP_NET_BIND_SERVICE);
+	bool may_low = eng_has_cap(CAP_NET_BIND_SERVICE);
 
 	DOWN(s, int, engine_bind(e, s->es, a, may_low));
 }
@@ -170,7 +170,7 @@ int eng_peername(struct sock *s, struct sockaddr_in *a)
 
 int eng_setopt(struct sock *s, int level, int name, const void *val, socklen_t len)
 {
-	bool may_admin = has_cap(CAP_NET_ADMIN);
+	bool may_admin = eng_has_cap(CAP_NET_ADMIN);
 
 	DOWN(s, int, engine_setopt(e, s->es, level, name, val, len, may_admin));
 }

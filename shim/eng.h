@@ -16,6 +16,9 @@ extern _Atomic(struct engine *) eng_current;
 struct engine *eng_end(void);
 bool eng_has_ended(void);
 
+/* Has this thread the capability? */
+bool eng_has_cap(int cap);
+
 int eng_socket(engine_sock *es);
 int eng_bind(struct sock *s, const struct sockaddr_in *a);
 int eng_connect(struct sock *s, const struct sockaddr_in *a);

@@ -76,7 +76,7 @@ const struct rules *init_rules(void)
 	return atomic_load(&is_loaded) ? &conf.rules : NULL;
 }
 
-static int attach(void)
+static int attach(bool is_early)
 {
 	char sentence[SENTENCE_BYTES] = "";
 	struct engine *e;
@@ -88,7 +88,8 @@ static int attach(void)
 		r = engine_open(&conf.engine, &e, sentence, sizeof(sentence));
 	}
 	if (r) {
-		complain(sentence);
+		if (!is_early)
+			complain(sentence);
 		return r;
 	}
 	say_attached(e);
@@ -98,7 +99,7 @@ static int attach(void)
 	return 0;
 }
 
-int init_attach(void)
+static int attach_once(bool is_early)
 {
 	int err = errno, r = 0;
 
@@ -109,9 +110,19 @@ int init_attach(void)
 	signal_hold();
 	pthread_mutex_lock(&lock);
 	if (!atomic_load(&eng_current))
-		r = attach();
+		r = attach(is_early);
 	pthread_mutex_unlock(&lock);
 	signal_release();
 	errno = err;
 	return r;
+}
+
+int init_attach(void)
+{
+	return attach_once(false);
+}
+
+void init_attach_early(void)
+{
+	attach_once(true);
 }

@@ -13,6 +13,10 @@
  * once when it has been done; or -errno, and a sentence was logged. */
 int init_attach(void);
 
+/* The same for a process that may want sockets later and will not be able to attach then.  Whatever fails is
+ * told when the first socket fails. */
+void init_attach_early(void);
+
 /* The rules of --policy, which are read before anything is opened.  NULL: the configuration is wrong, as
  * init_attach() will say too. */
 const struct rules *init_rules(void);

@@ -14,6 +14,8 @@ libshim_la_SOURCES = \
 	shim/call_data.c \
 	shim/call_fd.c \
 	shim/call_open.c \
+	shim/creds.c \
+	shim/creds.h \
 	shim/eng.c \
 	shim/eng.h \
 	shim/fdtab.c \
@@ -52,7 +54,7 @@ libconf_la_LIBADD = $(INIH_LIBS)
 
 # The files that define interposed symbols.
 noinst_LTLIBRARIES += libinterpose.la
-libinterpose_la_SOURCES = shim/interpose.c shim/interpose.h shim/interpose_fd.c shim/interpose_proc.c shim/interpose_sys.c
+libinterpose_la_SOURCES = shim/interpose.c shim/interpose.h shim/interpose_cred.c shim/interpose_fd.c shim/interpose_proc.c shim/interpose_sys.c
 
 # The preloaded library.
 lib_LTLIBRARIES += libxtcp.la

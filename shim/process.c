@@ -43,6 +43,7 @@
 
 #define OWN_FDS_MIN 1024
 #define STATS_BYTES 8192
+#define KEEPER "xtcp-keeper"
 #define HANG_SECONDS 10
 
 static pid_t attached_pid;
@@ -268,7 +269,7 @@ static void close_gap(unsigned from, unsigned to)
 		raw_syscall(SYS_close_range, from, to, 0);
 }
 
-/* Nobody may wait for an end of file on something that only the keeper holds. */
+/* Nobody may wait for an end of file on something that only a copy of the process holds. */
 static void close_others(const struct process_fds *own)
 {
 	unsigned i, from = 0;
@@ -282,7 +283,7 @@ static void close_others(const struct process_fds *own)
 	close_gap(from, ~0u);
 }
 
-static void become_keeper(const struct process_fds *own)
+void process_become(const char *name, const struct process_fds *own)
 {
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
 	sigset_t set;
@@ -295,22 +296,21 @@ static void become_keeper(const struct process_fds *own)
 	setsid();
 	if (chdir("/") < 0)
 		errno = 0;
-	prctl(PR_SET_NAME, "xtcp-keeper");
+	prctl(PR_SET_NAME, name);
 	close_others(own);
 }
 
-/* True in the keeper; *made tells the parent whether there is one. */
-static bool spawn_keeper(bool *made)
+bool process_spawn(bool *made)
 {
 	long pid = raw_syscall(SYS_clone, 0, 0, 0, 0, 0);
 	int status = 1;
 
 	if (pid == 0) {
-		pid_t keeper = _Fork();
+		pid_t copy = _Fork();
 
-		if (keeper == 0)
+		if (copy == 0)
 			return true;
-		raw_syscall(SYS_exit_group, keeper < 0);
+		raw_syscall(SYS_exit_group, copy < 0);
 	}
 	while (pid > 0 && raw_syscall(SYS_wait4, pid, &status, __WCLONE, NULL) < 0 && errno == EINTR)
 		;
@@ -318,7 +318,7 @@ static bool spawn_keeper(bool *made)
 	return false;
 }
 
-static _Noreturn void leave(void)
+void process_leave(void)
 {
 	for (;;)
 		raw_syscall(SYS_exit_group, 0);
@@ -362,10 +362,10 @@ void process_end(void)
 	if (!e)
 		return;
 	if (engine_end(e)) {
-		if (spawn_keeper(&made)) {
-			become_keeper(&fds);
+		if (process_spawn(&made)) {
+			process_become(KEEPER, &fds);
 			engine_carry_on(e);
-			leave();
+			process_leave();
 		}
 		if (!made)
 			engine_carry_on(e);
@@ -382,7 +382,7 @@ static _Noreturn void keep(struct engine *e)
 		alarm(0);
 		engine_carry_on(e);
 	}
-	leave();
+	process_leave();
 }
 
 void process_die(void)
@@ -396,13 +396,13 @@ void process_die(void)
 		return;
 	engine_fork_prepare(e);
 	alloc_fork_prepare();
-	if (!spawn_keeper(&made)) {
+	if (!process_spawn(&made)) {
 		alloc_fork_done();
 		signal_release();
 		return;
 	}
 	alloc_fork_done();
-	become_keeper(&fds);
+	process_become(KEEPER, &fds);
 	alarm(HANG_SECONDS);
 	keep(e);
 }
@@ -421,13 +421,13 @@ static _Noreturn void keep_after_exec(struct engine *e, int outcome, struct proc
 	ssize_t r;
 
 	fds->v[fds->n++] = outcome;
-	become_keeper(fds);
+	process_become(KEEPER, fds);
 	do {
 		r = raw_syscall(SYS_read, outcome, &byte, 1);
 	} while (r < 0 && errno == EINTR);
 	if (r == 0)
 		keep(e);
-	leave();
+	process_leave();
 }
 
 void process_exec_begin(struct process_exec *x, int dirfd, const char *path)
@@ -447,7 +447,7 @@ void process_exec_begin(struct process_exec *x, int dirfd, const char *path)
 	list_engines(e, &fds);
 	engine_fork_prepare(e);
 	alloc_fork_prepare();
-	is_keeper = spawn_keeper(&made);
+	is_keeper = process_spawn(&made);
 	alloc_fork_done();
 	if (is_keeper)
 		keep_after_exec(e, ends[0], &fds);

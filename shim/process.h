@@ -28,6 +28,15 @@ struct process_fds {
 void process_list_own_fds(struct process_fds *f);
 void process_free_own_fds(struct process_fds *f);
 
+/* A copy of the process, with this thread alone, that isn't its child: true in the copy; *made tells the
+ * parent whether there is one.  Between engine_fork_prepare() and engine_fork_done(), and with alloc.c's
+ * lock if it is to allocate. */
+bool process_spawn(bool *made);
+/* In the copy: a process of this name, of a session of its own, with these fds, which are sorted, and no others. */
+void process_become(const char *name, const struct process_fds *own);
+/* At once, and nothing else. */
+_Noreturn void process_leave(void);
+
 /* The process is about to end: what is still to be delivered goes to a keeper.  Once; later
  * calls do nothing. */
 void process_end(void);

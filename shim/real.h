@@ -10,6 +10,7 @@
 #define XTCP_REAL_H
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -35,6 +36,7 @@ int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 int __vdprintf_chk(int fd, int flag, const char *fmt, va_list ap)
 	__attribute__((format(printf, 3, 0)));
 int __dprintf_chk(int fd, int flag, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int capset(cap_user_header_t header, const cap_user_data_t data);
 void (*bsd_signal(int sig, void (*handler)(int)))(int);
 
 enum real_id {

@@ -146,6 +146,19 @@ int engine_bridged_accept(int fd, int flags, struct engine_bridged *b);
 int engine_bridged_setopt(const struct engine_bridged *b, int level, int name, const void *val, socklen_t len);
 int engine_bridged_getopt(const struct engine_bridged *b, int level, int name, void *val, socklen_t *len);
 
+/* ---- privileges that go ---- */
+
+/* A process that becomes another user can no longer keep the kernel's TCP away from ports that it takes later
+ * (CAP_NET_ADMIN).  Needs this engine a broker for that, and has it none yet? */
+bool engine_needs_broker(const struct engine *e);
+/* What joins the engine to it: 0 or -errno. */
+int engine_broker_pair(int ends[2]);
+/* In the process, which keeps ends[0]; and in its forked copy, with the lock held (engine_fork_prepare()),
+ * everything closed but ends[1] and engine_broker_fds(), and ready to end when this returns. */
+void engine_broker_use(struct engine *e, int end);
+void engine_broker_serve(struct engine *e, int end);
+unsigned engine_broker_fds(const struct engine *e, int *fds, unsigned n);
+
 /* ---- waiting ---- */
 
 #define ENGINE_EV_NONE 0x80000000u

@@ -152,6 +152,33 @@ bool engine_claim_retry(struct engine *e)
 	return true;
 }
 
+/* ---- the broker ---- */
+
+bool engine_needs_broker(const struct engine *e)
+{
+	return e->guard && !guard_is_delegated(e->guard);
+}
+
+int engine_broker_pair(int ends[2])
+{
+	return guard_broker_pair(ends);
+}
+
+void engine_broker_use(struct engine *e, int end)
+{
+	guard_delegate(e->guard, end);
+}
+
+void engine_broker_serve(struct engine *e, int end)
+{
+	guard_serve(e->guard, end);
+}
+
+unsigned engine_broker_fds(const struct engine *e, int *fds, unsigned n)
+{
+	return guard_fds(e->guard, fds, n);
+}
+
 /* ---- the filter ---- */
 
 static int filter_shared(struct engine *e)

@@ -156,7 +156,7 @@ check_PROGRAMS += tests/test_cc
 tests_test_cc_SOURCES = tests/test_cc.c $(HARNESS)
 
 # The shim over a fake engine: with the wrappers, so that they are what the tests call.
-FAKE_ENGINE = tests/fake_engine.c tests/fake_engine.h tests/bridged_none.c
+FAKE_ENGINE = tests/fake_engine.c tests/fake_engine.h tests/engine_none.c
 SHIM_TEST_SOURCES = $(FAKE_ENGINE) tests/shim_peer.c tests/shim_peer.h
 SHIM_TEST_LDADD = libinterpose.la libshim.la $(INIH_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/test_shim tests/test_shim_ready tests/test_shim_life tests/test_conf tests/test_rules tests/test_alloc
@@ -194,7 +194,7 @@ check_PROGRAMS += tests/conform_run
 tests_conform_run_SOURCES = \
 	stack/engine_ready.c \
 	stack/engine_sock.c \
-	tests/bridged_none.c \
+	tests/engine_none.c \
 	tests/conform/step.c \
 	tests/conform/step.h \
 	tests/conform/step_msg.c \
@@ -236,6 +236,7 @@ SCRIPT_TESTS = \
 	tests/includes.sh \
 	tests/netns/cleanup.sh \
 	tests/netns/close_exit.sh \
+	tests/netns/creds.sh \
 	tests/netns/curl.sh \
 	tests/netns/ecn.sh \
 	tests/netns/flood.sh \
@@ -252,8 +253,21 @@ SCRIPT_TESTS = \
 	tests/netns/shared.sh \
 	tests/netns/tun.sh \
 	tests/netns/wget.sh
-EXTRA_DIST += tests/core_symbols.txt tests/totals.sh tests/netns/demo.sh tests/netns/lib.sh tests/netns/relay_lib.sh tests/netns/client.py \
-	tests/netns/flows.py tests/netns/forker.py tests/netns/group.py tests/netns/peer.py tests/netns/server.py tests/netns/tunnel.py tests/netns/urgent.py
+EXTRA_DIST += \
+	tests/core_symbols.txt \
+	tests/totals.sh \
+	tests/netns/client.py \
+	tests/netns/demo.sh \
+	tests/netns/dropper.py \
+	tests/netns/flows.py \
+	tests/netns/forker.py \
+	tests/netns/group.py \
+	tests/netns/lib.sh \
+	tests/netns/peer.py \
+	tests/netns/relay_lib.sh \
+	tests/netns/server.py \
+	tests/netns/tunnel.py \
+	tests/netns/urgent.py
 
 # ---- fuzz targets: tests/fuzz_X.c with its inputs in tests/corpus/X/ ----
 # Each defines LLVMFuzzerTestOneInput().  With --enable-fuzz they are libFuzzer programs, which

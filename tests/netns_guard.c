@@ -32,6 +32,7 @@
 
 #include "afpacket.h"
 #include "guard.h"
+#include "guard_impl.h"
 #include "netns_net.h"
 #include "nl.h"
 
@@ -655,6 +656,126 @@ static void forked_child_lets_go_without_harm(void **state)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 }
 
+/* ---- the broker ---- */
+
+/* A guard whose changes a child makes. */
+static pid_t delegate(struct guard **g)
+{
+	int ends[2];
+	pid_t pid;
+
+	*g = open_guard();
+	assert_int_equal(guard_broker_pair(ends), 0);
+	pid = fork();
+	if (!pid) {
+		close(ends[0]);
+		guard_serve(*g, ends[1]);
+		_exit(0);
+	}
+	close(ends[1]);
+	guard_delegate(*g, ends[0]);
+	return pid;
+}
+
+/* What the broker answers to a request for one port, with this socket (-1: none). */
+static int ask(struct guard *g, bool is_add, uint32_t addr, uint16_t port, int fd)
+{
+	struct guard_request rq = { .addr = addr, .n = 1, .is_add = is_add, .ports = { port } };
+	struct iovec iov = { &rq, sizeof(rq) };
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} u = { .room = { 0 } };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *c;
+	int32_t answer = 1;
+
+	if (fd >= 0) {
+		m.msg_control = &u;
+		m.msg_controllen = sizeof(u);
+		c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	}
+	assert_int_equal(sendmsg(g->broker, &m, 0), sizeof(rq));
+	assert_int_equal(recv(g->broker, &answer, sizeof(answer), 0), sizeof(answer));
+	return answer;
+}
+
+static void broker_makes_changes_and_ends_with_the_asker(void **state)
+{
+	struct guard *g;
+	pid_t pid = delegate(&g);
+	int status, fd;
+
+	(void)state;
+	assert_int_equal(guard_claim(g, NET_US, 40000), 0);
+	assert_int_equal(guard_claim_sharing(g, 0, 40001), 0);
+	assert_int_equal(answer_to(segment(40000, NET_SYN)), 0);
+	assert_int_equal(answer_to(segment(40001, NET_SYN)), 0);
+	guard_release(g, NET_US, 40000);
+	assert_true(answer_to(segment(40000, NET_SYN)) & NET_RST);
+	fd = kernel_socket(NET_US, 40000, 0);
+	assert_true(fd >= 0);
+	close(fd);
+	guard_close(g);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(tables(), 0);
+	assert_true(answer_to(segment(40001, NET_SYN)) & NET_RST);
+}
+
+static void broker_drops_no_port_that_the_asker_has_not(void **state)
+{
+	struct guard *g;
+	pid_t pid = delegate(&g);
+	int server = kernel_socket(NET_US, 40000, 0), other = kernel_socket(NET_US, 40002, 0);
+	int udp = socket(AF_INET, SOCK_DGRAM, 0);
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(NET_US), .sin_port = htons(40003) };
+
+	(void)state;
+	assert_true(server >= 0 && other >= 0);
+	assert_int_equal(bind(udp, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(ask(g, true, NET_US, 40000, -1), -EINVAL);
+	assert_int_equal(ask(g, true, NET_US, 40000, other), -EPERM);
+	assert_int_equal(ask(g, true, 0, 40002, other), -EPERM);
+	assert_int_equal(ask(g, true, NET_US, 40003, udp), -EPERM);
+	assert_int_equal(ask(g, true, NET_US, 0, other), -EPERM);
+	assert_int_equal(ask(g, false, NET_US, 40002, other), -EINVAL);
+	assert_int_equal(ask(g, false, NET_US, 40002, -1), -ENOENT);
+	assert_int_equal(ask(g, true, NET_US, 40002, other), 0);
+	assert_int_equal(ask(g, true, NET_US, 40002, other), -EEXIST);
+	assert_int_equal(send(g->broker, "x", 1, 0), 1);
+	assert_int_equal(recv(g->broker, &a, sizeof(a), 0), sizeof(int32_t));
+	/* Nobody gets the port as long as it is dropped. */
+	close(other);
+	assert_int_equal(kernel_socket(NET_US, 40002, 1), -EADDRINUSE);
+	assert_int_equal(ask(g, false, NET_US, 40002, -1), 0);
+	other = kernel_socket(NET_US, 40002, 1);
+	assert_true(other >= 0);
+	close(other);
+	close(server);
+	close(udp);
+	guard_close(g);
+	waitpid(pid, NULL, 0);
+}
+
+static void broker_that_died_is_eperm(void **state)
+{
+	struct guard *g;
+	pid_t pid = delegate(&g);
+
+	(void)state;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	assert_int_equal(guard_claim(g, NET_US, 40000), -EPERM);
+	assert_int_equal(guard_claim(g, NET_US, 40000), -EPERM);
+	guard_close(g);
+	assert_int_equal(tables(), 0);
+}
+
 static void without_the_capability_one_sentence_says_so(void **state)
 {
 	struct guard *g = NULL;
@@ -743,6 +864,9 @@ int main(void)
 		cmocka_unit_test(no_fd_left_is_an_error_that_leaves_nothing),
 		cmocka_unit_test(killed_process_leaves_nothing),
 		cmocka_unit_test(forked_child_lets_go_without_harm),
+		cmocka_unit_test(broker_makes_changes_and_ends_with_the_asker),
+		cmocka_unit_test(broker_drops_no_port_that_the_asker_has_not),
+		cmocka_unit_test(broker_that_died_is_eperm),
 		cmocka_unit_test(without_the_capability_one_sentence_says_so),
 		cmocka_unit_test(cost_of_claims),
 	};

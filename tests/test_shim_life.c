@@ -692,14 +692,14 @@ static void failure_to_attach_is_socket_s_errno(void **state)
 	(void)state;
 	if (pid == 0) {
 		setenv("XTCP_LOG_FILE", "/dev/null", 1);
-		fake_engine_fail_open(EPERM);
-		if (socket(AF_INET, SOCK_STREAM, 0) != -1 || errno != EPERM)
-			_exit(1);
-		fake_engine_fail_open(0);
 		setenv("XTCP_LOG", "nonsense", 1);
 		if (socket(AF_INET, SOCK_STREAM, 0) != -1 || errno != EINVAL)
 			_exit(2);
 		setenv("XTCP_LOG", "error", 1);
+		fake_engine_fail_open(EPERM);
+		if (socket(AF_INET, SOCK_STREAM, 0) != -1 || errno != EPERM)
+			_exit(1);
+		fake_engine_fail_open(0);
 		_exit(socket(AF_INET, SOCK_STREAM, 0) < 0);
 	}
 	assert_int_equal(wait_for(pid), 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * bridged_none.c - the part of engine.h that asks about bridged sockets, for an engine whose sockets
- * can't be told from files once they are bridged.
+ * engine_none.c - the parts of engine.h that ask about bridged sockets, for an engine whose sockets
+ * can't be told from files once they are bridged, and about a broker, for one that shares no address.
  */
 #include <errno.h>
 
@@ -40,4 +40,36 @@ int engine_bridged_getopt(const struct engine_bridged *b, int level, int name, v
 	(void)val;
 	(void)len;
 	return -ENOTSOCK;
+}
+
+bool engine_needs_broker(const struct engine *e)
+{
+	(void)e;
+	return false;
+}
+
+int engine_broker_pair(int ends[2])
+{
+	(void)ends;
+	return -EOPNOTSUPP;
+}
+
+void engine_broker_use(struct engine *e, int end)
+{
+	(void)e;
+	(void)end;
+}
+
+void engine_broker_serve(struct engine *e, int end)
+{
+	(void)e;
+	(void)end;
+}
+
+unsigned engine_broker_fds(const struct engine *e, int *fds, unsigned n)
+{
+	(void)e;
+	(void)fds;
+	(void)n;
+	return 0;
 }

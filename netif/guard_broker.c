@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * guard_broker.c - the guard of a process without CAP_NET_ADMIN.
+ *
+ * A daemon that starts as root and becomes somebody else can still bind a port but not
+ * change the table that keeps the kernel's TCP away from it.  The broker is a copy of the
+ * process from before, reduced to the table's socket and the claims.  It is asked by datagrams, and trusts
+ * nobody: dropping a port's segments hurts whoever has the port, so the asker sends the bound socket along, and
+ * the broker keeps its copy for as long as the port is dropped.
+ */
+#include "guard.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "guard_impl.h"
+#include "highfd.h"
+#include "rawcall.h"
+
+union fds {
+	struct cmsghdr align;
+	char room[CMSG_SPACE(GUARD_REQUEST_PORTS * sizeof(int))];
+};
+
+/* ---- asking ---- */
+
+int guard_broker_pair(int ends[2])
+{
+	int r = raw_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends);
+
+	if (r)
+		return r;
+	ends[0] = highfd_raise(ends[0]);
+	ends[1] = highfd_raise(ends[1]);
+	return 0;
+}
+
+void guard_delegate(struct guard *g, int end)
+{
+	g->broker = end;
+}
+
+bool guard_is_delegated(const struct guard *g)
+{
+	return g->broker >= 0;
+}
+
+static void attach_claims(const struct guard *g, struct msghdr *m, union fds *u, const struct guard_request *rq)
+{
+	struct cmsghdr *c;
+	int fds[GUARD_REQUEST_PORTS];
+	unsigned i;
+
+	for (i = 0; i < rq->n; i++)
+		fds[i] = guard_claim_fd(g, rq->addr, rq->ports[i]);
+	memset(u, 0, sizeof(*u));
+	m->msg_control = u;
+	m->msg_controllen = CMSG_SPACE(rq->n * sizeof(int));
+	c = CMSG_FIRSTHDR(m);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(rq->n * sizeof(int));
+	memcpy(CMSG_DATA(c), fds, rq->n * sizeof(int));
+}
+
+int guard_broker_change(struct guard *g, bool is_add, uint32_t addr, const uint16_t *ports, unsigned n)
+{
+	struct guard_request rq = { .addr = addr, .n = (uint16_t)n, .is_add = is_add };
+	struct iovec iov = { &rq, sizeof(rq) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	int32_t answer;
+	union fds u;
+	ssize_t r;
+
+	if (!n || n > GUARD_REQUEST_PORTS)
+		return -EINVAL;
+	memcpy(rq.ports, ports, n * sizeof(*ports));
+	if (is_add)
+		attach_claims(g, &m, &u, &rq);
+	do
+		r = raw_sendmsg(g->broker, &m, MSG_NOSIGNAL);
+	while (r == -EINTR);
+	while (r >= 0) {
+		r = raw_recv(g->broker, &answer, sizeof(answer), 0);
+		if (r == sizeof(answer))
+			return answer;
+		if (r == -EINTR)
+			r = 0;
+		else if (r >= 0)
+			r = -EPERM;      /* it has gone */
+	}
+	return r == -EPIPE ? -EPERM : (int)r;
+}
+
+/* ---- serving ---- */
+
+/* Is this a TCP socket that is bound to the port? */
+static bool holds(int fd, uint32_t addr, uint16_t port)
+{
+	struct sockaddr_in a = { .sin_family = AF_UNSPEC };
+	socklen_t alen = sizeof(a), len = sizeof(int);
+	int protocol = 0;
+
+	return raw_getsockname(fd, &a, &alen) == 0 && alen == sizeof(a) && a.sin_family == AF_INET &&
+	       raw_getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 && protocol == IPPROTO_TCP &&
+	       ntohl(a.sin_addr.s_addr) == addr && ntohs(a.sin_port) == port && port;
+}
+
+/* Closes the fds that it doesn't keep. */
+static int add(struct guard *g, const struct guard_request *rq, int *fds)
+{
+	unsigned i, k;
+	int r = 0;
+
+	for (i = 0; i < rq->n && !r; i++) {
+		r = !holds(fds[i], rq->addr, rq->ports[i]) ? -EPERM :
+		    guard_claim_fd(g, rq->addr, rq->ports[i]) >= 0 ? -EEXIST :
+		    guard_make_slot(g, rq->addr, rq->ports[i]);
+		if (r)
+			break;
+		guard_keep(g, rq->addr, rq->ports[i], highfd_raise(fds[i]));
+		fds[i] = -1;
+	}
+	if (!r)
+		r = guard_nft_change(&g->nft, true, rq->addr, rq->ports, rq->n);
+	for (k = 0; r && k < i; k++)
+		guard_drop(g, rq->addr, rq->ports[k]);
+	return r;
+}
+
+static int take_back(struct guard *g, const struct guard_request *rq)
+{
+	unsigned i;
+	int r;
+
+	for (i = 0; i < rq->n; i++) {
+		if (guard_claim_fd(g, rq->addr, rq->ports[i]) < 0)
+			return -ENOENT;
+	}
+	r = guard_nft_change(&g->nft, false, rq->addr, rq->ports, rq->n);
+	for (i = 0; !r && i < rq->n; i++)
+		guard_drop(g, rq->addr, rq->ports[i]);
+	return r;
+}
+
+static unsigned take_fds(struct msghdr *m, int *fds)
+{
+	struct cmsghdr *c = m->msg_controllen ? CMSG_FIRSTHDR(m) : NULL;
+	size_t bytes;
+
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+		return 0;
+	bytes = c->cmsg_len - CMSG_LEN(0);
+	memcpy(fds, CMSG_DATA(c), bytes);
+	return (unsigned)(bytes / sizeof(int));
+}
+
+/* One request: false when nobody is left to ask. */
+static bool serve_one(struct guard *g, int end)
+{
+	struct guard_request rq;
+	struct iovec iov = { &rq, sizeof(rq) };
+	int fds[GUARD_REQUEST_PORTS];
+	union fds u;
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &u, .msg_controllen = sizeof(u) };
+	ssize_t r = raw_recvmsg(end, &m, MSG_CMSG_CLOEXEC);
+	int32_t answer = -EINVAL;
+	unsigned i, nfd;
+
+	if (r == -EINTR)
+		return true;
+	if (r <= 0)
+		return false;
+	nfd = take_fds(&m, fds);
+	if (r == sizeof(rq) && rq.n && rq.n <= GUARD_REQUEST_PORTS && nfd == (rq.is_add ? rq.n : 0u))
+		answer = rq.is_add ? add(g, &rq, fds) : take_back(g, &rq);
+	for (i = 0; i < nfd; i++) {
+		if (fds[i] >= 0)
+			raw_close(fds[i]);
+	}
+	return raw_sendto(end, &answer, sizeof(answer), MSG_NOSIGNAL, NULL, 0) == sizeof(answer);
+}
+
+void guard_serve(struct guard *g, int end)
+{
+	while (serve_one(g, end))
+		;
+	guard_nft_close(&g->nft);
+}

@@ -20,7 +20,7 @@
 
 static const char usage[] =
 	"Usage: xtcp-ctl SOCKET sysctl NAME[=VALUE]\n"
-	"       xtcp-ctl SOCKET tcp_metrics flush\n"
+	"       xtcp-ctl SOCKET tcp_metrics [show|flush]\n"
 	"       xtcp-ctl SOCKET stats|snmp\n"
 	"Ask something of a process whose TCP is xtcp's; SOCKET is DIR/PID, where DIR\n"
 	"was given to xtcp-run as --control.\n";

@@ -8,7 +8,8 @@
  *
  *   sysctl NAME          NAME = V [V V]
  *   sysctl NAME=VALUE    from now on
- *   tcp_metrics flush    forgets Fast Open's cookies
+ *   tcp_metrics [show]   what earlier connections learned of other hosts, as ip tcp_metrics shows it
+ *   tcp_metrics flush    forgets it
  *   stats                the summary of --stats
  *   snmp                 the counters as in /proc/net/snmp and netstat
  *
@@ -26,9 +27,11 @@
 #include "settings.h"
 #include "snmp.h"
 #include "sys.h"
+#include "tcp_metrics.h"
 
 #define REQUEST_MAX 512
 #define ANSWER_MAX 16384
+#define METRICS_LINE_MAX 256
 
 struct control {
 	int fd;
@@ -116,6 +119,41 @@ static int change_setting(struct engine *e, const char *name, const char *value,
 	return snprintf(out, len, "ok\n");
 }
 
+/* Those that fit in. */
+static int show_metrics(struct engine *e, char *out, size_t len)
+{
+	const struct tcp_metrics *m = NULL;
+	int at = snprintf(out, len, "ok\n");
+
+	while ((m = tcp_metrics_next(e->stack, m)) && len - (size_t)at > METRICS_LINE_MAX) {
+		char *p = out + at, *end = out + len;
+		ip4 a = m->raddr, b = m->laddr;
+		xtime age = (e->now - m->stamp) / XTIME_MSEC;
+
+		p += snprintf(p, (size_t)(end - p), "%u.%u.%u.%u age %lld.%03lldsec", a >> 24, a >> 16 & 255, a >> 8 & 255,
+			      a & 255, (long long)(age / 1000), (long long)(age % 1000));
+		if (m->ssthresh)
+			p += snprintf(p, (size_t)(end - p), " ssthresh %u", m->ssthresh);
+		if (m->cwnd)
+			p += snprintf(p, (size_t)(end - p), " cwnd %u", m->cwnd);
+		if (m->reordering)
+			p += snprintf(p, (size_t)(end - p), " reordering %u", m->reordering);
+		if (m->rtt8_us)
+			p += snprintf(p, (size_t)(end - p), " rtt %uus", MAX(m->rtt8_us >> 3, 1u));
+		if (m->rttvar4_us)
+			p += snprintf(p, (size_t)(end - p), " rttvar %uus", MAX(m->rttvar4_us >> 2, 1u));
+		if (m->fo_mss)
+			p += snprintf(p, (size_t)(end - p), " fo_mss %u", m->fo_mss);
+		if (m->fo_cookie.len)
+			p += snprintf(p, (size_t)(end - p), " fo_cookie ");
+		for (unsigned i = 0; i < m->fo_cookie.len; i++)
+			p += snprintf(p, (size_t)(end - p), "%02x", m->fo_cookie.val[i]);
+		p += snprintf(p, (size_t)(end - p), " source %u.%u.%u.%u\n", b >> 24, b >> 16 & 255, b >> 8 & 255, b & 255);
+		at = (int)(p - out);
+	}
+	return at;
+}
+
 int engine_control(struct engine *e, char *request, char *out, size_t len)
 {
 	static const char sysctl[] = "sysctl ";
@@ -131,6 +169,8 @@ int engine_control(struct engine *e, char *request, char *out, size_t len)
 		*eq = 0;
 		return change_setting(e, name, eq + 1, out, len);
 	}
+	if (!strcmp(request, "tcp_metrics") || !strcmp(request, "tcp_metrics show"))
+		return show_metrics(e, out, len);
 	if (!strcmp(request, "tcp_metrics flush")) {
 		stack_flush_metrics(e->stack);
 		return snprintf(out, len, "ok\n");
@@ -143,7 +183,7 @@ int engine_control(struct engine *e, char *request, char *out, size_t len)
 		n = snprintf(out, len, "ok\n");
 		return n + (int)snmp_text(e->stack, out + n, len - (size_t)n);
 	}
-	return snprintf(out, len, "error: %.64s is no request; there are sysctl, tcp_metrics flush, stats and snmp\n",
+	return snprintf(out, len, "error: %.64s is no request; there are sysctl, tcp_metrics, stats and snmp\n",
 			request);
 }
 

@@ -74,6 +74,8 @@ libstack_la_SOURCES = \
 	stack/tcp_listen.c \
 	stack/tcp_listen.h \
 	stack/tcp_loss.c \
+	stack/tcp_metrics.c \
+	stack/tcp_metrics.h \
 	stack/tcp_mss.c \
 	stack/tcp_mtup.c \
 	stack/tcp_opt.c \

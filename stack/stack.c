@@ -97,7 +97,7 @@ void stack_free(struct stack *s)
 	if (!s)
 		return;
 	tcp_free_all(s);
-	tcp_fastopen_flush(s);
+	tcp_metrics_flush(s);
 	conntab_fini(&s->tab);
 	frags_free(s);
 	pmtus_free(s->pmtus);
@@ -157,7 +157,7 @@ int stack_set(struct stack *s, const char *name, const char *value)
 
 void stack_flush_metrics(struct stack *s)
 {
-	tcp_fastopen_flush(s);
+	tcp_metrics_flush(s);
 }
 
 struct settings *stack_settings(struct stack *s)

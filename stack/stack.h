@@ -82,7 +82,7 @@ struct settings *stack_settings(struct stack *s);
 /* Changes a setting (settings_set(), and tcp_congestion_control) while the stack runs.  As with
  * Linux's sysctls a socket keeps what it copied when it was made.  0, -ENOENT, -EINVAL. */
 int stack_set(struct stack *s, const char *name, const char *value);
-/* Forgets what was remembered of peers: Fast Open's cookies and MSSs (ip tcp_metrics flush). */
+/* Forgets what was remembered of peers (tcp_metrics.h, ip tcp_metrics flush). */
 void stack_flush_metrics(struct stack *s);
 
 /* Ports of this own address need claims from now on, as those of a shared one do: 0, -ENOMEM. */

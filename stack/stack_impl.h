@@ -45,6 +45,7 @@ struct ctlq;     /* small packets of our own that wait to be sent (ctlq.c) */
 struct frags;    /* datagrams being reassembled (frag.c) */
 struct pmtus;    /* path MTU exceptions (pmtu.c) */
 struct cc_ops;
+struct tcp_metrics_table;
 
 struct stack {
 	struct settings set;
@@ -72,8 +73,7 @@ struct stack {
 	struct list conns;                /* struct tcp_conn.all_link: every socket */
 	struct list tws;                  /* struct tcp_tw.link: TIME-WAIT, oldest first */
 
-	struct list tfo_peers;            /* servers' Fast Open cookies (tcp_fastopen.c) */
-	uint32_t ntfo_peers;
+	struct tcp_metrics_table *metrics;   /* of earlier connections (tcp_metrics.c); NULL until the first; owned */
 	struct siphash_key key_tfo;       /* of our own cookies */
 
 	struct portset *quiet;            /* stack_set_quiet(); NULL until the first; owned */
@@ -123,7 +123,7 @@ void tcp_icmp(struct stack *s, const struct tuple *t, seq32 seq, uint8_t type, u
               uint32_t mtu, xtime now);
 void tcp_fastopen_init(struct stack *s, const struct siphash_key *random);
 void tcp_fastopen_set_key(struct stack *s);   /* the setting's, if there is one */
-void tcp_fastopen_flush(struct stack *s);
+void tcp_metrics_flush(struct stack *s);
 /* Frees every socket and TIME-WAIT remainder. */
 void tcp_free_all(struct stack *s);
 /* An address was removed or a route changed: connections look up their route again. */

@@ -259,7 +259,7 @@ int tcp_connect(struct tcp_conn *c, ip4 addr, uint16_t port, ip4 *claim_addr, ui
 	connect_init(c, now);
 	c->shut = 0;
 	c->was_connecting = true;
-	if (tcp_fastopen_defers(c)) {
+	if (tcp_fastopen_defers(c, now)) {
 		tcp_report(c);
 		return 1;
 	}

@@ -7,33 +7,20 @@
  * addresses with the listener's key, or the stack's, in the bytes that Linux gives
  * it, so that hosts behind one address agree when they share the key.
  *
- * Client: the peer's cookie and MSS are remembered per address; a bounded list, the
- * latest first.
+ * Client: the peer's cookie and MSS are remembered (tcp_metrics.c).
  *
  * The bits of tcp_fastopen are Linux's (TFO_CLIENT_ENABLE and so on).
  */
-#include "tcp_impl.h"
+#include "tcp_metrics.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TFO_PEERS_MAX 256
-
-/* What is known of a server (struct tcp_fastopen_metrics). */
-struct tfo_peer {
-	struct list link;        /* in stack.tfo_peers, latest first */
-	ip4 addr;
-	uint16_t mss;            /* 0: not known */
-	uint8_t try_exp;         /* 1: no cookie came, ask by the experimental option once */
-	struct tcp_fo_option cookie;
-};
-
 /* ---- server ---- */
 
 void tcp_fastopen_init(struct stack *s, const struct siphash_key *random)
 {
-	list_init(&s->tfo_peers);
 	s->key_tfo = *random;
 	tcp_fastopen_set_key(s);
 }
@@ -44,18 +31,6 @@ void tcp_fastopen_set_key(struct stack *s)
 
 	if (s->set.has_fastopen_key)
 		s->key_tfo = (struct siphash_key){ { (uint64_t)k[1] << 32 | k[0], (uint64_t)k[3] << 32 | k[2] } };
-}
-
-void tcp_fastopen_flush(struct stack *s)
-{
-	struct list *l;
-
-	while (!list_is_empty(&s->tfo_peers)) {
-		l = s->tfo_peers.next;
-		list_remove(l);
-		free(container_of(l, struct tfo_peer, link));
-	}
-	s->ntfo_peers = 0;
 }
 
 /* __tcp_fastopen_cookie_gen_cipher(). */
@@ -148,51 +123,18 @@ bool tcp_fastopen_accepts(struct tcp_conn *l, const struct ip_hdr *ip, const str
 
 /* ---- client ---- */
 
-static struct tfo_peer *peer_find(struct stack *s, ip4 addr)
-{
-	struct list *l;
-
-	for (l = s->tfo_peers.next; l != &s->tfo_peers; l = l->next) {
-		struct tfo_peer *p = container_of(l, struct tfo_peer, link);
-
-		if (p->addr == addr)
-			return p;
-	}
-	return NULL;
-}
-
-static struct tfo_peer *peer_get(struct stack *s, ip4 addr)
-{
-	struct tfo_peer *p = peer_find(s, addr);
-
-	if (!p && s->ntfo_peers >= TFO_PEERS_MAX) {
-		p = container_of(s->tfo_peers.prev, struct tfo_peer, link);
-	} else if (!p) {
-		p = calloc(1, sizeof(*p));
-		if (!p)
-			return NULL;
-		list_init(&p->link);
-		s->ntfo_peers++;
-	}
-	list_remove(&p->link);
-	if (p->addr != addr)
-		*p = (struct tfo_peer){ .addr = addr };
-	list_insert(&s->tfo_peers, &p->link);
-	return p;
-}
-
 /* tcp_fastopen_cookie_check(): may data go in the SYN?  The option for it in *o. */
-bool tcp_fastopen_may_send(struct tcp_conn *c, ip4 addr, uint16_t *mss, struct tcp_fo_option *o)
+bool tcp_fastopen_may_send(struct tcp_conn *c, uint16_t *mss, struct tcp_fo_option *o, xtime now)
 {
-	const struct tfo_peer *p = peer_find(c->s, addr);
+	const struct tcp_metrics *m = tcp_metrics_get(c->s, c->ent.t.laddr, c->ent.t.raddr, false, now);
 
 	*o = (struct tcp_fo_option){ .is_set = true };
-	if (p) {
-		if (p->mss)
-			*mss = p->mss;
-		*o = p->cookie;
+	if (m) {
+		if (m->fo_mss)
+			*mss = m->fo_mss;
+		*o = m->fo_cookie;
 		o->is_set = true;
-		if (!o->len && p->try_exp == 1)
+		if (!o->len && m->fo_try_exp == 1)
 			o->is_exp = true;
 	}
 	if (c->s->set.tcp_fastopen & TFO_CLIENT_NO_COOKIE || c->fo.no_cookie) {
@@ -256,7 +198,6 @@ void tcp_fastopen_fill(struct tcp_conn *c, xtime now)
 	size_t space;
 	ssize_t n;
 
-	(void)now;
 	c->fo.syn_data = c->fo.syn_data_acked = c->fo.was_asked = c->fo.was_exp = false;
 	c->fo.option.is_set = false;
 	if (!c->fo.is_asked)
@@ -264,7 +205,7 @@ void tcp_fastopen_fill(struct tcp_conn *c, xtime now)
 	if (!c->fo.is_asked && !c->fo.by_connect)
 		return;
 	c->fo.is_waiting = c->fo.is_waiting && data_len(c) > 0;
-	if (!tcp_fastopen_may_send(c, c->ent.t.raddr, &mss, &c->fo.option)) {
+	if (!tcp_fastopen_may_send(c, &mss, &c->fo.option, now)) {
 		c->fo.option.len = 0;
 		return;
 	}
@@ -279,31 +220,31 @@ void tcp_fastopen_fill(struct tcp_conn *c, xtime now)
 }
 
 /* tcp_fastopen_defer_connect(): with a cookie at hand the SYN waits for what to put in. */
-bool tcp_fastopen_defers(struct tcp_conn *c)
+bool tcp_fastopen_defers(struct tcp_conn *c, xtime now)
 {
 	struct tcp_fo_option o;
 	uint16_t mss = 0;
 
 	c->fo.is_deferred = c->fo.by_connect && !c->fo.is_asked &&
-	                    tcp_fastopen_may_send(c, c->ent.t.raddr, &mss, &o);
+	                    tcp_fastopen_may_send(c, &mss, &o, now);
 	return c->fo.is_deferred;
 }
 
 /* tcp_fastopen_cache_set(). */
-static void remember(struct tcp_conn *c, uint16_t mss, const struct tcp_hdr *th, uint8_t try_exp)
+static void remember(struct tcp_conn *c, uint16_t mss, const struct tcp_hdr *th, uint8_t try_exp, xtime now)
 {
-	struct tfo_peer *p = peer_get(c->s, c->ent.t.raddr);
+	struct tcp_metrics *m = tcp_metrics_get(c->s, c->ent.t.laddr, c->ent.t.raddr, true, now);
 
-	if (!p)
+	if (!m)
 		return;
 	if (mss)
-		p->mss = mss;
+		m->fo_mss = mss;
 	if (th->has_fastopen && th->fastopen_len && c->fo.was_asked) {
-		p->cookie = (struct tcp_fo_option){ .is_set = true, .is_exp = th->fastopen_exp,
+		m->fo_cookie = (struct tcp_fo_option){ .is_set = true, .is_exp = th->fastopen_exp,
 		                                    .len = th->fastopen_len };
-		memcpy(p->cookie.val, th->fastopen, th->fastopen_len);
-	} else if (try_exp > p->try_exp && !p->cookie.len && !p->cookie.is_exp) {
-		p->try_exp = try_exp;
+		memcpy(m->fo_cookie.val, th->fastopen, th->fastopen_len);
+	} else if (try_exp > m->fo_try_exp && !m->fo_cookie.len && !m->fo_cookie.is_exp) {
+		m->fo_try_exp = try_exp;
 	}
 }
 
@@ -318,7 +259,7 @@ bool tcp_fastopen_synack(struct tcp_conn *c, const struct tcp_hdr *th, xtime now
 		return false;
 	if (!c->snd.total_retrans && !th->has_fastopen && !c->fo.syn_data)
 		try_exp = c->fo.was_exp ? 2 : 1;
-	remember(c, th->has_mss ? th->mss : TCP_MSS_DEFAULT, th, try_exp);
+	remember(c, th->has_mss ? th->mss : TCP_MSS_DEFAULT, th, try_exp, now);
 	if (c->fo.syn_data && q->n) {
 		count(c->s, CTR_TcpExtTCPFastOpenActiveFail);
 		/* tcp_non_congestion_loss_retransmit(). */
@@ -337,6 +278,5 @@ bool tcp_fastopen_synack(struct tcp_conn *c, const struct tcp_hdr *th, xtime now
 		if (c->loss.delivered > 1)
 			c->loss.delivered--;
 	}
-	(void)now;
 	return false;
 }

@@ -446,9 +446,9 @@ bool tcp_fastopen_put(const struct tcp_fo_option *o, struct tcp_hdr *th);
 /* Whether the SYN makes a child at once, and the option for the SYN-ACK in *answer. */
 bool tcp_fastopen_accepts(struct tcp_conn *l, const struct ip_hdr *ip, const struct tcp_hdr *th, size_t len,
                           uint32_t npending, struct tcp_fo_option *answer);
-bool tcp_fastopen_may_send(struct tcp_conn *c, ip4 addr, uint16_t *mss, struct tcp_fo_option *o);
+bool tcp_fastopen_may_send(struct tcp_conn *c, uint16_t *mss, struct tcp_fo_option *o, xtime now);
 void tcp_fastopen_fill(struct tcp_conn *c, xtime now);
-bool tcp_fastopen_defers(struct tcp_conn *c);
+bool tcp_fastopen_defers(struct tcp_conn *c, xtime now);
 bool tcp_fastopen_synack(struct tcp_conn *c, const struct tcp_hdr *th, xtime now);
 
 /* ---- tcp_ecn.c ---- */

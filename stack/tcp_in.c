@@ -8,6 +8,8 @@
 
 #include <errno.h>
 
+#include "tcp_metrics.h"
+
 /* __tcp_oow_rate_limited(): one ACK per tcp_invalid_ratelimit for segments that are
  * out of window (ack loops, RFC 5961). */
 bool tcp_oow_ratelimited(struct stack *s, enum counter skipped, xtime *last, xtime now)
@@ -428,8 +430,10 @@ static void ack_state(struct tcp_conn *c, const struct seg_in *seg)
 			tcp_time_wait(c, TCP_TIME_WAIT, TCP_TIMEWAIT_LEN, seg->now);
 		break;
 	case TCP_LAST_ACK:
-		if (fin_is_acked(c))
+		if (fin_is_acked(c)) {
+			tcp_metrics_save(c, seg->now);
 			tcp_done(c, seg->now);
+		}
 		break;
 	default:
 		break;

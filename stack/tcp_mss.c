@@ -7,7 +7,7 @@
  * which a peer and a program reading SO_RCVBUF can both see.  Our own memory
  * is bounded by the window, since payload alone is stored.
  */
-#include "tcp_impl.h"
+#include "tcp_metrics.h"
 
 #include <errno.h>
 
@@ -279,12 +279,7 @@ void tcp_init_metrics(struct tcp_conn *c, xtime now)
 {
 	uint32_t init = c->rt.initcwnd ? c->rt.initcwnd : TCP_INIT_CWND;
 
-	c->cc.ssthresh = TCP_CWND_INFINITE;
-	/* RFC 6298 5.7: the handshake gave no sample, so a SYN was sent again. */
-	if (!c->rtt.srtt8_us) {
-		c->rtt.mdev4_us = c->rtt.mdev_max_us = c->rtt.rttvar_us = (uint32_t)(TCP_TIMEOUT_FALLBACK / XTIME_USEC);
-		c->rtt.rto_ns = TCP_TIMEOUT_FALLBACK;
-	}
+	tcp_metrics_apply(c, now);
 	/* RFC 5681 3.1 as tcp_init_transfer(): more than one, and needed. */
 	if (c->snd.total_retrans > 1 && c->loss.undo_on)
 		c->cc.cwnd = 1;

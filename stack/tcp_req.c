@@ -12,6 +12,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "tcp_metrics.h"
+
 /* ---- the queue ---- */
 
 void tcp_req_drop(struct tcp_req *r)
@@ -160,13 +162,13 @@ static int flood_action(struct tcp_conn *l)
 	return mode ? 1 : -1;
 }
 
-/* Without cookies the last quarter is for peers that are known to be alive; none is known here
- * (tcp_peer_is_proven). */
-static bool last_quarter(const struct tcp_conn *l)
+/* Without cookies the last quarter is for peers that are known to be alive. */
+static bool last_quarter(const struct tcp_conn *l, const struct seg_in *seg)
 {
 	int64_t max = l->s->set.tcp_max_syn_backlog;
 
-	return !l->s->set.tcp_syncookies && max - l->listener->nreq < max >> 2;
+	return !l->s->set.tcp_syncookies && max - l->listener->nreq < max >> 2 &&
+	       !tcp_metrics_is_proven(l->s, seg->ip->dst, seg->ip->src, seg->now);
 }
 
 static void listen_drop(struct stack *s)
@@ -260,7 +262,7 @@ void tcp_req_syn(struct tcp_conn *l, const struct seg_in *seg, seq32 isn)
 		count(s, CTR_ip_no_route);
 		return;
 	}
-	if (!r.is_cookie && !isn && last_quarter(l)) {
+	if (!r.is_cookie && !isn && last_quarter(l, seg)) {
 		listen_drop(s);
 		return;
 	}

@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "tcp_metrics.h"
+
 #define TW_SHORT (4 * XTIME_SEC)   /* what Linux counts as killed (__inet_twsk_schedule) */
 #define TW_MAX(s) ((uint32_t)(s)->set.tcp_max_tw_buckets)
 
@@ -66,6 +68,7 @@ void tcp_time_wait(struct tcp_conn *c, uint8_t substate, xtime timeout, xtime no
 	struct tcp_tw *tw = s->ntw < TW_MAX(s) ? calloc(1, sizeof(*tw)) : NULL;
 	xtime least = (c->rtt.rto_ns << 2) - (c->rtt.rto_ns >> 1);
 
+	tcp_metrics_save(c, now);
 	/* The last ACK goes before the remainder takes over, and also when there is none. */
 	if (c->rcv.ack_scheduled || c->snd.out & OUT_ACK)
 		tcp_send_last_ack(c, now);

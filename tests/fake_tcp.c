@@ -101,7 +101,7 @@ void tcp_fastopen_init(struct stack *s, const struct siphash_key *random)
 	(void)s, (void)random;
 }
 
-void tcp_fastopen_flush(struct stack *s)
+void tcp_metrics_flush(struct stack *s)
 {
 	(void)s;
 }

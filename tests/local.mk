@@ -135,6 +135,9 @@ check_PROGRAMS += tests/test_tcp_icmp
 tests_test_tcp_icmp_SOURCES = tests/test_tcp_icmp.c $(HARNESS)
 check_PROGRAMS += tests/test_tcp_mtup
 tests_test_tcp_mtup_SOURCES = tests/test_tcp_mtup.c $(HARNESS)
+check_PROGRAMS += tests/test_tcp_metrics
+tests_test_tcp_metrics_SOURCES = tests/test_tcp_metrics.c $(HARNESS)
+
 check_PROGRAMS += tests/test_tcp_tw
 tests_test_tcp_tw_SOURCES = tests/test_tcp_tw.c $(HARNESS)
 check_PROGRAMS += tests/test_tcp_listen
@@ -220,7 +223,7 @@ tests_conform_run_CFLAGS = $(AM_CFLAGS)
 EXTRA_DIST += tests/conform/README.md \
 	$(conform_dirs)
 conform_dirs = tests/conform/close tests/conform/congestion tests/conform/ecn tests/conform/epoll \
-	tests/conform/fastopen tests/conform/handshake tests/conform/icmp tests/conform/info \
+	tests/conform/fastopen tests/conform/handshake tests/conform/icmp tests/conform/info tests/conform/metrics \
 	tests/conform/listen tests/conform/loss tests/conform/paws tests/conform/pmtu \
 	tests/conform/receive tests/conform/send tests/conform/shutdown tests/conform/timer \
 	tests/conform/timewait tests/conform/urgent tests/conform/validate tests/conform/wrong

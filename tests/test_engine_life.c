@@ -329,7 +329,7 @@ static const char *ask(const char *path, const char *request, char *answer, size
 
 static void requests_change_settings_of_a_running_engine(void **state)
 {
-	static const char no_such[] = "error: no is no request; there are sysctl, tcp_metrics flush, stats and snmp\n";
+	static const char no_such[] = "error: no is no request; there are sysctl, tcp_metrics, stats and snmp\n";
 	char dir[] = "/tmp/xtcp-test.XXXXXX", path[64], answer[16384], err[200];
 	struct engine_config cfg = { .naddr = 1, .addrs = { { 0x0a000001, 24 } }, .control_dir = dir };
 	struct netif *ends[2];

@@ -161,15 +161,15 @@ static void client_asks_and_remembers(void **state)
 	expect(t, "S 0");
 	assert_true(t->th.has_fastopen);
 	assert_int_equal(t->th.fastopen_len, 0);
-	assert_false(tcp_fastopen_may_send(t->c, PEER, &mss, &o));
+	assert_false(tcp_fastopen_may_send(t->c, &mss, &o, t->now));
 	inject_fast(t, TCPF_SYN | TCPF_ACK, t->iss + 1, cookie, 8, false, "");
 	expect(t, ". 1 ack 1");
-	assert_true(tcp_fastopen_may_send(t->c, PEER, &mss, &o));
+	assert_true(tcp_fastopen_may_send(t->c, &mss, &o, t->now));
 	assert_int_equal(mss, 1460);
 	assert_int_equal(o.len, 8);
 	assert_memory_equal(o.val, cookie, 8);
 	stack_flush_metrics(t->s);
-	assert_false(tcp_fastopen_may_send(t->c, PEER, &mss, &o));
+	assert_false(tcp_fastopen_may_send(t->c, &mss, &o, t->now));
 }
 
 static void key_changed_changes_the_cookie(void **state)

@@ -5,6 +5,7 @@
  * What is expected was seen of Linux 6.18 with packetdrill.
  */
 #include "harness.h"
+#include "stack/tcp_metrics.h"
 
 #include "stack/tcp_listen.h"
 
@@ -101,6 +102,11 @@ static void synq_last_quarter_is_for_the_known(void **state)
 	inject(t, SYN);
 	expect_nothing(t);
 	assert_int_equal(l->listener->nreq, 7);
+	/* tcp_peer_is_proven(): an earlier connection measured its RTT. */
+	tcp_metrics_get(t->s, US, PEER, true, t->now)->rtt8_us = 8000;
+	shake(t);
+	assert_int_equal(l->listener->nreq, 8);
+	stack_flush_metrics(t->s);
 	stack_settings(t->s)->tcp_syncookies = 1;
 	shake(t);
 }

@@ -143,7 +143,11 @@ void bridge_all(void)
 
 void bridge_inherited(void)
 {
-	bridge_each(is_kept_by_exec);
+	int err = errno;
+
+	if (atomic_load(&eng_current) && !process_is_vfork_child())
+		bridge_each(is_kept_by_exec);
+	errno = err;
 }
 
 void bridge_fd(int fd)

@@ -20,7 +20,7 @@
 void bridge_fd(int fd);
 /* All of the process's sockets that can be. */
 void bridge_all(void);
-/* Those that an exec would leave open. */
+/* Those that an exec would leave open.  errno stays. */
 void bridge_inherited(void);
 /* Those that a message carries (SCM_RIGHTS). */
 void bridge_carried(const struct msghdr *m);

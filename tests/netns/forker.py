@@ -9,6 +9,7 @@ import os
 import selectors
 import signal
 import socket
+import subprocess
 import sys
 import threading
 
@@ -128,6 +129,26 @@ def exec_(to):
     wait(shell(s, '[ "$(head -n 1)" = in ]'))
 
 
+def spawn(to):
+    """Children that no fork handler of libc's sees."""
+    s = connect(to)
+    subprocess.run(["sh", "-c", "echo vfork"], stdin=s, stdout=s, check=True)
+    assert take(s, 6) == b"vfork\n"
+    s = connect(to)
+    pid = os.posix_spawn("/bin/sh", ["sh", "-c", "echo spawn"], os.environ,
+                         file_actions=[(os.POSIX_SPAWN_DUP2, s.fileno(), 1)])
+    wait(pid)
+    assert take(s, 6) == b"spawn\n"
+    s = connect(to)
+    s.set_inheritable(True)
+    assert os.system(f"echo system >&{s.fileno()}") == 0
+    assert take(s, 7) == b"system\n"
+    echo(s, BIG)
+    kept = connect(to)
+    assert os.system("true") == 0
+    echo(kept, BIG)
+
+
 def pass_(to):
     """SCM_RIGHTS."""
     a, b = socket.socketpair()
@@ -232,7 +253,7 @@ def serve(how, port):
     {"each": serve_each, "prefork": serve_prefork, "daemon": serve_daemon}[how](listener)
 
 
-STEPS = {"both": both, "child": child, "options": options, "epoll": epoll, "exec": exec_,
+STEPS = {"both": both, "child": child, "options": options, "epoll": epoll, "exec": exec_, "spawn": spawn,
          "pass": pass_, "splice": splice, "many": many}
 
 if sys.argv[1].startswith("serve-"):

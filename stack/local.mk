@@ -88,6 +88,7 @@ libstack_la_SOURCES = \
 	stack/tcp_pace.c \
 	stack/tcp_rack.c \
 	stack/tcp_rate.c \
+	stack/tcp_rcvbuf.c \
 	stack/tcp_retrans.c \
 	stack/tcp_req.c \
 	stack/tcp_rtt.c \

@@ -47,6 +47,7 @@ static void conn_init_protocol(struct tcp_conn *c, xtime now)
 	c->snd.pace_at = 0;
 	c->keep_probes = 0;
 	c->rcv.ato = 0;
+	c->rcv.scaling_ratio = 128;   /* TCP_DEFAULT_SCALING_RATIO */
 	c->peer_mss = TCP_MSS_DEFAULT;
 	c->snd.mss_cache = TCP_MSS_DEFAULT;
 	c->ts_asked = c->ts_ok = c->sack_ok = c->wscale_ok = c->dsack_seen = false;
@@ -283,7 +284,7 @@ void tcp_fin(struct tcp_conn *c, xtime now)
 	default:              /* CLOSE_WAIT, CLOSING, LAST_ACK: it came before */
 		break;
 	}
-	ranges_free(&c->rcv.ofo);
+	ranges_free(&c->rcv.ofo);   /* nothing is behind a FIN */
 	c->rcv.nsacks = 0;
 	conn_wake(c);
 }

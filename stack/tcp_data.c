@@ -126,6 +126,8 @@ static void measure_rcv_mss(struct tcp_conn *c, const struct tcp_hdr *th, size_t
 
 	c->rcv.last_seg_size = 0;
 	if (seg >= c->rcv.rcv_mss) {
+		if (seg != c->rcv.rcv_mss)
+			tcp_measure_ratio(c, (uint32_t)len, tcp_rx_truesize((uint32_t)len, gso_size));
 		c->rcv.rcv_mss = (uint16_t)MIN(seg, c->advmss);
 		/* A full segment may be the end of a write as well: whoever waits for its ACK
 		 * gets it as soon as the program has read. */
@@ -149,48 +151,6 @@ static void measure_rcv_mss(struct tcp_conn *c, const struct tcp_hdr *th, size_t
 	c->rcv.pushed = c->rcv.pushed ? 2 : 1;
 }
 
-/* tcp_rcv_rtt_measure*(): the receiver's view of the RTT, for buffer auto-tuning. */
-static void rcv_rtt_update(struct tcp_conn *c, xtime sample, bool is_window)
-{
-	if (sample <= 0)
-		sample = 1;
-	if (!c->rcv.rtt_ns)
-		c->rcv.rtt_ns = sample;
-	else if (is_window)
-		c->rcv.rtt_ns = MIN(c->rcv.rtt_ns, sample);
-	else
-		c->rcv.rtt_ns += (sample - c->rcv.rtt_ns) / 8;
-}
-
-static void rcv_rtt_measure(struct tcp_conn *c, size_t len, xtime now)
-{
-	if (c->saw_ts && c->rcv_tsecr && len >= c->rcv.rcv_mss && c->rcv_tsecr != c->rcv.rtt_last_tsecr) {
-		uint32_t ms = tcp_ts_now(c, now) - c->rcv_tsecr;
-
-		c->rcv.rtt_last_tsecr = c->rcv_tsecr;
-		if (ms < 1u << 20)
-			rcv_rtt_update(c, MAX((xtime)ms, 1) * XTIME_MSEC, false);
-	}
-	if (c->rcv.rtt_time && seq_lt(c->rcv.nxt, c->rcv.rtt_seq))
-		return;
-	if (c->rcv.rtt_time)
-		rcv_rtt_update(c, now - c->rcv.rtt_time, true);
-	c->rcv.rtt_seq = c->rcv.nxt + c->rcv.wnd;
-	c->rcv.rtt_time = now;
-}
-
-/* tcp_grow_window(): the advertised window opens as data comes. */
-static void grow_window(struct tcp_conn *c, size_t len)
-{
-	uint32_t full = tcp_win_from_space(c->opt.rcvbuf);
-	int64_t room = (int64_t)MIN(c->rcv.window_clamp, full) - c->rcv.ssthresh;
-
-	if (room <= 0)
-		return;
-	c->rcv.ssthresh += (uint32_t)MIN(room, (int64_t)MAX(2u * c->advmss, 2u * (uint32_t)len));
-	c->rcv.quick |= 1;   /* the peer shall learn of it */
-}
-
 static void data_event(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, uint16_t gso_size,
                        xtime now)
 {
@@ -198,7 +158,7 @@ static void data_event(struct tcp_conn *c, const struct tcp_hdr *th, size_t len,
 
 	c->rcv.ack_scheduled = true;
 	measure_rcv_mss(c, th, len, gso_size);
-	rcv_rtt_measure(c, len, now);
+	tcp_rcv_rtt_measure(c, now);
 	if (!c->rcv.ato) {
 		incr_quickack(c, TCP_MAX_QUICKACKS);
 		c->rcv.ato = TCP_ATO_MIN;
@@ -214,7 +174,7 @@ static void data_event(struct tcp_conn *c, const struct tcp_hdr *th, size_t len,
 	c->rcv.lrcvtime = now;
 	tcp_ecn_data(c, now);
 	if (len >= 128)
-		grow_window(c, len);
+		tcp_grow_window(c, (uint32_t)len, 0);
 }
 
 /* ---- SACK and DSACK to send ---- */
@@ -318,12 +278,29 @@ static int place(struct tcp_conn *c, seq32 seq, const uint8_t *data, size_t len)
 	return ret;
 }
 
+/* Out of memory: the window closes, and what is more than the first is thrown away. */
+static bool may_store(struct tcp_conn *c, seq32 seq, size_t len)
+{
+	if (tcp_rmem_fits(c, seq))
+		return true;
+	c->rcv.is_nomem = c->rcv.ack_now = c->rcv.ack_scheduled = true;
+	c->edges++;
+	tcp_report(c);
+	if (!c->rcv.q.len || !len)
+		return true;
+	count(c->s, CTR_TcpExtTCPRcvQDrop);
+	return false;
+}
+
 static void queue_in_order(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t *data,
                            size_t len, uint16_t gso_size, xtime now)
 {
 	seq32 seq = c->rcv.nxt;
 	bool had_holes = c->rcv.ofo.n > 0;
+	uint32_t stored = had_holes ? ranges_total(&c->rcv.ofo) : 0;
 
+	if (!may_store(c, seq, len))
+		return;
 	if (len && place(c, seq, data, len) < 0) {
 		count(c->s, CTR_tcp_nomem);
 		return;
@@ -331,7 +308,11 @@ static void queue_in_order(struct tcp_conn *c, const struct tcp_hdr *th, const u
 	if (len) {
 		if (had_holes && !c->rcv.has_dsack)
 			dsack_overlap(c, seq, seq + (seq32)len);
+		stored += c->rcv.q.len;
 		advance(c, seq + (seq32)len);
+		stored = c->rcv.q.len + (had_holes ? ranges_total(&c->rcv.ofo) : 0) - stored;
+		if (stored)
+			tcp_rmem_charge(c, stored, gso_size);
 		c->s->counters[CTR_bytes_in] += len;
 		data_event(c, th, len, gso_size, now);
 	}
@@ -347,16 +328,37 @@ static void queue_in_order(struct tcp_conn *c, const struct tcp_hdr *th, const u
 	tcp_report(c);
 }
 
+/* What was stored beyond a gap changes: the window's room and the SACK blocks (the end of
+ * tcp_data_queue_ofo()).  Without SACK the window stays, so that the ACK is a duplicate. */
+static void out_of_order_stored(struct tcp_conn *c, const struct range *merged, uint32_t was_new, size_t len,
+                                bool is_gso)
+{
+	uint32_t truesize = tcp_rx_truesize((uint32_t)len, is_gso);
+
+	c->s->counters[CTR_bytes_in] += was_new;
+	sacks_update(c, merged);
+	if (c->sack_ok)
+		tcp_grow_window(c, (uint32_t)len, truesize - (uint32_t)len);
+	c->rcv.rmem += was_new ? tcp_rx_truesize(was_new, is_gso) : 0;
+	if (!c->parent && !c->is_dead)
+		tcp_rcvbuf_grow(c, c->rcv.space);
+}
+
 /* tcp_data_queue_ofo(): [seq, end) lies beyond a gap; its last number may be a FIN's. */
-static void queue_out_of_order(struct tcp_conn *c, seq32 seq, const uint8_t *data, size_t len,
-                               uint16_t gso_size, bool has_fin, xtime now)
+static void queue_out_of_order(struct tcp_conn *c, const struct tcp_hdr *th, seq32 seq, const uint8_t *data,
+                               size_t len, uint16_t gso_size, bool has_fin, xtime now)
 {
 	seq32 end = seq + (seq32)len + (has_fin ? 1 : 0);
 	struct range merged;
-	uint32_t was_new;
+	uint32_t was_new = 0;
 	int ret;
 
 	tcp_ecn_data(c, now);
+	if (!tcp_rmem_fits(c, seq)) {
+		count(c->s, CTR_TcpExtTCPOFODrop);
+		return;
+	}
+	measure_rcv_mss(c, th, len, gso_size);
 	count(c->s, CTR_TcpExtTCPOFOQueue);
 	c->rcv.is_predicting = false;
 	c->rcv.ack_scheduled = true;
@@ -364,7 +366,7 @@ static void queue_out_of_order(struct tcp_conn *c, seq32 seq, const uint8_t *dat
 	if (ranges_has(&c->rcv.ofo, seq, end)) {
 		count(c->s, CTR_TcpExtTCPOFOMerge);
 		tcp_dsack_set(c, seq, end);
-		sacks_update(c, ranges_find(&c->rcv.ofo, seq));
+		out_of_order_stored(c, ranges_find(&c->rcv.ofo, seq), 0, len, gso_size);
 		return;
 	}
 	if (len && place(c, seq, data, len) < 0) {
@@ -378,9 +380,7 @@ static void queue_out_of_order(struct tcp_conn *c, seq32 seq, const uint8_t *dat
 		count(c->s, ret == -ENOSPC ? CTR_tcp_ofo_limit : CTR_tcp_nomem);
 		return;
 	}
-	c->s->counters[CTR_bytes_in] += was_new;
-	sacks_update(c, &merged);
-	grow_window(c, len);
+	out_of_order_stored(c, &merged, was_new, len, gso_size);
 }
 
 static void out_of_window(struct tcp_conn *c, enum counter why)
@@ -414,30 +414,32 @@ void tcp_data_queue(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t 
 		out_of_window(c, CTR_tcp_out_of_window);
 		return;
 	}
-	if (len && !seq_lt(seq, limit)) {
-		if (limit == c->rcv.nxt)
+	/* Beyond the window, but for a FIN alone at its edge. */
+	if (!seq_lt(seq, limit) && (len || seq != c->rcv.nxt)) {
+		if (seq == c->rcv.nxt)
 			count(c->s, CTR_TcpExtTCPZeroWindowDrop);
 		out_of_window(c, CTR_tcp_rcv_full);
 		return;
 	}
-	if (seq_gt(end, limit)) {
-		len -= end - limit;
-		end = limit;
-		has_fin = false;
-	}
+	/* What crosses the edge gets past tcp_sequence() only when nothing waits to be read. */
 	if (has_fin) {
 		/* The first of several is the end; where one stands there is no byte. */
 		c->rcv.fin_seq = c->rcv.has_fin ? seq_min(c->rcv.fin_seq, end) : end;
 		c->rcv.has_fin = true;
 	}
 	if (seq_gt(seq, c->rcv.nxt)) {
-		queue_out_of_order(c, seq, data, len, gso_size, has_fin, now);
+		queue_out_of_order(c, th, seq, data, len, gso_size, has_fin, now);
 		return;
 	}
 	if (seq_lt(seq, c->rcv.nxt)) {
 		uint32_t dup = c->rcv.nxt - seq;
 
 		tcp_dsack_set(c, seq, c->rcv.nxt);
+		if (limit == c->rcv.nxt) {
+			count(c->s, CTR_TcpExtTCPZeroWindowDrop);
+			out_of_window(c, CTR_tcp_rcv_full);
+			return;
+		}
 		data += MIN(dup, len);
 		len -= MIN(dup, len);
 	}

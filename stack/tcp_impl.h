@@ -51,6 +51,9 @@
 #define TCP_PAWS_24DAYS (60 * 60 * 24 * 24 * XTIME_SEC)
 #define TCP_OFO_MAX 4096             /* holes in the receive window */
 #define TCP_CWND_INFINITE 0x7fffffff
+#define TCP_SKB_COST 832u            /* of an skb beside its payload: struct sk_buff, the head's
+                                      * room and skb_shared_info of Linux 6.18 */
+#define TCP_WINDOW_CLAMP_MIN 1152u   /* half of the smallest receive buffer */
 #define TCP_RING_IDLE XTIME_SEC      /* an empty ring is kept that long */
 #define TCP_RESOURCE_PROBE_INTERVAL (XTIME_SEC / 2)
 
@@ -252,6 +255,10 @@ struct tcp_conn {
 		seq32 wup;            /* rcv.nxt at the last window update sent */
 		uint32_t wnd;         /* window advertised at wup */
 		uint32_t ssthresh, window_clamp;
+		uint32_t rmem;        /* what the skbs with our data would take up (sk_rmem_alloc) */
+		uint16_t tailroom;    /* what the block of the last skb in order still takes */
+		uint8_t scaling_ratio;   /* payload in 256 bytes of an skb */
+		bool is_nomem;        /* the next ACK closes the window (ICSK_ACK_NOMEM) */
 		struct ranges ofo;
 		seq32 fin_seq;        /* of a FIN that arrived out of order */
 		bool has_fin;         /* fin_seq is valid */
@@ -490,6 +497,11 @@ void tcp_init_rcv_mss(struct tcp_conn *c);
 uint16_t tcp_advertised_mss(const struct tcp_conn *c, xtime now);
 /* The same of a connection that will have these options and this route. */
 uint16_t tcp_route_advmss(const struct tcp_conn *c, const struct ip_route *rt, ip4 dst, xtime now);
+void tcp_init_buffers(struct tcp_conn *c, xtime now);
+void tcp_init_metrics(struct tcp_conn *c, xtime now);
+void tcp_sndbuf_expand(struct tcp_conn *c);
+
+/* ---- tcp_rcvbuf.c: the receive buffer and its window ---- */
 /* What the first window may be, and how far it may grow (bytes). */
 struct tcp_window {
 	uint32_t wnd, clamp;
@@ -499,14 +511,26 @@ struct tcp_window {
 void tcp_select_initial_window(const struct tcp_conn *c, const struct ip_route *rt, uint32_t mss,
                                bool has_wscale, struct tcp_window *w);
 void tcp_init_rcv_window(struct tcp_conn *c);
-void tcp_init_buffers(struct tcp_conn *c, xtime now);
-void tcp_init_metrics(struct tcp_conn *c, xtime now);
-uint32_t tcp_select_window(struct tcp_conn *c);
-uint32_t tcp_window_free(const struct tcp_conn *c);       /* __tcp_select_window() */
-uint32_t tcp_win_from_space(uint32_t space);
-void tcp_sndbuf_expand(struct tcp_conn *c);
-void tcp_rcv_space_adjust(struct tcp_conn *c, xtime now);
 uint32_t tcp_receive_window(const struct tcp_conn *c);    /* advertised and still open */
+uint32_t tcp_select_window(struct tcp_conn *c);
+uint32_t tcp_window_free(struct tcp_conn *c);             /* __tcp_select_window() */
+void tcp_set_window_clamp(struct tcp_conn *c, uint32_t clamp);
+/* Bytes of window that bytes of buffer give, and the reverse. */
+uint32_t tcp_win_from_space(const struct tcp_conn *c, uint32_t space);
+uint32_t tcp_space_from_win(const struct tcp_conn *c, uint32_t win);
+/* May a segment at seq be stored?  What came out of order may go for it. */
+bool tcp_rmem_fits(struct tcp_conn *c, seq32 seq);
+/* What an skb with a received frame takes up, of one segment or several. */
+uint32_t tcp_rx_truesize(uint32_t len, bool is_gso);
+void tcp_rmem_charge(struct tcp_conn *c, uint32_t len, bool is_gso);
+void tcp_rmem_uncharge(struct tcp_conn *c, uint32_t n);
+void tcp_measure_ratio(struct tcp_conn *c, uint32_t len, uint32_t truesize);
+void tcp_grow_window(struct tcp_conn *c, uint32_t len, uint32_t cost);
+void tcp_rcv_rtt_measure_ts(struct tcp_conn *c, uint32_t len, xtime now);
+void tcp_rcv_rtt_measure(struct tcp_conn *c, xtime now);
+/* Room for `space` bytes a round trip, and for what has come out of order. */
+void tcp_rcvbuf_grow(struct tcp_conn *c, uint32_t space);
+void tcp_rcv_space_adjust(struct tcp_conn *c, xtime now);
 /* In SYN-RECEIVED: a listener's child, not one side of a simultaneous open. */
 static inline bool tcp_is_passive(const struct tcp_conn *c) { return c->parent || c->fo.is_child; }
 /* The SYN takes no room in the peer's window. */

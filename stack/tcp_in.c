@@ -246,11 +246,14 @@ static enum counter paws_rejects(const struct tcp_conn *c, const struct seg_in *
 	return disordered_ack(c, seg);
 }
 
-/* RFC 9293 3.10.7.4 "first, check sequence number". */
+/* RFC 9293 3.10.7.4 "first, check sequence number": tcp_sequence(), which takes a segment
+ * that crosses the window's edge whole, but only while nothing waits to be read. */
 static bool sequence_is_bad(const struct tcp_conn *c, const struct seg_in *seg)
 {
-	return seq_lt(seg->end, c->rcv.wup) ||
-	       seq_gt(seg->th->seq, c->rcv.nxt + tcp_receive_window(c));
+	seq32 edge = c->rcv.nxt + tcp_receive_window(c);
+
+	return seq_lt(seg->end, c->rcv.wup) || seq_gt(seg->th->seq, edge) ||
+	       (seq_gt(seg->end, edge) && c->rcv.q.len);
 }
 
 /* A RST that comes after our peer's FIN may carry the number before it. */
@@ -490,7 +493,7 @@ void tcp_fast_path_check(struct tcp_conn *c)
 static void rcv_synchronized(struct tcp_conn *c, const struct seg_in *seg)
 {
 	const struct tcp_hdr *th = seg->th;
-	bool is_foreseen;
+	bool is_foreseen, was_open = c->state == TCP_ESTABLISHED;
 	int ret;
 
 	if (is_syn_again(c, seg)) {
@@ -524,6 +527,8 @@ static void rcv_synchronized(struct tcp_conn *c, const struct seg_in *seg)
 		challenge_ack(c, seg->now);
 		return;
 	}
+	if (was_open && (seg->len || !is_foreseen))
+		tcp_rcv_rtt_measure_ts(c, seg->end - th->seq, seg->now);
 	ack_state(c, seg);
 	if (c->state != TCP_CLOSE)
 		tcp_urg_rcv(c, th, seg->data, seg->len);

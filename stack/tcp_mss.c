@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tcp_mss.c - sizes: segments, windows and buffers.
- *
- * Window arithmetic is Linux's (tcp_select_initial_window, __tcp_select_window,
- * tcp_rcv_space_adjust): a receive buffer of n bytes gives a window of n / 2,
- * which a peer and a program reading SO_RCVBUF can both see.  Our own memory
- * is bounded by the window, since payload alone is stored.
+ * tcp_mss.c - sizes: segments, the send buffer, and what a connection starts with.
  */
 #include "tcp_metrics.h"
 
@@ -16,10 +11,6 @@
 /* tcp_init_buffer_space(), tcp_sndbuf_expand(): Linux's cost of one segment's skb. */
 #define SKB_OVERHEAD 256
 #define SKB_HEADROOM (256 + 320)   /* MAX_TCP_HEADER, struct skb_shared_info */
-
-/* tcp_adv_win_scale of old, scaling_ratio 1/2 of today. */
-uint32_t tcp_win_from_space(uint32_t space) { return space / 2; }
-static uint32_t space_from_win(uint32_t win) { return MIN(win, (uint32_t)INT32_MAX / 2) * 2; }
 
 /* What fits, with the peer's limit, before any TCP option. */
 uint32_t tcp_mtu_to_mss(const struct tcp_conn *c, uint32_t pmtu)
@@ -104,128 +95,6 @@ uint16_t tcp_advertised_mss(const struct tcp_conn *c, xtime now)
 	return tcp_route_advmss(c, &c->rt, dst, now);
 }
 
-static uint32_t full_space(const struct tcp_conn *c)
-{
-	return tcp_win_from_space(c->opt.rcvbuf);
-}
-
-/* tcp_select_initial_window(): the SYN's window and the scale that will cover the
- * largest buffer that auto-tuning may give. */
-void tcp_select_initial_window(const struct tcp_conn *c, const struct ip_route *rt, uint32_t mss,
-                               bool has_wscale, struct tcp_window *w)
-{
-	const struct settings *set = &c->s->set;
-	uint32_t clamp = c->opt.window_clamp ? c->opt.window_clamp : rt->window;
-	uint32_t space = full_space(c), top;
-
-	/* A program that asked for less gets no scale for more (tcp_connect_init). */
-	if (c->opt.is_rcvbuf_locked && (!clamp || clamp > full_space(c)))
-		clamp = full_space(c);
-	if (!clamp)
-		clamp = 65535u << 14;
-	space = MIN(clamp, space);
-	if (mss && space > mss)
-		space -= space % mss;
-	w->wnd = MIN(space, 65535u);
-	if (rt->initrwnd)
-		w->wnd = MIN(w->wnd, rt->initrwnd * mss);
-	w->wscale = 0;
-	if (has_wscale) {
-		top = MAX(space, (uint32_t)set->tcp_rmem_max);
-		top = MAX(top, (uint32_t)set->rmem_max);
-		top = MIN(top, clamp);
-		while (top > 65535 && w->wscale < TCP_WSCALE_MAX) {
-			top >>= 1;
-			w->wscale++;
-		}
-	}
-	w->clamp = MIN(65535u << w->wscale, clamp);
-}
-
-void tcp_init_rcv_window(struct tcp_conn *c)
-{
-	/* After a TIME-WAIT the peer is known to have timestamps. */
-	uint32_t mss = c->advmss - (c->ts_ok || c->ts_recent_stamp ? TCP_TS_LEN : 0);
-	struct tcp_window w;
-
-	tcp_select_initial_window(c, &c->rt, mss, c->s->set.tcp_window_scaling, &w);
-	c->rcv.wnd = c->rcv.ssthresh = w.wnd;
-	c->rcv_wscale = w.wscale;
-	c->rcv.window_clamp = w.clamp;
-}
-
-/* What the peer believes it may still send. */
-uint32_t tcp_receive_window(const struct tcp_conn *c)
-{
-	int32_t win = (int32_t)(c->rcv.wup + c->rcv.wnd - c->rcv.nxt);
-
-	return win > 0 ? (uint32_t)win : 0;
-}
-
-/* Bytes of the receive buffer that are free. */
-static uint32_t space_free(const struct tcp_conn *c)
-{
-	uint32_t used = c->rcv.q.len + ranges_total(&c->rcv.ofo);
-	uint32_t full = full_space(c);
-
-	return full > used ? full - used : 0;
-}
-
-/* __tcp_select_window(): RFC 9293 3.8.6.2.2, receiver's silly window avoidance. */
-uint32_t tcp_window_free(const struct tcp_conn *c)
-{
-	uint32_t mss = c->rcv.rcv_mss;
-	uint32_t free_space = space_free(c);
-	uint32_t full = MIN(c->rcv.window_clamp, full_space(c));
-	uint32_t window;
-
-	if (mss > full) {
-		mss = full;
-		if (!mss)
-			return 0;
-	}
-	if (free_space < full / 2) {
-		free_space -= free_space % (1u << c->rcv_wscale);
-		if (free_space < full_space(c) / 16 || free_space < mss)
-			return 0;
-	}
-	free_space = MIN(free_space, c->rcv.ssthresh);
-	if (c->rcv_wscale) {
-		uint32_t unit = 1u << c->rcv_wscale;
-
-		window = (free_space + unit - 1) / unit * unit;
-	} else {
-		window = c->rcv.wnd;
-		if (window + mss <= free_space || window > free_space)
-			window = free_space - free_space % mss;
-		else if (mss == full && free_space > window + full / 2)
-			window = free_space;
-	}
-	return window;
-}
-
-/* tcp_select_window(): the new advertised window; never shrinks what was offered. */
-uint32_t tcp_select_window(struct tcp_conn *c)
-{
-	uint32_t cur = tcp_receive_window(c);
-	uint32_t unit = 1u << c->rcv_wscale;
-	uint32_t new = tcp_window_free(c), old = c->rcv.wnd;
-
-	if (new < cur && !new)
-		count(c->s, CTR_TcpExtTCPWantZeroWindowAdv);
-	if (new < cur)
-		new = (cur + unit - 1) / unit * unit;   /* RFC 9293 3.8.6: don't take it back */
-	c->rcv.wnd = new;
-	c->rcv.wup = c->rcv.nxt;
-	if (!new && old)
-		count(c->s, CTR_TcpExtTCPToZeroWindowAdv);
-	else if (new && !old)
-		count(c->s, CTR_TcpExtTCPFromZeroWindowAdv);
-	if (c->rcv_wscale == 0)
-		return MIN(new, 65535u);
-	return MIN(new, 65535u << c->rcv_wscale) >> c->rcv_wscale;
-}
-
 static uint32_t pow2_roundup(uint32_t v)
 {
 	uint32_t p = 1;
@@ -250,14 +119,12 @@ void tcp_sndbuf_expand(struct tcp_conn *c)
 /* tcp_init_buffer_space(), at the end of the handshake. */
 void tcp_init_buffers(struct tcp_conn *c, xtime now)
 {
-	uint32_t max_win;
+	uint32_t max_win = tcp_win_from_space(c, c->opt.rcvbuf);
 
 	if (!c->opt.is_sndbuf_locked)
 		tcp_sndbuf_expand(c);
-	c->rcv.space = MIN(c->rcv.wnd, (uint32_t)TCP_INIT_CWND * c->advmss);
 	c->rcv.space_time = now;
 	c->rcv.space_seq = c->rcv.copied;
-	max_win = full_space(c);
 	if (c->rcv.window_clamp >= max_win)
 		c->rcv.window_clamp = max_win;
 	/* One segment is held back. */
@@ -265,6 +132,7 @@ void tcp_init_buffers(struct tcp_conn *c, xtime now)
 	    c->rcv.window_clamp + c->advmss > max_win)
 		c->rcv.window_clamp = MAX(2u * c->advmss, max_win - MIN(max_win, (uint32_t)c->advmss));
 	c->rcv.ssthresh = MIN(c->rcv.ssthresh, c->rcv.window_clamp);
+	c->rcv.space = MIN(MIN(c->rcv.ssthresh, c->rcv.wnd), (uint32_t)TCP_INIT_CWND * c->advmss);
 }
 
 void tcp_init_rcv_mss(struct tcp_conn *c)
@@ -289,30 +157,4 @@ void tcp_init_metrics(struct tcp_conn *c, xtime now)
 	tcp_mtup_init(c, now);   /* the MSS follows with the next change of the path's MTU */
 	tcp_init_buffers(c, now);
 	cc_start(c, now);
-}
-
-/* tcp_rcv_space_adjust(): the buffer follows what the program reads in an RTT. */
-void tcp_rcv_space_adjust(struct tcp_conn *c, xtime now)
-{
-	uint32_t copied = c->rcv.copied - c->rcv.space_seq;
-	uint64_t rcvwin, grow;
-
-	if (!c->rcv.rtt_ns || now - c->rcv.space_time < c->rcv.rtt_ns)
-		return;
-	if (copied > c->rcv.space && c->s->set.tcp_moderate_rcvbuf && !c->opt.is_rcvbuf_locked) {
-		rcvwin = 2 * (uint64_t)copied + 16u * c->advmss;
-		grow = rcvwin * (copied - c->rcv.space) / MAX(c->rcv.space, 1u);
-		rcvwin += grow * 2;
-		rcvwin = MIN(rcvwin, (uint64_t)tcp_win_from_space((uint32_t)c->s->set.tcp_rmem_max));
-		if (space_from_win((uint32_t)rcvwin) > c->opt.rcvbuf) {
-			c->opt.rcvbuf = space_from_win((uint32_t)rcvwin);
-			c->rcv.window_clamp = MAX(c->rcv.window_clamp, full_space(c));
-			c->rcv.ssthresh = MAX(c->rcv.ssthresh, (uint32_t)MIN(rcvwin, UINT32_MAX));
-			c->rcv.ssthresh = MIN(c->rcv.ssthresh, c->rcv.window_clamp);
-		}
-	}
-	if (copied > c->rcv.space)
-		c->rcv.space = copied;
-	c->rcv.space_seq = c->rcv.copied;
-	c->rcv.space_time = now;
 }

@@ -184,8 +184,8 @@ SET(set_rcvlowat)
 	(void)o;
 	val = MIN(val, cap / 2);
 	c->opt.rcvlowat = MAX(val, 1u);
-	if (!c->opt.is_rcvbuf_locked && tcp_win_from_space(c->opt.rcvbuf) < val) {
-		c->opt.rcvbuf = val * 2;
+	if (!c->opt.is_rcvbuf_locked && tcp_space_from_win(c, val) > c->opt.rcvbuf) {
+		c->opt.rcvbuf = tcp_space_from_win(c, val);
 		c->rcv.window_clamp = MAX(c->rcv.window_clamp, val);
 	}
 	tcp_report(c);
@@ -306,7 +306,7 @@ SET(set_cnx_advice)
 GET(get_meminfo)
 {
 	UNUSED_GET();
-	v->meminfo[0] = c->rcv.q.len;
+	v->meminfo[0] = c->rcv.rmem;
 	v->meminfo[1] = c->opt.rcvbuf;
 	v->meminfo[3] = c->opt.sndbuf;
 	v->meminfo[5] = tcp_wmem_queued(c);

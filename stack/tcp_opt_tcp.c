@@ -25,7 +25,6 @@
 
 #define MSS_MIN 88               /* TCP_MIN_MSS */
 #define WINDOW_MAX 32767         /* MAX_TCP_WINDOW */
-#define WINDOW_CLAMP_MIN 1152    /* half of the smallest receive buffer */
 #define FIN_TIMEOUT_MAX_S 120
 #define RTO_MIN_LEAST_US 4000    /* more than one tick of a 250 Hz kernel */
 #define RTO_MIN_MOST_US 200000
@@ -212,8 +211,6 @@ GET(get_defer_accept)
 /* tcp_set_window_clamp() */
 SET(set_window_clamp)
 {
-	uint32_t clamp = (uint32_t)MAX(in->val, WINDOW_CLAMP_MIN);
-
 	(void)o;
 	if (!in->val) {
 		if (c->state != TCP_CLOSE)
@@ -221,11 +218,8 @@ SET(set_window_clamp)
 		c->opt.window_clamp = c->rcv.window_clamp = 0;
 		return 0;
 	}
-	if (clamp < c->rcv.window_clamp)
-		c->rcv.ssthresh = MIN(c->rcv.ssthresh, clamp);
-	else
-		c->rcv.ssthresh = MAX(c->rcv.ssthresh, MIN(c->rcv.wnd, clamp));
-	c->opt.window_clamp = c->rcv.window_clamp = clamp;
+	tcp_set_window_clamp(c, (uint32_t)MAX(in->val, 1));
+	c->opt.window_clamp = c->rcv.window_clamp;
 	return 0;
 }
 

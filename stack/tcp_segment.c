@@ -78,7 +78,7 @@ static void event_ack_sent(struct tcp_conn *c)
 			c->rcv.quick -= (uint8_t)n;
 		}
 	}
-	c->rcv.ack_scheduled = c->rcv.ack_now = false;
+	c->rcv.ack_scheduled = c->rcv.ack_now = c->rcv.is_nomem = false;
 	c->rcv.pushed = 0;
 	c->rcv.has_dsack = false;
 	c->snd.out &= (uint8_t)~OUT_ACK;

@@ -59,6 +59,7 @@ void tcp_urg_skip(struct tcp_conn *c)
 		return;
 	ring_drop(&c->rcv.q, 1);
 	c->rcv.copied++;
+	tcp_rmem_uncharge(c, 1);
 	c->rcv.urg_data = 0;
 }
 

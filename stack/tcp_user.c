@@ -138,6 +138,7 @@ ssize_t tcp_recv(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t
 		return (ssize_t)n;
 	ring_drop(&c->rcv.q, n);
 	c->rcv.copied += (seq32)n;
+	tcp_rmem_uncharge(c, (uint32_t)n);
 	tcp_urg_passed(c);
 	if (!c->rcv.q.len && !c->rcv.ofo.n && ring_rewind(&c->rcv.q))
 		tcp_trim_later(c, now);

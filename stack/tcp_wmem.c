@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TCP_SKB_COST 832u   /* struct sk_buff, the head's room, skb_shared_info */
 #define MARKS_MIN 4
 
 /* ---- marks ---- */

@@ -21,7 +21,7 @@
 #include "stack/tcp_info.h"
 
 #define LOG_MAX 400
-#define STEPS_MAX 40
+#define STEPS_MAX 60
 #define MTU 1500
 #define GRACE (4 * XTIME_MSEC)      /* in which the kernel answers what it answers at once */
 #define LATE (30 * XTIME_MSEC)      /* by which a busy machine may be late */
@@ -281,7 +281,7 @@ static void give(struct side *x, const uint8_t *p, size_t len)
 
 static void send_ip(struct side *x, uint8_t proto, const uint8_t *l4, size_t len)
 {
-	uint8_t p[4096];
+	uint8_t p[8192];
 	struct ip_hdr h = { .src = PEER, .dst = x->dst, .ttl = 64, .proto = proto, .tos = x->tos, .id = x->id,
 	                    .frag_off = x->frag_off, .has_more = x->has_more, .opt_len = x->opt_len };
 	size_t hdr_len = IP_LEN_MIN + ((x->opt_len + 3u) & ~3u);
@@ -305,7 +305,7 @@ static void parse(struct text *t, const char *fmt, ...)
 
 static void step_segment(struct side *x, const char *text)
 {
-	uint8_t seg[4096] = { 0 };
+	uint8_t seg[8192] = { 0 };
 	struct text t;
 	struct tcp_hdr *th = &t.th;
 	size_t len;
@@ -406,6 +406,7 @@ static const struct { const char *name; int level, opt; } option_names[] = {
 	{ "rto_max_ms", IPPROTO_TCP, 44 }, { "rto_min_us", IPPROTO_TCP, 45 }, { "delack_max_us", IPPROTO_TCP, 46 },
 	{ "mtu_discover", IPPROTO_IP, IP_MTU_DISCOVER }, { "mtu", IPPROTO_IP, IP_MTU },
 	{ "options", IPPROTO_IP, IP_OPTIONS }, { "recverr", IPPROTO_IP, IP_RECVERR },
+	{ "window_clamp", IPPROTO_TCP, TCP_WINDOW_CLAMP }, { "rcvlowat", SOL_SOCKET, SO_RCVLOWAT },
 	{ "ttl", IPPROTO_IP, IP_TTL }, { "error", SOL_SOCKET, SO_ERROR },
 };
 
@@ -509,7 +510,7 @@ static int call_data(struct side *x, bool is_write, size_t n)
 	ssize_t ret;
 
 	if (x->is_kernel) {
-		ret = is_write ? send(x->fd, bytes, n, MSG_NOSIGNAL) : recv(x->fd, bytes, sizeof(bytes), 0);
+		ret = is_write ? send(x->fd, bytes, n, MSG_NOSIGNAL) : recv(x->fd, bytes, iov.iov_len, 0);
 		return ret < 0 ? -errno : (int)ret;
 	}
 	if (is_write)
@@ -583,7 +584,7 @@ static void do_step(struct side *x, unsigned i)
 			ret = call_accept(x);
 		else if (x->is_kernel ? x->fd < 0 : !x->c)
 			ret = -EBADF;
-		else if (sscanf(step, "write %d", &n) == 1 || !strcmp(step, "read"))
+		else if (sscanf(step, "write %d", &n) == 1 || sscanf(step, "read %d", &n) == 1 || !strcmp(step, "read"))
 			ret = call_data(x, *step == 'w', (size_t)n);
 		else
 			ret = call_end(x, step);

@@ -12,7 +12,7 @@
  * A step is one string:
  *   sysctl NAME VALUE       net.ipv4.NAME, before the first call
  *   connect | listen | accept | close | shutdown | disconnect
- *   write N | read          what there is to read
+ *   write N | read [N]      what there is to read
  *   set NAME VALUE          a socket option (table in both.c); hexadecimal bytes for options
  *   wait MS
  *   opts HEX | tos N        for the IP headers of the segments injected from here on
@@ -30,7 +30,7 @@
 
 struct script {
 	const char *name;
-	const char *steps[40];
+	const char *steps[60];
 	/* Names ("Tcp:InSegs", "info:rtt_us") that may differ here, each with its reason behind a colon
 	 * and a space: "TcpExtTCPHPHits: ...". */
 	const char *may_differ[16];

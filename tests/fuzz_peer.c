@@ -446,9 +446,21 @@ static bool move(struct pair *z)
 	return true;
 }
 
-/* Without forged segments nothing is an excuse. */
+/* A peer without memory takes its window back and refuses what is in flight; when then the network
+ * loses every answer for twice tcp_rto_max_ms, it is given up (tcp_rtx_probe0_timed_out()). */
+static bool is_starved(const struct pair *z, int i)
+{
+	const uint64_t *peer = stack_counters(z->side[!i].s);
+
+	return z->side[i].err == ETIMEDOUT && peer[CTR_TcpExtTCPToZeroWindowAdv] &&
+	       peer[CTR_TcpExtTCPZeroWindowDrop] + peer[CTR_TcpExtBeyondWindow] > 0;
+}
+
+/* Without forged segments nothing else is an excuse. */
 static void check_end(const struct pair *z)
 {
+	if (is_starved(z, 0) || is_starved(z, 1))
+		return;
 	for (int i = 0; i < 2; i++) {
 		const struct side *d = &z->side[i];
 

@@ -568,6 +568,8 @@ static void window_does_not_shrink(void **state)
 	establish(t, NULL);
 	for (int i = 0; i < 200 && t->c->rcv.wnd > 1448; i++, at += 1448) {
 		inject(t, ". %u:%u ack 1", at, at + 1448);
+		if (t->c->rcv.ofo.n)   /* beyond the edge, and something waits */
+			break;
 		while (t->first) {
 			expect(t, ". 1 ack %u", t->c->rcv.nxt - t->irs);
 			assert_true(at + 1448 + (uint32_t)t->th.wnd * 1024 + 1024 > edge);
@@ -611,7 +613,7 @@ static void window_of_a_locked_buffer_does_not_grow(void **state)
 		}
 	}
 	assert_int_equal(t->c->opt.rcvbuf, 131072);
-	assert_true(t->c->rcv.wnd <= 65536);
+	assert_true(t->c->rcv.wnd <= tcp_win_from_space(t->c, 131072));
 }
 
 /* ---- urgent data: RFC 9293 3.8.5, the byte before the pointer (RFC 6093) ---- */

@@ -263,12 +263,24 @@ static bool is_over(struct sock *s, uint32_t revents, size_t peeked)
 	return eng_query(s, ENGINE_INQ, &inq) < 0 || (size_t)inq <= peeked;
 }
 
+/* How many bytes are of no interest to one who peeks. */
+static unsigned peeked_up_to(struct sock *s, size_t done)
+{
+	int off;
+	socklen_t len = sizeof(off);
+
+	if (!atomic_load_explicit(&s->has_peek_off, memory_order_relaxed) ||
+	    eng_getopt(s, SOL_SOCKET, SO_PEEK_OFF, &off, &len) || off < 0)
+		return (unsigned)done;
+	return (unsigned)off;
+}
+
 static int wait_for_data(struct sock *s, int flags, size_t done, xtime deadline, uint32_t *revents)
 {
 	struct engine_watch w = { .s = s->es, .events = POLLIN | POLLRDHUP };
 	int r;
 
-	w.at_least = 1 + (unsigned)(flags & MSG_PEEK ? done : 0);
+	w.at_least = 1 + (flags & MSG_PEEK ? peeked_up_to(s, done) : 0);
 	r = sleep_for(s, &w, deadline, done != 0);
 	*revents = w.revents;
 	return r;

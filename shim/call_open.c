@@ -279,6 +279,7 @@ int call_accept(struct sock *s, struct sockaddr *addr, socklen_t *len, int flags
 	atomic_store(&conn->rcvtimeo, atomic_load(&s->rcvtimeo));
 	atomic_store(&conn->sndtimeo, atomic_load(&s->sndtimeo));
 	atomic_store(&conn->rcvlowat, atomic_load(&s->rcvlowat));
+	atomic_store(&conn->has_peek_off, atomic_load(&s->has_peek_off));
 	r = addr ? eng_peername(conn, &peer) : 0;
 	/* accept() tells the address of a connection that has ended, too (inet_getname()). */
 	if (r == -ENOTCONN && peer.sin_port)

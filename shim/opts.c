@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/time.h>
+#include <time.h>
 
 #include "call.h"
 #include "eng.h"
@@ -27,7 +28,15 @@
 
 /* ---- the socket's own options ---- */
 
-/* sock_set_timeout() */
+/* The kernel's jiffy. */
+static xtime tick(void)
+{
+	struct timespec res;
+
+	return clock_getres(CLOCK_MONOTONIC_COARSE, &res) ? XTIME_MSEC : MAX(res.tv_nsec, 1);
+}
+
+/* sock_set_timeout(), in whole ticks */
 static int set_timeo(_Atomic xtime *timeo, const void *val, socklen_t len)
 {
 	struct timeval tv;
@@ -42,7 +51,7 @@ static int set_timeo(_Atomic xtime *timeo, const void *val, socklen_t len)
 	else if (tv.tv_sec >= XTIME_NEVER / XTIME_SEC / 2)
 		*timeo = 0;
 	else
-		*timeo = tv.tv_sec * XTIME_SEC + tv.tv_usec * XTIME_USEC;
+		*timeo = tv.tv_sec * XTIME_SEC + (tv.tv_usec * XTIME_USEC + tick() - 1) / tick() * tick();
 	return 0;
 }
 
@@ -88,10 +97,20 @@ static int set_rcvlowat(struct sock *s, const void *val, socklen_t len)
 		v = INT_MAX;
 	if (!v)
 		v = 1;
+	len = sizeof(v);
 	r = eng_setopt(s, SOL_SOCKET, SO_RCVLOWAT, &v, sizeof(v));
+	if (!r)
+		r = eng_getopt(s, SOL_SOCKET, SO_RCVLOWAT, &v, &len);   /* as far as the buffer can hold it */
 	if (!r)
 		atomic_store(&s->rcvlowat, v);
 	return r;
+}
+
+/* Whoever waits to peek has to know. */
+static int set_peek_off(struct sock *s, const void *val, socklen_t len)
+{
+	atomic_store(&s->has_peek_off, true);
+	return eng_setopt(s, SOL_SOCKET, SO_PEEK_OFF, val, len);
 }
 
 static int set_never(struct sock *s, const void *val, socklen_t len)
@@ -152,6 +171,7 @@ static const struct own_opt own_opts[] = {
 	{ SO_SNDTIMEO_OLD, set_sndtimeo, get_sndtimeo },
 	{ SO_SNDTIMEO_NEW, set_sndtimeo, get_sndtimeo },
 	{ SO_RCVLOWAT, set_rcvlowat, get_rcvlowat },
+	{ SO_PEEK_OFF, set_peek_off, NULL },
 	{ SO_TYPE, set_never, get_type },
 	{ SO_DOMAIN, set_never, get_domain },
 	{ SO_PROTOCOL, set_never, get_protocol },

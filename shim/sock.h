@@ -46,6 +46,7 @@ struct sock {
 	engine_sock es;          /* 0: lost to a fork */
 	_Atomic xtime rcvtimeo, sndtimeo;  /* ns; 0: none */
 	_Atomic int rcvlowat;
+	_Atomic bool has_peek_off;  /* SO_PEEK_OFF was set */
 	_Atomic uint8_t state;   /* enum sock_state */
 	_Atomic bool is_nonblock;   /* the file's O_NONBLOCK as we saw it set last */
 	_Atomic bool is_deferred;   /* connect() waits for data (TCP_FASTOPEN_CONNECT) */

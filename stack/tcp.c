@@ -85,6 +85,7 @@ static void conn_init_options(struct tcp_conn *c)
 	c->opt.sndbuf = (uint32_t)set->tcp_wmem_default;
 	c->opt.rcvbuf = (uint32_t)set->tcp_rmem_default;
 	c->opt.rcvlowat = 1;
+	c->opt.peek_off = -1;
 	c->opt.pmtudisc = set->ip_no_pmtu_disc ? IP_PMTUDISC_DONT : IP_PMTUDISC_WANT;
 	c->opt.max_pacing_rate = UINT64_MAX;
 }

@@ -53,8 +53,8 @@ ssize_t tcp_send(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t
                  xtime now);
 
 /* tcp_recvmsg() without sleeping: flags MSG_PEEK, MSG_TRUNC, MSG_OOB.  `skip` bytes of iov
- * are passed over.  peek_off: where MSG_PEEK starts (the bytes that this call peeked
- * before; 0 otherwise).  Count, 0 at the end, -EAGAIN, -ENOTCONN, the pending error;
+ * are passed over.  peek_off: where MSG_PEEK starts without SO_PEEK_OFF (the bytes that this call
+ * peeked before; 0 otherwise).  Count, 0 at the end, -EAGAIN, -ENOTCONN, the pending error;
  * -EINVAL for MSG_OOB without urgent data.  *rflags, when not NULL, gets MSG_OOB, MSG_TRUNC (no room
  * for the urgent byte), TCP_RECV_MARK: a read that has got something ends here, whatever it waits for. */
 #define TCP_RECV_MARK 0x40000000

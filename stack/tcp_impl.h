@@ -127,6 +127,7 @@ enum {
 /* What a program sets with setsockopt(); zero is Linux's default unless said. */
 struct tcp_sockopts {
 	int32_t linger_s;             /* -1: off */
+	int32_t linger_set_s;         /* as getsockopt() reports it, also when off */
 	uint32_t keep_idle_s, keep_intvl_s;   /* 0: the setting's */
 	uint8_t keep_cnt;             /* 0: the setting's */
 	uint8_t syn_cnt;              /* TCP_SYNCNT, 0: tcp_syn_retries */
@@ -140,6 +141,7 @@ struct tcp_sockopts {
 	uint16_t user_mss;            /* TCP_MAXSEG, 0: none */
 	uint32_t sndbuf, rcvbuf;      /* bytes as getsockopt() reports them */
 	uint32_t rcvlowat;            /* at least 1 */
+	int32_t peek_off;             /* SO_PEEK_OFF: where MSG_PEEK starts and goes on, negative: at 0 */
 	bool is_sndbuf_locked, is_rcvbuf_locked;   /* set by the program: no auto-tuning */
 	bool reuseaddr, reuseport, keepalive, oobinline, broadcast, dontroute;
 	bool nodelay, cork, freebind, transparent, bind_no_port, recverr, inq;

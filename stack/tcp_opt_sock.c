@@ -145,10 +145,13 @@ SET(set_linger)
 	if (in->len < sizeof(l))
 		return -EINVAL;
 	memcpy(&l, in->p, sizeof(l));
-	if (!l.l_onoff)
+	if (!l.l_onoff) {
 		c->opt.linger_s = -1;
-	else
-		c->opt.linger_s = l.l_linger < 0 ? INT32_MAX : l.l_linger;
+		return 0;
+	}
+	c->opt.linger_s = l.l_linger < 0 ? INT32_MAX : l.l_linger;
+	/* MAX_SCHEDULE_TIMEOUT, in jiffies, as an int of seconds. */
+	c->opt.linger_set_s = l.l_linger < 0 ? (int32_t)(INT64_MAX / (XTIME_SEC / TCP_TICK)) : l.l_linger;
 	return 0;
 }
 
@@ -156,7 +159,7 @@ GET(get_linger)
 {
 	UNUSED_GET();
 	v->linger.l_onoff = c->opt.linger_s >= 0;
-	v->linger.l_linger = MAX(c->opt.linger_s, 0);
+	v->linger.l_linger = c->opt.linger_set_s;
 	return sizeof(v->linger);
 }
 
@@ -196,6 +199,20 @@ GET(get_rcvlowat)
 {
 	UNUSED_GET();
 	return opt_int(v, (int32_t)c->opt.rcvlowat);
+}
+
+/* sk_set_peek_off() */
+SET(set_peek_off)
+{
+	(void)o;
+	c->opt.peek_off = in->val;
+	return 0;
+}
+
+GET(get_peek_off)
+{
+	UNUSED_GET();
+	return opt_int(v, c->opt.peek_off);
 }
 
 GET(get_acceptconn)
@@ -385,6 +402,7 @@ static const struct sockopt rows[] = {
 	{ SO_RCVBUFFORCE, NULL, set_rcvbufforce, 0, 0, 0 },
 	{ SO_BUF_LOCK, get_buf_lock, set_buf_lock, 0, 0, 0 },
 	{ SO_RCVLOWAT, get_rcvlowat, set_rcvlowat, 0, 0, 0 },
+	{ SO_PEEK_OFF, get_peek_off, set_peek_off, 0, 0, 0 },
 	{ SO_SNDLOWAT, opt_get_const, NULL, 0, 1, 1 },
 	{ SO_PRIORITY, get_priority, set_priority, 0, 0, 0 },
 	{ SO_MARK, get_mark, set_mark, 0, 0, 0 },

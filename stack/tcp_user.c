@@ -105,12 +105,24 @@ static bool stops_at(const struct tcp_conn *c, size_t off)
 	return c->rcv.urg_data && c->rcv.urg_seq == c->rcv.copied + (seq32)off;
 }
 
-/* Where a peek starts: behind an urgent byte that is no part of the stream. */
+/* Where a peek starts: at SO_PEEK_OFF, which moves with each; behind an urgent byte that is no part of the
+ * stream. */
 static size_t peek_start(const struct tcp_conn *c, size_t off)
 {
 	uint32_t urg = c->rcv.urg_seq - c->rcv.copied;
 
+	if (c->opt.peek_off >= 0)
+		off = (size_t)c->opt.peek_off;
 	return off + (c->rcv.urg_data && !c->opt.oobinline && urg == off ? 1 : 0);
+}
+
+/* sk_peek_offset_fwd(), sk_peek_offset_bwd() */
+static void peek_moved(struct tcp_conn *c, bool is_peek, size_t n)
+{
+	int64_t off = c->opt.peek_off;
+
+	off = is_peek ? off + (int64_t)n : MAX(off - (int64_t)n, 0);
+	c->opt.peek_off = (int32_t)MIN(off, (int64_t)INT32_MAX);
 }
 
 ssize_t tcp_recv(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t skip, int flags,
@@ -134,6 +146,8 @@ ssize_t tcp_recv(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t
 		return want || !c->rcv.q.len ? recv_nothing(c) : 0;
 	if (!(flags & MSG_TRUNC))
 		ring_copy_iov(&c->rcv.q, flags & MSG_PEEK ? peek_off : 0, iov, iovcnt, skip, n);
+	if (c->opt.peek_off >= 0)
+		peek_moved(c, flags & MSG_PEEK, n);
 	if (flags & MSG_PEEK)
 		return (ssize_t)n;
 	ring_drop(&c->rcv.q, n);

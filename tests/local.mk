@@ -262,7 +262,7 @@ EXTRA_DIST += \
 	tests/core_symbols.txt \
 	tests/totals.sh \
 	tests/netns/client.py \
-	tests/netns/demo.sh \
+	tests/netns/data.py tests/netns/demo.sh \
 	tests/netns/dropper.py \
 	tests/netns/flows.py \
 	tests/netns/forker.py \

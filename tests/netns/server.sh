@@ -31,6 +31,8 @@ alike() {
 		check "$what: the kernel's answers are there" test "$(wc -l <"$T/$what.kernel")" -gt 10
 		for mode in shared own; do
 			told $mode $program $what
+			# A busy machine has times of its own.
+			cmp -s "$T/$what.kernel" "$T/$what.$mode" || told $mode $program $what
 			diff "$T/$what.kernel" "$T/$what.$mode" >>"$T/err" 2>&1
 			report $? "$what, $mode: as over the kernel"
 		done
@@ -38,7 +40,7 @@ alike() {
 }
 
 # With arguments: only these.
-[ $# -gt 0 ] || set -- server:states server:options urgent:read urgent:write urgent:signals
+[ $# -gt 0 ] || set -- server:states server:options urgent:read urgent:write urgent:signals data:reading data:writing
 for pair; do
 	alike "${pair%%:*}" "${pair#*:}"
 done

@@ -15,50 +15,11 @@ import sys
 import termios
 import time
 
-from server import Peer, listener, tried
+from server import SETTLE, Conn, Peer, listener, tried
 
 SIOCATMARK = 0x8905
 OOB, PEEK, TRUNC, WAITALL, DONTWAIT = (socket.MSG_OOB, socket.MSG_PEEK, socket.MSG_TRUNC, socket.MSG_WAITALL,
                                        socket.MSG_DONTWAIT)
-SETTLE = 0.02
-
-
-class Conn:
-    """A connection with the peer, which knows it under the same name."""
-    count = 0
-
-    def __init__(self, ask, lis):
-        Conn.count += 1
-        self.ask, self.key = ask, f"c{Conn.count}"
-        ask("open", self.key, lis.getsockname()[1])
-        self.s, _ = lis.accept()
-        self.s.setblocking(False)
-
-    def peer(self, expr):
-        r = self.ask("do", f"p[{self.key!r}].{expr}")
-        time.sleep(SETTLE)
-        return r
-
-    def send(self, data, flags=0):
-        self.peer(f"send({data!r}, {int(flags)})")
-
-    def recv(self, n, flags=0):
-        """Data and the flags that come with it."""
-        try:
-            data, _, fl, _ = self.s.recvmsg(n, 0, flags)
-            return b"" if flags & TRUNC else data[:40], len(data), hex(fl & ~socket.MSG_CMSG_CLOEXEC)
-        except OSError as e:
-            return tried(self.raise_it, e)
-
-    def raise_it(self, e):
-        raise e
-
-    def close(self):
-        self.s.close()
-        if self.key:
-            self.ask("close", self.key)
-
-
 def ioctl_int(s, cmd):
     return struct.unpack("i", fcntl.ioctl(s, cmd, b"\0" * 4))[0]
 

@@ -151,6 +151,13 @@ static bool mark_ce(uint8_t *p)
 	return true;
 }
 
+static bool is_far(const struct sim_link *l, const uint8_t *p)
+{
+	const uint8_t *tcp = p + ETH_LEN + (p[ETH_LEN] & 15) * 4;
+
+	return l->far_port && (get_be16(tcp) == l->far_port || get_be16(tcp + 2) == l->far_port);
+}
+
 /* One segment (or whole super-frame) meets the link. */
 static void link_send(struct sim *m, int dir, const uint8_t *p, size_t len, struct virtio_net_hdr vnet)
 {
@@ -182,6 +189,9 @@ static void link_send(struct sim *m, int dir, const uint8_t *p, size_t len, stru
 		leave = start + (xtime)((uint64_t)len * 8 * XTIME_SEC / l->rate);
 		l->free_at = leave;
 	}
+	l->copied += copies - 1;
+	if (is_far(l, p))
+		leave += l->far_delay;
 	while (copies--) {
 		struct sim_frame f = { .at = leave + l->delay, .order = order++, .to = !dir, .len = len, .vnet = vnet };
 

@@ -28,9 +28,11 @@ struct sim_link {
 	uint64_t police_rate;    /* bits per second, 0: none; beyond it and police_burst bytes it drops */
 	uint32_t police_burst;
 	uint32_t mark_at;        /* bytes that wait: an ECN-capable packet behind them is marked, 0: none */
+	uint16_t far_port;       /* segments from and to it take far_delay longer */
+	xtime far_delay;
 	bool whole;              /* super-frames are not split */
 	/* Counters. */
-	uint64_t frames, bytes, lost, dropped, corrupted, marked;
+	uint64_t frames, bytes, lost, dropped, corrupted, marked, copied;
 	/* State. */
 	xtime free_at;           /* when the last bit of what was queued has left */
 	unsigned burst_left;

@@ -113,12 +113,12 @@ static int set_peek_off(struct sock *s, const void *val, socklen_t len)
 	return eng_setopt(s, SOL_SOCKET, SO_PEEK_OFF, val, len);
 }
 
+/* An int is read before anybody looks at the name. */
 static int set_never(struct sock *s, const void *val, socklen_t len)
 {
 	(void)s;
 	(void)val;
-	(void)len;
-	return -ENOPROTOOPT;
+	return len < sizeof(int) ? -EINVAL : -ENOPROTOOPT;
 }
 
 static int get_rcvtimeo(struct sock *s, void *val, socklen_t *len)
@@ -129,11 +129,6 @@ static int get_rcvtimeo(struct sock *s, void *val, socklen_t *len)
 static int get_sndtimeo(struct sock *s, void *val, socklen_t *len)
 {
 	return get_timeo(atomic_load(&s->sndtimeo), val, len);
-}
-
-static int get_rcvlowat(struct sock *s, void *val, socklen_t *len)
-{
-	return give_int(val, len, atomic_load(&s->rcvlowat));
 }
 
 static int get_type(struct sock *s, void *val, socklen_t *len)
@@ -153,6 +148,31 @@ static int get_protocol(struct sock *s, void *val, socklen_t *len)
 	return give_int(val, len, IPPROTO_TCP);
 }
 
+/* The address as far as there is room; more room than it takes is refused. */
+static int get_peername(struct sock *s, void *val, socklen_t *len)
+{
+	struct sockaddr_in6 a;
+	socklen_t size = sizeof(a);
+	int r = call_peername(s, (struct sockaddr *)&a, &size);
+
+	if (r)
+		return r;
+	return *len > size ? -EINVAL : give(val, len, &a, size);
+}
+
+/* That of the kernel's sockets here. */
+static int get_netns_cookie(struct sock *s, void *val, socklen_t *len)
+{
+	int fd = REAL(socket)(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP), r;
+
+	(void)s;
+	if (fd < 0)
+		return -errno;
+	r = REAL(getsockopt)(fd, SOL_SOCKET, SO_NETNS_COOKIE, val, len) < 0 ? -errno : 0;
+	REAL(close)(fd);
+	return r;
+}
+
 static int get_acceptconn(struct sock *s, void *val, socklen_t *len)
 {
 	return give_int(val, len, atomic_load(&s->state) == SOCK_LISTENING);
@@ -170,13 +190,15 @@ static const struct own_opt own_opts[] = {
 	{ SO_RCVTIMEO_NEW, set_rcvtimeo, get_rcvtimeo },
 	{ SO_SNDTIMEO_OLD, set_sndtimeo, get_sndtimeo },
 	{ SO_SNDTIMEO_NEW, set_sndtimeo, get_sndtimeo },
-	{ SO_RCVLOWAT, set_rcvlowat, get_rcvlowat },
+	{ SO_RCVLOWAT, set_rcvlowat, NULL },
 	{ SO_PEEK_OFF, set_peek_off, NULL },
 	{ SO_TYPE, set_never, get_type },
 	{ SO_DOMAIN, set_never, get_domain },
 	{ SO_PROTOCOL, set_never, get_protocol },
 	{ SO_ACCEPTCONN, set_never, get_acceptconn },
 	{ SO_ERROR, set_never, NULL },
+	{ SO_PEERNAME, set_never, get_peername },
+	{ SO_NETNS_COOKIE, set_never, get_netns_cookie },
 };
 
 static const struct own_opt *find_own(int level, int name)
@@ -253,7 +275,7 @@ int opts_set(struct sock *s, int level, int name, const void *val, socklen_t len
 
 	if ((int)len < 0)
 		return -EINVAL;
-	if (!val && len)
+	if (!val && len && (level == SOL_SOCKET || level == IPPROTO_IPV6))
 		return -EFAULT;
 	if (level == IPPROTO_IPV6 && s->is_v6)
 		return v6_set(s, name, val, len);
@@ -273,7 +295,7 @@ int opts_get(struct sock *s, int level, int name, void *val, socklen_t *len)
 	if (!len || (!val && *len))
 		return -EFAULT;
 	if ((int)*len < 0)
-		return -EINVAL;
+		return level == SOL_SOCKET || level == IPPROTO_IP || level == IPPROTO_TCP ? -EINVAL : -EOPNOTSUPP;
 	if (level == IPPROTO_IPV6 && s->is_v6)
 		return v6_get(s, name, val, len);
 	r = own && own->get ? own->get(s, val, len) : eng_getopt(s, level, name, val, len);

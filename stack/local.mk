@@ -81,6 +81,7 @@ libstack_la_SOURCES = \
 	stack/tcp_opt.c \
 	stack/tcp_opt.h \
 	stack/tcp_opt_ip.c \
+	stack/tcp_saved_syn.c \
 	stack/tcp_opt_sock.c \
 	stack/tcp_opt_tcp.c \
 	stack/tcp_out.c \

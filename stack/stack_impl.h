@@ -78,6 +78,7 @@ struct stack {
 
 	struct portset *quiet;            /* stack_set_quiet(); NULL until the first; owned */
 	uint32_t norphan, ntw, nconn;
+	uint64_t last_cookie;             /* SO_COOKIE of the newest connection */
 	uint32_t nestab;                  /* connections in ESTABLISHED and CLOSE-WAIT */
 	uint32_t nreq;                    /* in the SYN queues of all listeners */
 	uint32_t nfinwait2;               /* of ntw: still waiting for the peer's FIN */

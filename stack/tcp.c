@@ -97,6 +97,7 @@ struct tcp_conn *tcp_alloc(struct stack *s, xtime now)
 	if (!c)
 		return NULL;
 	c->s = s;
+	c->cookie = ++s->last_cookie;
 	c->ent.kind = ENT_CONN;
 	timer_init(&c->timer, TIMER_CONN);
 	if (timers_grow(&s->timers, s->nconn + s->ntw + s->nreq + s->neighs.n + 2) < 0) {
@@ -135,6 +136,7 @@ static void conn_free(struct tcp_conn *c)
 	list_remove(&c->neigh_wait);
 	list_remove(&c->accept_link);
 	conn_free_protocol(c);
+	free(c->saved_syn);
 	s->nconn--;
 	free(c);
 }

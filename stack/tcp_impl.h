@@ -130,6 +130,9 @@ struct tcp_sockopts {
 	int32_t linger_set_s;         /* as getsockopt() reports it, also when off */
 	uint32_t keep_idle_s, keep_intvl_s;   /* 0: the setting's */
 	uint8_t keep_cnt;             /* 0: the setting's */
+	uint8_t min_ttl;              /* IP_MINTTL: segments with less are dropped, 0: none is */
+	bool save_syn;                /* TCP_SAVE_SYN */
+	bool thin_lto;                /* TCP_THIN_LINEAR_TIMEOUTS */
 	uint8_t syn_cnt;              /* TCP_SYNCNT, 0: tcp_syn_retries */
 	uint8_t defer_accept;         /* SYN-ACK retransmissions to wait for data */
 	int32_t linger2_s;            /* TCP_LINGER2: 0: tcp_fin_timeout, -1: none */
@@ -165,6 +168,8 @@ struct tcp_conn {
 	struct bind_owner bind;       /* local port */
 	struct stack *s;
 	void *user;
+	struct tcp_saved_syn *saved_syn;      /* of the SYN that it began with, NULL: none; owned */
+	uint64_t cookie;              /* SO_COOKIE */
 	struct list all_link;         /* in stack.conns */
 	struct list out_link;         /* in stack.outq */
 	struct list event_link;       /* in stack.eventq */
@@ -782,6 +787,9 @@ void tcp_listen_input(struct tcp_conn *l, const struct seg_in *seg);
 void tcp_listen_stop(struct tcp_conn *l, xtime now);
 /* Frees what a listener holds but its children, when the stack ends. */
 void tcp_listen_free(struct tcp_conn *l);
+/* ---- tcp_saved_syn.c ---- */
+/* TCP_SAVED_SYN: gives it once; -EINVAL when there is no room, *len says how much it takes. */
+int tcp_saved_syn_read(struct tcp_conn *c, void *val, socklen_t *len);
 /* ---- tcp_req.c ---- */
 struct tcp_req;
 void tcp_req_input(struct tcp_req *r, const struct seg_in *seg);

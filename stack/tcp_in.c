@@ -540,7 +540,13 @@ static void rcv_synchronized(struct tcp_conn *c, const struct seg_in *seg)
 
 void tcp_conn_input(struct tcp_conn *c, const struct seg_in *seg)
 {
-	uint32_t n = seg->gso_size ? (uint32_t)MAX((seg->len + seg->gso_size - 1) / seg->gso_size, 1) : 1;
+	uint32_t n;
+
+	if (seg->ip->ttl < c->opt.min_ttl) {
+		count(c->s, CTR_TcpExtTCPMinTTLDrop);
+		return;
+	}
+	n = seg->gso_size ? (uint32_t)MAX((seg->len + seg->gso_size - 1) / seg->gso_size, 1) : 1;
 
 	c->rcv.segs_in += n;
 	if (seg->len)
@@ -566,7 +572,12 @@ static void no_conn_input(struct stack *s, const struct seg_in *seg, const struc
 	struct bind_owner *o = conntab_find_listener(&s->tab, t, s->ifaces[seg->iface].oif);
 
 	if (o) {
-		tcp_listen_input(container_of(o, struct tcp_conn, bind), seg);
+		struct tcp_conn *l = container_of(o, struct tcp_conn, bind);
+
+		if (seg->ip->ttl < l->opt.min_ttl)
+			count(s, CTR_TcpExtTCPMinTTLDrop);
+		else
+			tcp_listen_input(l, seg);
 		return;
 	}
 	if (!tcp_may_reset(s, seg->th)) {

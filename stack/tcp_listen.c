@@ -172,8 +172,10 @@ static void child_inherit(struct tcp_conn *c, struct tcp_conn *l)
 }
 
 /* What the handshake has settled (tcp_create_openreq_child). */
-static void child_take_req(struct tcp_conn *c, const struct tcp_req *r, xtime now)
+static void child_take_req(struct tcp_conn *c, struct tcp_req *r, xtime now)
 {
+	c->saved_syn = r->saved_syn;
+	r->saved_syn = NULL;
 	c->peer_mss = r->peer_mss;
 	c->advmss = r->advmss;
 	c->ts_ok = r->ts_ok;

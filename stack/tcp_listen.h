@@ -47,6 +47,7 @@ struct tcp_req {
 	xtime oow_ack_time;      /* last ACK for an out-of-window segment, 0: none */
 	struct ip_optset ip_opts;   /* the SYN's IP options as they are answered */
 	struct tcp_fo_option fo; /* Fast Open option of the first SYN-ACK */
+	struct tcp_saved_syn *saved_syn;   /* NULL: none; owned */
 };
 
 static inline bool tcp_acceptq_is_full(const struct listener *ls)
@@ -61,6 +62,10 @@ struct tcp_conn *tcp_child_new(struct tcp_req *r, xtime now);
 /* tcp_child_process(): feeds it the ACK of the handshake. */
 void tcp_child_process(struct tcp_conn *c, const struct seg_in *seg);
 void tcp_child_queue(struct tcp_conn *c);
+
+/* ---- tcp_saved_syn.c ---- */
+/* What TCP_SAVE_SYN of the listener asks for, NULL: nothing, or no memory. */
+struct tcp_saved_syn *tcp_saved_syn_make(const struct tcp_conn *l, const struct seg_in *seg);
 
 /* ---- tcp_req.c ---- */
 /* tcp_conn_request(): a SYN.  isn: our initial sequence number, 0: choose. */

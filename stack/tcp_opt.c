@@ -106,7 +106,7 @@ static bool read_int(int level, int name, struct optset *in)
 	}
 	if (level == IPPROTO_IP && in->len)
 		in->val = *(const uint8_t *)in->p;
-	return level == IPPROTO_IP || (level == IPPROTO_TCP && name == TCP_CONGESTION) ||
+	return level == IPPROTO_IP || (level == IPPROTO_TCP && (name == TCP_CONGESTION || name == TCP_ULP)) ||
 	       (level == SOL_SOCKET && name == SO_BINDTODEVICE);
 }
 
@@ -117,11 +117,19 @@ int tcp_setopt(struct tcp_conn *c, int level, int name, const void *val, socklen
 	struct optset in = { .p = val, .len = len, .may_admin = may_admin, .now = now };
 	const struct sockopt *o;
 
+	if ((int32_t)len < 0)
+		return -EINVAL;
 	if (!t)
 		return -ENOPROTOOPT;
-	if ((int32_t)len < 0 || !read_int(level, name, &in))
-		return -EINVAL;
 	o = find(t, name);
+	if (!val && len) {
+		/* A name comes first where the value need not be an int. */
+		if (level == IPPROTO_IP && (!o || !o->set))
+			return -ENOPROTOOPT;
+		return -EFAULT;
+	}
+	if (!read_int(level, name, &in))
+		return -EINVAL;
 	if (!o || !o->set)
 		return -ENOPROTOOPT;
 	return o->set(c, o, &in);
@@ -139,6 +147,8 @@ int tcp_getopt(struct tcp_conn *c, int level, int name, void *val, socklen_t *le
 		return -EOPNOTSUPP;
 	if ((int32_t)*len < 0)
 		return -EINVAL;
+	if (level == IPPROTO_TCP && name == TCP_SAVED_SYN)
+		return tcp_saved_syn_read(c, val, len);
 	o = find(t, name);
 	if (!o || !o->get)
 		return -ENOPROTOOPT;
@@ -146,7 +156,7 @@ int tcp_getopt(struct tcp_conn *c, int level, int name, void *val, socklen_t *le
 	n = o->get(c, o, &v, room, now);
 	if (n < 0)
 		return n;
-	if (level == IPPROTO_IP && n == sizeof(v.i) && name != IP_OPTIONS && room && room < sizeof(v.i) &&
+	if (level == IPPROTO_IP && n == sizeof(v.i) && name != IP_OPTIONS && name != IP_MULTICAST_IF && room && room < sizeof(v.i) &&
 	    v.i >= 0 && v.i <= 255) {
 		*(uint8_t *)val = (uint8_t)v.i;
 		*len = 1;

@@ -11,6 +11,9 @@
 #ifndef IP_LOCAL_PORT_RANGE
 #define IP_LOCAL_PORT_RANGE 51
 #endif
+#ifndef IP_PROTOCOL
+#define IP_PROTOCOL 52
+#endif
 #ifndef IP_RECVERR_RFC4884
 #define IP_RECVERR_RFC4884 26
 #endif
@@ -178,6 +181,40 @@ GET(get_unicast_if)
 	return opt_int(v, c->opt.unicast_if);
 }
 
+SET(set_minttl)
+{
+	(void)o;
+	if (!in->len || in->val < 0 || in->val > 255)
+		return -EINVAL;
+	c->opt.min_ttl = (uint8_t)in->val;
+	return 0;
+}
+
+GET(get_minttl)
+{
+	UNUSED_GET();
+	return opt_int(v, c->opt.min_ttl);
+}
+
+/* inet_num: the local port. */
+GET(get_protocol)
+{
+	ip4 addr;
+	uint16_t port;
+
+	UNUSED_GET();
+	tcp_sockname(c, &addr, &port);
+	return opt_int(v, port);
+}
+
+/* What the latest datagram came with: none has. */
+GET(get_pktoptions)
+{
+	UNUSED_GET();
+	(void)v;
+	return 0;
+}
+
 static const struct sockopt rows[] = {
 	{ IP_TOS, get_tos, set_tos, 0, 0, 0 },
 	{ IP_TTL, get_ttl, set_ttl, 0, 0, 0 },
@@ -205,6 +242,22 @@ static const struct sockopt rows[] = {
 	{ IP_MULTICAST_TTL, opt_get_const, opt_set_refuse, EINVAL, 1, 1 },
 	{ IP_ROUTER_ALERT, opt_get_const, opt_set_refuse, EINVAL, 0, 0 },
 	{ IP_RECVFRAGSIZE, opt_get_const, opt_set_refuse, EINVAL, 0, 0 },
+	{ IP_MINTTL, get_minttl, set_minttl, 0, 0, 0 },
+	{ IP_PROTOCOL, get_protocol, NULL, 0, 0, 0 },
+	{ IP_PKTOPTIONS, get_pktoptions, NULL, 0, 0, 0 },
+	{ IP_MULTICAST_IF, opt_get_const, opt_set_refuse, EINVAL, 0, 0 },
+	{ IP_UNBLOCK_SOURCE, NULL, opt_set_refuse, EINVAL, 0, 0 },
+	{ IP_BLOCK_SOURCE, NULL, opt_set_refuse, EINVAL, 0, 0 },
+	{ IP_ADD_SOURCE_MEMBERSHIP, NULL, opt_set_refuse, EINVAL, 0, 0 },
+	{ IP_DROP_SOURCE_MEMBERSHIP, NULL, opt_set_refuse, EINVAL, 0, 0 },
+	{ MCAST_JOIN_GROUP, NULL, opt_set_refuse, EINVAL, 0, 0 },
+	{ MCAST_BLOCK_SOURCE, NULL, opt_set_refuse, EINVAL, 0, 0 },
+	{ MCAST_UNBLOCK_SOURCE, NULL, opt_set_refuse, EINVAL, 0, 0 },
+	{ MCAST_LEAVE_GROUP, NULL, opt_set_refuse, EINVAL, 0, 0 },
+	{ MCAST_JOIN_SOURCE_GROUP, NULL, opt_set_refuse, EINVAL, 0, 0 },
+	{ MCAST_LEAVE_SOURCE_GROUP, NULL, opt_set_refuse, EINVAL, 0, 0 },
+	{ IP_ADD_MEMBERSHIP, NULL, opt_set_refuse, EPROTO, 0, 0 },
+	{ IP_DROP_MEMBERSHIP, NULL, opt_set_refuse, EPROTO, 0, 0 },
 	{ IP_HDRINCL, opt_get_const, NULL, 0, 0, 0 },
 	{ IP_NODEFRAG, opt_get_const, NULL, 0, 0, 0 },
 };

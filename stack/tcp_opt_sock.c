@@ -16,6 +16,19 @@
 #define SO_TXREHASH 74
 #endif
 
+#ifndef SO_PASSPIDFD
+#define SO_PASSPIDFD 76
+#endif
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+#ifndef SO_RCVPRIORITY
+#define SO_RCVPRIORITY 82
+#endif
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
 /* SOCK_MIN_SNDBUF and SOCK_MIN_RCVBUF of a 64-bit Linux: what one small buffer takes there. */
 #define SNDBUF_MIN 4608u
 #define RCVBUF_MIN 2304u
@@ -387,6 +400,42 @@ GET(get_bindtoifindex)
 	return opt_int(v, c->opt.oif);
 }
 
+/* Without memory accounting by cgroup there is nothing to reserve (sock_reserve_memory). */
+SET(set_reserve_mem)
+{
+	(void)c;
+	(void)o;
+	return in->val < 0 ? -EINVAL : -EOPNOTSUPP;
+}
+
+/* A connection's peer is no process that could be told: cred_to_ucred() of none. */
+GET(get_peercred)
+{
+	static const uint32_t none[3] = { 0, UINT32_MAX, UINT32_MAX };
+
+	UNUSED_GET();
+	memcpy(v->bytes, none, sizeof(none));
+	return sizeof(none);
+}
+
+/* There is never a filter that could be read. */
+GET(get_nothing)
+{
+	UNUSED_GET();
+	(void)v;
+	return 0;
+}
+
+/* A number of its own for as long as the stack lives (sock_gen_cookie). */
+GET(get_cookie)
+{
+	UNUSED_GET();
+	if (room < sizeof(v->u64))
+		return -EINVAL;
+	v->u64 = c->cookie;
+	return sizeof(v->u64);
+}
+
 static const struct sockopt rows[] = {
 	{ SO_DEBUG, opt_get_inert, set_debug, INERT_DEBUG, 0, 0 },
 	{ SO_REUSEADDR, opt_get_flag, set_reuseaddr, offsetof(struct tcp_sockopts, reuseaddr), 0, 0 },
@@ -426,6 +475,16 @@ static const struct sockopt rows[] = {
 	{ SO_RCVMARK, OPT_INERT(INERT_RCVMARK) },
 	{ SO_LOCK_FILTER, opt_get_inert, set_lock_filter, INERT_LOCK_FILTER, 0, 0 },
 	{ SO_TXREHASH, opt_get_inert, set_txrehash, INERT_TXREHASH, 0, 0 },
+	{ SO_RCVPRIORITY, OPT_INERT(INERT_RCVPRIORITY) },
+	{ SO_BPF_EXTENSIONS, opt_get_const, NULL, 0, 64, 0 },   /* SKF_AD_MAX */
+	{ SO_COOKIE, get_cookie, NULL, 0, 0, 0 },
+	{ SO_PEERCRED, get_peercred, NULL, 0, 0, 0 },
+	{ SO_ATTACH_FILTER, get_nothing, NULL, 0, 0, 0 },
+	{ SO_DETACH_FILTER, NULL, opt_set_refuse, ENOENT, 0, 0 },
+	{ SO_PASSPIDFD, opt_get_refuse, opt_set_refuse, EOPNOTSUPP, 0, 0 },
+	{ SO_PASSRIGHTS, opt_get_refuse, opt_set_refuse, EOPNOTSUPP, 0, 0 },
+	{ SO_PEERPIDFD, opt_get_refuse, NULL, ENODATA, 0, 0 },
+	{ SO_RESERVE_MEM, opt_get_const, set_reserve_mem, 0, 0, 0 },
 	{ SO_PASSCRED, opt_get_refuse, opt_set_refuse, EOPNOTSUPP, 0, 0 },
 	{ SO_PASSSEC, opt_get_refuse, opt_set_refuse, EOPNOTSUPP, 0, 0 },
 	{ SO_PEERGROUPS, opt_get_refuse, NULL, ENODATA, 0, 0 },

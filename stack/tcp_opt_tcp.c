@@ -2,8 +2,8 @@
 /*
  * tcp_opt_tcp.c - options at IPPROTO_TCP (do_tcp_setsockopt, do_tcp_getsockopt).
  *
- * Times are kept as given; Linux rounds TCP_RTO_MIN_US and TCP_RTO_MAX_MS up to its clock
- * tick and getsockopt() shows that, here it shows what was set.
+ * TCP_RTO_MIN_US, TCP_RTO_MAX_MS and TCP_DELACK_MAX_US are rounded up to the ticks of a kernel at
+ * 250 Hz, as getsockopt() shows them there.
  */
 #include "tcp_opt.h"
 
@@ -319,11 +319,17 @@ SET(set_inq)
 	return 0;
 }
 
+/* Linux's clock has ticks, and rounds up. */
+static uint32_t in_ticks(uint32_t v, uint32_t tick)
+{
+	return (v + tick - 1) / tick * tick;
+}
+
 SET(set_rto_max)
 {
 	if (!in_bounds(o, in))
 		return -EINVAL;
-	c->opt.rto_max_ms = (uint32_t)in->val;
+	c->opt.rto_max_ms = in_ticks((uint32_t)in->val, TCP_TICK / XTIME_MSEC);
 	return 0;
 }
 
@@ -337,7 +343,7 @@ SET(set_rto_min)
 {
 	if (!in_bounds(o, in))
 		return -EINVAL;
-	c->opt.rto_min_us = (uint32_t)in->val;
+	c->opt.rto_min_us = in_ticks((uint32_t)in->val, TCP_TICK / XTIME_USEC);
 	return 0;
 }
 
@@ -345,7 +351,7 @@ SET(set_delack_max)
 {
 	if (!in_bounds(o, in))
 		return -EINVAL;
-	c->opt.delack_max_us = (uint32_t)in->val;
+	c->opt.delack_max_us = in_ticks((uint32_t)in->val, TCP_TICK / XTIME_USEC);
 	return 0;
 }
 
@@ -457,9 +463,43 @@ GET(get_fastopen_no_cookie)
 	return opt_int(v, c->fo.no_cookie);
 }
 
+/* tcp_set_ulp(): there is none that a program may have. */
+SET(set_ulp)
+{
+	(void)c;
+	(void)o;
+	if (!in->len)
+		return -EINVAL;
+	return in->len >= 5 && !memcmp(in->p, "mptcp", 5) ? -EOPNOTSUPP : -ENOENT;
+}
+
+GET(get_ulp)
+{
+	UNUSED_GET();
+	(void)v;
+	return 0;
+}
+
+/* The keys as they were given, the first one first. */
+GET(get_fastopen_key)
+{
+	UNUSED_GET();
+	for (unsigned i = 0; i < c->fo.nkeys; i++)
+		for (unsigned b = 0; b < 8; b++) {
+			v->bytes[i * TFO_KEY_LEN + b] = (uint8_t)(c->fo.keys[i].k[0] >> 8 * b);
+			v->bytes[i * TFO_KEY_LEN + 8 + b] = (uint8_t)(c->fo.keys[i].k[1] >> 8 * b);
+		}
+	return c->fo.nkeys * TFO_KEY_LEN;
+}
+
+SET(set_flag_strict)
+{
+	return in_bounds(o, in) ? opt_set_flag(c, o, in) : -EINVAL;
+}
+
 static const struct sockopt rows[] = {
 	{ TCP_FASTOPEN, get_fastopen, set_fastopen, 0, 0, 0 },
-	{ TCP_FASTOPEN_KEY, NULL, set_fastopen_key, 0, 0, 0 },
+	{ TCP_FASTOPEN_KEY, get_fastopen_key, set_fastopen_key, 0, 0, 0 },
 	{ TCP_FASTOPEN_CONNECT, get_fastopen_connect, set_fastopen_connect, 0, 0, 1 },
 	{ TCP_FASTOPEN_NO_COOKIE, get_fastopen_no_cookie, set_fastopen_no_cookie, 0, 0, 1 },
 	{ TCP_NODELAY, opt_get_flag, set_nodelay, offsetof(struct tcp_sockopts, nodelay), 0, 0 },
@@ -480,6 +520,9 @@ static const struct sockopt rows[] = {
 	{ TCP_RTO_MAX_MS, get_rto_max, set_rto_max, 0, 1000, 120000 },
 	{ TCP_RTO_MIN_US, get_rto_min, set_rto_min, 0, RTO_MIN_LEAST_US + 1, RTO_MIN_MOST_US },
 	{ TCP_DELACK_MAX_US, get_delack_max, set_delack_max, 0, RTO_MIN_LEAST_US + 1, RTO_MIN_MOST_US },
+	{ TCP_ULP, get_ulp, set_ulp, 0, 0, 0 },
+	{ TCP_SAVE_SYN, opt_get_flag, set_flag_strict, offsetof(struct tcp_sockopts, save_syn), 0, 1 },
+	{ TCP_THIN_LINEAR_TIMEOUTS, opt_get_flag, set_flag_strict, offsetof(struct tcp_sockopts, thin_lto), 0, 1 },
 	{ TCP_THIN_DUPACK, opt_get_const, set_thin_dupack, 0, 0, 1 },
 	{ TCP_TIMESTAMP, get_timestamp, opt_set_refuse, EPERM, 0, 0 },
 	{ TCP_INFO, get_info, NULL, 0, 0, 0 },

@@ -27,6 +27,7 @@ void tcp_req_drop(struct tcp_req *r)
 	timer_cancel(&r->s->timers, &r->timer);
 	conntab_remove(&r->s->tab, &r->ent);
 	r->s->nreq--;
+	free(r->saved_syn);
 	free(r);
 }
 
@@ -224,6 +225,7 @@ static void answer_and_queue(const struct tcp_req *proto, xtime now)
 
 	if (!r) {
 		count(proto->s, CTR_tcp_nomem);
+		free(proto->saved_syn);
 		return;
 	}
 	*r = *proto;
@@ -231,6 +233,7 @@ static void answer_and_queue(const struct tcp_req *proto, xtime now)
 	timer_init(&r->timer, TIMER_REQ);
 	if (req_queue(r, now) < 0) {
 		count(r->s, CTR_tcp_nomem);
+		free(r->saved_syn);
 		free(r);
 		return;
 	}
@@ -273,6 +276,7 @@ void tcp_req_syn(struct tcp_conn *l, const struct seg_in *seg, seq32 isn)
 		return;
 	}
 	r.iss = isn ? isn : tcp_isn(s, &r.ent.t, seg->now);
+	r.saved_syn = tcp_saved_syn_make(l, seg);
 	if (!tcp_fastopen_accepts(l, seg->ip, seg->th, seg->len, l->listener->npending, &r.fo) ||
 	    !fast_child(&r, seg))
 		answer_and_queue(&r, seg->now);

@@ -12,6 +12,8 @@
 
 #include <errno.h>
 
+#define THIN_LINEAR_RETRIES 6
+
 static uint32_t ilog2_u32(uint32_t v)
 {
 	uint32_t n = 0;
@@ -269,9 +271,19 @@ static bool shut_window_timeout(struct tcp_conn *c, xtime now)
 	return true;
 }
 
+/* tcp_stream_is_thin(): too little in flight for anything but a time-out to tell of a loss. */
+static bool is_linear(const struct tcp_conn *c)
+{
+	return c->state == TCP_ESTABLISHED && (c->opt.thin_lto || c->s->set.tcp_thin_linear_timeouts) &&
+	       c->loss.packets_out < 4 && c->cc.ssthresh < TCP_CWND_INFINITE && c->snd.retransmits <= THIN_LINEAR_RETRIES;
+}
+
 static void next_rto(struct tcp_conn *c, xtime now)
 {
-	if (c->state != TCP_SYN_SENT || c->snd.total_rto > (uint32_t)c->s->set.tcp_syn_linear_timeouts) {
+	if (is_linear(c)) {
+		c->snd.backoff = 0;
+		tcp_set_rto(c);
+	} else if (c->state != TCP_SYN_SENT || c->snd.total_rto > (uint32_t)c->s->set.tcp_syn_linear_timeouts) {
 		c->snd.backoff += c->snd.backoff < 32;
 		c->rtt.rto_ns = MIN(c->rtt.rto_ns << 1, tcp_rto_max(c));
 	}

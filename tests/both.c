@@ -407,6 +407,8 @@ static const struct { const char *name; int level, opt; } option_names[] = {
 	{ "mtu_discover", IPPROTO_IP, IP_MTU_DISCOVER }, { "mtu", IPPROTO_IP, IP_MTU },
 	{ "options", IPPROTO_IP, IP_OPTIONS }, { "recverr", IPPROTO_IP, IP_RECVERR },
 	{ "window_clamp", IPPROTO_TCP, TCP_WINDOW_CLAMP }, { "rcvlowat", SOL_SOCKET, SO_RCVLOWAT },
+	{ "save_syn", IPPROTO_TCP, TCP_SAVE_SYN }, { "saved_syn", IPPROTO_TCP, TCP_SAVED_SYN },
+	{ "thin_linear", IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS }, { "minttl", IPPROTO_IP, IP_MINTTL },
 	{ "ttl", IPPROTO_IP, IP_TTL }, { "error", SOL_SOCKET, SO_ERROR },
 };
 
@@ -452,6 +454,8 @@ static void step_option(struct side *x, const char *args, bool is_set)
 	}
 	if (option_names[i].opt == IP_OPTIONS && option_names[i].level == IPPROTO_IP)
 		len = is_set ? (socklen_t)hex(value, v, sizeof(v)) : sizeof(v);
+	else if (option_names[i].opt == TCP_SAVED_SYN && option_names[i].level == IPPROTO_TCP)
+		len = sizeof(v);
 	else if (is_set)
 		memcpy(v, &val, sizeof(val));
 	ret = is_set ? set_option(x, option_names[i].level, option_names[i].opt, v, len)

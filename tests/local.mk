@@ -68,12 +68,14 @@ tests_test_sim_SOURCES = tests/test_sim.c tests/sim.c tests/sim.h
 # A bad link between two interfaces: its rules, and the program that is in the path.
 check_PROGRAMS += tests/test_link
 tests_test_link_SOURCES = tests/test_link.c tests/link.c tests/link.h
-EXTRA_PROGRAMS += tests/relay tests/xfer
-check_SCRIPTS += tests/relay tests/xfer bench/flood bench/flows
-CLEANFILES += tests/relay tests/xfer
+EXTRA_PROGRAMS += tests/relay tests/xfer tests/optprobe
+check_SCRIPTS += tests/relay tests/xfer tests/optprobe bench/flood bench/flows
+CLEANFILES += tests/relay tests/xfer tests/optprobe
 tests_relay_SOURCES = tests/relay.c tests/link.c tests/link.h
 tests_relay_LDADD =
 tests_xfer_LDADD =
+tests_optprobe_SOURCES = tests/optprobe.c
+tests_optprobe_LDADD =
 
 # netif/: the filter without root; the others in namespaces of their own, as root.
 check_PROGRAMS += tests/test_netif_filter tests/test_netif_pcap
@@ -248,6 +250,7 @@ SCRIPT_TESTS = \
 	tests/netns/fork.sh \
 	tests/netns/nc.sh \
 	tests/netns/openssl.sh \
+	tests/netns/options.sh \
 	tests/netns/own.sh \
 	tests/netns/policy.sh \
 	tests/netns/python.sh \
@@ -268,6 +271,7 @@ EXTRA_DIST += \
 	tests/netns/forker.py \
 	tests/netns/group.py \
 	tests/netns/lib.sh \
+	tests/netns/options.txt \
 	tests/netns/peer.py \
 	tests/netns/relay_lib.sh \
 	tests/netns/server.py \

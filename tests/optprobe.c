@@ -49,6 +49,8 @@ static bool is_volatile(int level, int name)
 	if (level == SOL_SOCKET)
 		return name == SO_COOKIE || name == SO_INCOMING_CPU || name == SO_INCOMING_NAPI_ID || name == SO_MEMINFO ||
 		       name == SO_PEERNAME || name == SO_NETNS_COOKIE;
+	if (level == IPPROTO_IP)
+		return name == 52;       /* IP_PROTOCOL: the local port */
 	return level == IPPROTO_TCP && (name == TCP_INFO || name == TCP_TIMESTAMP || name == TCP_CC_INFO);
 }
 
@@ -124,7 +126,7 @@ int main(int argc, char **argv)
 	server.sin_port = htons((uint16_t)atoi(argv[2]));
 	for (enum state st = 0; st < STATES; st++)
 		for (size_t l = 0; l < sizeof(levels) / sizeof(*levels); l++)
-			for (int name = 0; name < NAMES; name++) {
+			for (int name = 0; name < (levels[l].level == IPPROTO_UDP ? 3 : NAMES); name++) {
 				if ((only_state && strcmp(only_state, state_names[st])) || (only_level && strcmp(only_level, levels[l].name)) ||
 				    (only >= 0 && only != name))
 					continue;

@@ -51,7 +51,7 @@ static void fill_hdr(struct ip_hdr *h, const struct ip_tx *tx, size_t l4_len)
 
 /* The link address of the next hop, which for a broadcast or a group is no neighbour's
  * (RFC 1112 6.4). */
-static int link_dst(struct stack *s, const struct ip_route *rt, uint8_t mac[MAC_LEN],
+static int link_dst(struct stack *s, const struct ip_route *rt, ip4 src, uint8_t mac[MAC_LEN],
                     struct neigh **entry, xtime now)
 {
 	static const uint8_t group[3] = { 0x01, 0x00, 0x5e };
@@ -67,7 +67,7 @@ static int link_dst(struct stack *s, const struct ip_route *rt, uint8_t mac[MAC_
 		mac[5] = (uint8_t)rt->next_hop;
 		return 0;
 	}
-	return neigh_resolve(s, rt->iface, rt->next_hop, mac, entry, now);
+	return neigh_resolve(s, rt->iface, rt->next_hop, src, mac, entry, now);
 }
 
 int ip_build(struct stack *s, struct frame_out *f, const struct ip_route *rt, const struct ip_tx *tx,
@@ -87,7 +87,7 @@ int ip_build(struct stack *s, struct frame_out *f, const struct ip_route *rt, co
 	if (ifc->has_link) {
 		struct eth_hdr eth = { .type = ETHTYPE_IPV4 };
 
-		err = link_dst(s, rt, eth.dst, entry, now);
+		err = link_dst(s, rt, tx->src, eth.dst, entry, now);
 		if (err < 0)
 			return err;
 		memcpy(eth.src, ifc->mac, MAC_LEN);

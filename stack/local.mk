@@ -3,6 +3,7 @@
 # The pure core.  One line a file, headers too.
 noinst_LTLIBRARIES += libstack.la
 libstack_la_SOURCES = \
+	stack/arp.c \
 	stack/base.h \
 	stack/cc.c \
 	stack/cc.h \

@@ -21,11 +21,9 @@
  *                    times
  *
  * From REACHABLE to PROBE the address is used.  REACHABLE goes to DELAY rather than to
- * STALE when it was used lately.  Only update() and the timer change a state.
+ * STALE when it was used lately.  Only neigh_update() and the timer change a state.
  *
- * An entry with waiters or waiting packets is never freed.  What strangers can make
- * us remember is bounded: requests to us create entries in half of the table only,
- * and no address of ours is ever learned.
+ * An entry with waiters or waiting packets is never freed.  What comes in is in arp.c.
  */
 #include "neigh.h"
 
@@ -36,21 +34,16 @@
 #include "stack_impl.h"
 
 #define NEIGH_HASH_SIZE 256u
-#define NEIGH_GC_THRESH2 512u    /* Linux gc_thresh2 and 3 */
-#define NEIGH_GC_THRESH3 1024u
 #define NEIGH_GC_INTERVAL (5 * XTIME_SEC)
-#define NEIGH_LOCKTIME XTIME_SEC
+#define NEIGH_SKB 256u           /* what an skb counts beside its buffer, a power of two */
+#define NEIGH_SKB_ROOM 384u      /* of it that isn't the packet's */
+#define IP_SRC_OFF 12            /* RFC 791 3.1 */
 #define NEIGH_QUEUE_BYTES (1u << 20)
 
 struct neigh_packet {
 	struct neigh_packet *next;
 	size_t len;
 	uint8_t bytes[];
-};
-
-enum update_flags {
-	UPDATE_OVERRIDE = 1,   /* another link address than the known one is taken */
-	UPDATE_ADMIN = 2,      /* from the host: may change what is permanent */
 };
 
 static const uint8_t mac_broadcast[MAC_LEN] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
@@ -88,7 +81,7 @@ static void send_frame(struct stack *s, int iface, const uint8_t *dst_mac, uint1
 	memcpy(p + link, bytes, len);
 }
 
-static void send_arp(struct stack *s, int iface, const uint8_t *dst_mac, const struct arp_pkt *a)
+void neigh_send_arp(struct stack *s, int iface, const uint8_t *dst_mac, const struct arp_pkt *a)
 {
 	uint8_t bytes[ARP_LEN];
 
@@ -97,21 +90,49 @@ static void send_arp(struct stack *s, int iface, const uint8_t *dst_mac, const s
 	count(s, a->op == ARP_REQUEST ? CTR_arp_request_out : CTR_arp_reply_out);
 }
 
-/* arp_solicit(): asks everybody, or in PROBE the one that we know. */
+/* arp_announce: the address of the packet that waits, if it is ours; only if it is of the target's subnet;
+ * never. */
+static ip4 sender_addr(const struct stack *s, const struct neigh *n)
+{
+	if (n->state == NEIGH_INCOMPLETE && n->src && s->set.arp_announce < 2)
+		for (uint32_t i = 0; i < s->naddr; i++) {
+			const struct local_addr *la = &s->addrs[i];
+
+			if (la->addr == n->src &&
+			    (!s->set.arp_announce || !((la->addr ^ n->ip) & plen_mask(la->plen))))
+				return n->src;
+		}
+	return ip_select_addr(s, n->iface, n->ip);
+}
+
+/* arp_solicit(): asks the one that we know, then a program that isn't there (app_solicit), then
+ * everybody. */
 static void solicit(struct stack *s, struct neigh *n)
 {
 	struct arp_pkt a = {
 		.op = ARP_REQUEST,
-		.sender_ip = ip_select_addr(s, n->iface, n->ip),
+		.sender_ip = sender_addr(s, n),
 		.target_ip = n->ip,
 	};
 
+	int probes = n->probes++ - s->set.neigh_ucast_solicit;
+
 	memcpy(a.sender_mac, s->ifaces[n->iface].mac, MAC_LEN);
-	n->probes++;
-	send_arp(s, n->iface, n->state == NEIGH_PROBE ? n->mac : mac_broadcast, &a);
+	if (probes < 0 || probes >= s->set.neigh_app_solicit)
+		neigh_send_arp(s, n->iface, probes < 0 ? n->mac : mac_broadcast, &a);
 }
 
 /* ---- packets that wait ---- */
+
+/* skb->truesize, which the queue's bound is about */
+static uint32_t truesize(size_t len)
+{
+	uint32_t buf = 512;
+
+	while (buf < len + NEIGH_SKB_ROOM)
+		buf *= 2;
+	return buf + NEIGH_SKB;
+}
 
 static struct neigh_packet *dequeue(struct stack *s, struct neigh *n)
 {
@@ -119,7 +140,7 @@ static struct neigh_packet *dequeue(struct stack *s, struct neigh *n)
 
 	if (pkt) {
 		n->queue = pkt->next;
-		n->queue_len--;
+		n->queue_bytes -= truesize(pkt->len);
 		s->neighs.queued -= (uint32_t)pkt->len;
 	}
 	return pkt;
@@ -145,21 +166,18 @@ static void drop_queue(struct stack *s, struct neigh *n, enum counter why)
 	}
 }
 
-/* A full queue loses its oldest packet, as in Linux. */
+/* A full queue loses its oldest packets; one may wait in any case (__neigh_event_send()). */
 static void enqueue(struct stack *s, struct neigh *n, const uint8_t *bytes, size_t len)
 {
 	struct neigh_packet *pkt, **end;
 
-	if (s->set.neigh_unres_qlen == 0 || s->neighs.queued + len > NEIGH_QUEUE_BYTES) {
-		count(s, CTR_neigh_queue_full);
-		return;
-	}
 	pkt = malloc(sizeof(*pkt) + len);
 	if (!pkt) {
 		count(s, CTR_neigh_queue_full);
 		return;
 	}
-	while (n->queue_len >= (unsigned)s->set.neigh_unres_qlen) {
+	while (n->queue && (n->queue_bytes + truesize(len) > (uint32_t)s->set.neigh_unres_qlen_bytes ||
+	                    s->neighs.queued + len > NEIGH_QUEUE_BYTES)) {
 		free(dequeue(s, n));
 		count(s, CTR_neigh_queue_full);
 	}
@@ -169,7 +187,7 @@ static void enqueue(struct stack *s, struct neigh *n, const uint8_t *bytes, size
 	for (end = &n->queue; *end; end = &(*end)->next)
 		;
 	*end = pkt;
-	n->queue_len++;
+	n->queue_bytes += truesize(len);
 	s->neighs.queued += (uint32_t)len;
 }
 
@@ -194,7 +212,7 @@ static struct neigh **chain_of(struct stack *s, int iface, ip4 ip)
 	return &s->neighs.hash[(key >> 16 ^ key >> 24) & (NEIGH_HASH_SIZE - 1)];
 }
 
-static struct neigh *find(struct stack *s, int iface, ip4 ip)
+struct neigh *neigh_find(struct stack *s, int iface, ip4 ip)
 {
 	struct neigh *n = *chain_of(s, iface, ip);
 
@@ -241,32 +259,40 @@ static bool is_collectable(const struct stack *s, const struct neigh *n, bool is
 	return n->state == NEIGH_FAILED || (now - n->used > age && now - n->updated > age);
 }
 
-static void collect(struct stack *s, bool is_forced, xtime now)
+static void collect(struct stack *s, bool is_forced, uint32_t most, xtime now)
 {
 	for (uint32_t i = 0; i < s->neighs.size; i++) {
 		struct neigh **at = &s->neighs.hash[i];
 
-		while (*at) {
-			if (is_collectable(s, *at, is_forced, now))
+		while (*at && most) {
+			if (is_collectable(s, *at, is_forced, now)) {
 				destroy(s, at);
-			else
+				most--;
+			} else {
 				at = &(*at)->next;
+			}
 		}
 	}
-	s->neighs.last_gc = now;
 }
 
-/* Linux's thresholds: above the second, look for old entries now and then; the third is
- * never passed. */
+/* Linux's thresholds: from the first on old entries are looked for now and then, from the second on
+ * those of the last seconds alone are kept, the third is never passed. */
 static bool make_room(struct stack *s, xtime now)
 {
 	struct neigh_table *nt = &s->neighs;
 
-	if (nt->n >= NEIGH_GC_THRESH3)
-		collect(s, true, now);
-	else if (nt->n >= NEIGH_GC_THRESH2 && now - nt->last_gc > NEIGH_GC_INTERVAL)
-		collect(s, false, now);
-	return nt->n < NEIGH_GC_THRESH3;
+	uint32_t least = (uint32_t)s->set.neigh_gc_thresh1, soft = (uint32_t)s->set.neigh_gc_thresh2;
+	uint32_t hard = (uint32_t)s->set.neigh_gc_thresh3;
+
+	if (nt->n >= least && now - nt->last_gc > NEIGH_GC_INTERVAL) {
+		nt->last_gc = now;
+		collect(s, false, nt->n, now);
+		if (nt->n >= soft)
+			collect(s, true, nt->n - soft + 1, now);
+	}
+	if (nt->n >= hard)
+		collect(s, true, nt->n, now);
+	return nt->n < hard;
 }
 
 /* neigh_rand_reach_time(): 0.5 to 1.5 of the base, so that hosts don't probe in step
@@ -278,7 +304,7 @@ static xtime random_reachable(struct stack *s)
 	return ((xtime)(base_ms / 2) + stack_random(s) % base_ms) * XTIME_MSEC;
 }
 
-static struct neigh *create(struct stack *s, int iface, ip4 ip, xtime now)
+struct neigh *neigh_create(struct stack *s, int iface, ip4 ip, xtime now)
 {
 	struct neigh **chain = chain_of(s, iface, ip), *n;
 
@@ -341,15 +367,16 @@ static xtime delay_time(const struct stack *s)
 	return s->set.neigh_delay_first_probe_s * XTIME_SEC;
 }
 
+/* neigh_max_probes() */
 static unsigned max_probes(const struct stack *s, const struct neigh *n)
 {
-	return (unsigned)(n->state == NEIGH_PROBE ? s->set.neigh_ucast_solicit :
-	                                            s->set.neigh_mcast_solicit);
+	return (unsigned)(s->set.neigh_ucast_solicit + s->set.neigh_app_solicit +
+	                  (n->state == NEIGH_PROBE ? s->set.neigh_mcast_resolicit : s->set.neigh_mcast_solicit));
 }
 
 static void start(struct stack *s, struct neigh *n, xtime now)
 {
-	n->probes = 0;
+	n->probes = (uint16_t)s->set.neigh_ucast_solicit;   /* none of these: who would they go to */
 	enter(s, n, NEIGH_INCOMPLETE, now + retrans_time(s), now);
 	if (n->state == NEIGH_INCOMPLETE)
 		solicit(s, n);
@@ -361,7 +388,8 @@ static void use(struct stack *s, struct neigh *n, xtime now)
 	n->used = now;
 	if (n->state == NEIGH_STALE)
 		enter(s, n, NEIGH_DELAY, now + delay_time(s), now);
-	else if ((n->state == NEIGH_NONE || n->state == NEIGH_FAILED) && s->set.neigh_mcast_solicit)
+	else if ((n->state == NEIGH_NONE || n->state == NEIGH_FAILED) &&
+	         s->set.neigh_mcast_solicit + s->set.neigh_app_solicit)
 		start(s, n, now);
 }
 
@@ -418,17 +446,17 @@ static void change_state(struct stack *s, struct neigh *n, enum neigh_state stat
 
 /* neigh_update(): we heard of its link address; the new state is REACHABLE, STALE or
  * PERMANENT. */
-static void update(struct stack *s, struct neigh *n, const uint8_t mac[MAC_LEN],
+void neigh_update(struct stack *s, struct neigh *n, const uint8_t mac[MAC_LEN],
                    enum neigh_state state, unsigned flags, xtime now)
 {
 	bool was_valid = is_valid(n);
 	bool is_new_mac = !was_valid || memcmp(n->mac, mac, MAC_LEN) != 0;
 
-	if (n->state == NEIGH_PERMANENT && !(flags & UPDATE_ADMIN))
+	if (n->state == NEIGH_PERMANENT && !(flags & NEIGH_UPDATE_ADMIN))
 		return;
 	if (is_connected(state))
 		n->confirmed = now;
-	if (was_valid && is_new_mac && !(flags & UPDATE_OVERRIDE))
+	if (was_valid && is_new_mac && !(flags & NEIGH_UPDATE_OVERRIDE))
 		return;
 	/* Hearing what we know already is no reason to doubt it. */
 	if (was_valid && !is_new_mac && state == NEIGH_STALE && n->state != NEIGH_PERMANENT)
@@ -450,7 +478,7 @@ static void update(struct stack *s, struct neigh *n, const uint8_t mac[MAC_LEN],
 
 /* ---- for the layers above ---- */
 
-int neigh_resolve(struct stack *s, int iface, ip4 ip, uint8_t mac[MAC_LEN], struct neigh **entry,
+int neigh_resolve(struct stack *s, int iface, ip4 ip, ip4 src, uint8_t mac[MAC_LEN], struct neigh **entry,
                   xtime now)
 {
 	struct neigh *n;
@@ -459,9 +487,10 @@ int neigh_resolve(struct stack *s, int iface, ip4 ip, uint8_t mac[MAC_LEN], stru
 		memcpy(mac, s->ifaces[iface].mac, MAC_LEN);
 		return 0;
 	}
-	n = find(s, iface, ip);
-	if (!n && !(n = create(s, iface, ip, now)))
+	n = neigh_find(s, iface, ip);
+	if (!n && !(n = neigh_create(s, iface, ip, now)))
 		return -ENOBUFS;
+	n->src = src;
 	use(s, n, now);
 	*entry = n;
 	if (is_valid(n)) {
@@ -478,7 +507,7 @@ void neigh_send(struct stack *s, int iface, ip4 next_hop, const uint8_t *pkt, si
 	int err = 0;
 
 	if (s->ifaces[iface].has_link)
-		err = neigh_resolve(s, iface, next_hop, mac, &n, now);
+		err = neigh_resolve(s, iface, next_hop, get_be32(pkt + IP_SRC_OFF), mac, &n, now);
 	if (err == 0)
 		send_frame(s, iface, mac, ETHTYPE_IPV4, pkt, len);
 	else if (err == -EAGAIN)
@@ -489,7 +518,7 @@ void neigh_send(struct stack *s, int iface, ip4 next_hop, const uint8_t *pkt, si
 
 void neigh_confirm(struct stack *s, int iface, ip4 ip, xtime now)
 {
-	struct neigh *n = find(s, iface, ip);
+	struct neigh *n = neigh_find(s, iface, ip);
 
 	if (n && is_valid(n))
 		n->confirmed = now;
@@ -497,7 +526,7 @@ void neigh_confirm(struct stack *s, int iface, ip4 ip, xtime now)
 
 int neigh_seed(struct stack *s, int iface, ip4 ip, const uint8_t *mac, bool permanent, xtime now)
 {
-	struct neigh *n = find(s, iface, ip);
+	struct neigh *n = neigh_find(s, iface, ip);
 
 	if (!mac) {
 		struct neigh **at = chain_of(s, iface, ip);
@@ -511,9 +540,9 @@ int neigh_seed(struct stack *s, int iface, ip4 ip, const uint8_t *mac, bool perm
 			destroy(s, at);
 		return 0;
 	}
-	if (!n && !(n = create(s, iface, ip, now)))
+	if (!n && !(n = neigh_create(s, iface, ip, now)))
 		return -ENOBUFS;
-	update(s, n, mac, permanent ? NEIGH_PERMANENT : NEIGH_STALE, UPDATE_OVERRIDE | UPDATE_ADMIN,
+	neigh_update(s, n, mac, permanent ? NEIGH_PERMANENT : NEIGH_STALE, NEIGH_UPDATE_OVERRIDE | NEIGH_UPDATE_ADMIN,
 	       now);
 	return 0;
 }
@@ -535,89 +564,4 @@ void neigh_flush(struct stack *s, int iface, xtime now)
 			at = &n->next;
 		}
 	}
-}
-
-/* ---- ARP in ---- */
-
-/* The sender can't be who it says: no host address, an address of ours, a group's link
- * address, or an echo of our own frame.  The same for a target that nobody can have. */
-static bool is_impossible(const struct stack *s, int iface, const struct arp_pkt *a)
-{
-	static const uint8_t mac_zero[MAC_LEN];
-
-	if (a->sender_mac[0] & 1 || !memcmp(a->sender_mac, mac_zero, MAC_LEN) ||
-	    !memcmp(a->sender_mac, s->ifaces[iface].mac, MAC_LEN))
-		return true;
-	if (a->target_ip >> 28 >= 0xe || a->target_ip >> 24 == 127)
-		return true;
-	if (a->sender_ip == 0)
-		return a->op != ARP_REQUEST;
-	return !ip_is_unicast(s, a->sender_ip) || a->sender_ip >> 24 == 127 ||
-	       ip_addr_kind(s, a->sender_ip) != IP_ADDR_NONE;
-}
-
-static bool is_own_here(const struct stack *s, int iface, ip4 ip)
-{
-	for (uint32_t i = 0; i < s->naddr; i++)
-		if (s->addrs[i].addr == ip && s->addrs[i].iface == iface)
-			return s->addrs[i].is_own;
-	return false;
-}
-
-/* Somebody asks for an address of ours: learn from the question, as RFC 826 has it, and
- * answer it.  A probe from 0.0.0.0 (RFC 5227 2.1.1) is answered alike. */
-static void answer(struct stack *s, int iface, const struct arp_pkt *a, xtime now)
-{
-	struct arp_pkt reply = {
-		.op = ARP_REPLY,
-		.sender_ip = a->target_ip,
-		.target_ip = a->sender_ip,
-	};
-
-	if (a->sender_ip) {
-		struct neigh *n = find(s, iface, a->sender_ip);
-
-		if (!n && s->neighs.n < NEIGH_GC_THRESH2)
-			n = create(s, iface, a->sender_ip, now);
-		if (n)
-			update(s, n, a->sender_mac, NEIGH_STALE, UPDATE_OVERRIDE, now);
-	}
-	memcpy(reply.sender_mac, s->ifaces[iface].mac, MAC_LEN);
-	memcpy(reply.target_mac, a->sender_mac, MAC_LEN);
-	send_arp(s, iface, a->sender_mac, &reply);
-}
-
-/* arp_is_garp() */
-static bool is_gratuitous(const struct arp_pkt *a)
-{
-	return a->target_ip == a->sender_ip &&
-	       (a->op == ARP_REQUEST || !memcmp(a->target_mac, a->sender_mac, MAC_LEN));
-}
-
-void neigh_input(struct stack *s, int iface, const struct arp_pkt *a, bool is_direct, xtime now)
-{
-	enum neigh_state state = NEIGH_STALE;
-	struct neigh *n;
-
-	if (is_impossible(s, iface, a)) {
-		count(s, CTR_arp_bad);
-		return;
-	}
-	if (a->op == ARP_REQUEST && is_own_here(s, iface, a->target_ip)) {
-		count(s, CTR_arp_in);
-		answer(s, iface, a, now);
-		return;
-	}
-	n = find(s, iface, a->sender_ip);
-	if (!n) {
-		count(s, CTR_arp_not_for_us);
-		return;
-	}
-	count(s, CTR_arp_in);
-	/* A broadcast doesn't show that the sender hears us. */
-	if (a->op == ARP_REPLY && is_direct)
-		state = NEIGH_REACHABLE;
-	/* Of several answers in a row the first counts. */
-	update(s, n, a->sender_mac, state,
-	       now > n->updated + NEIGH_LOCKTIME || is_gratuitous(a) ? UPDATE_OVERRIDE : 0, now);
 }

@@ -32,14 +32,15 @@ struct neigh {
 	ip4 ip;
 	uint8_t mac[MAC_LEN];        /* valid from REACHABLE to PROBE and when PERMANENT */
 	uint8_t state;               /* enum neigh_state */
-	uint8_t probes;              /* requests sent in this state */
+	uint16_t probes;             /* requests sent in this state, or that would have been */
+	ip4 src;                     /* of the latest packet that waits */
 	struct timer timer;
 	xtime confirmed, used, updated;
 	xtime reachable_ns;          /* randomised reachable time */
 	struct list waiters;         /* struct tcp_conn.neigh_wait: blocked connections */
 	struct list changed;         /* in stack.neigh_changed while its waiters must be told */
-	struct neigh_packet *queue;  /* oldest first; bounded by neigh_unres_qlen */
-	unsigned queue_len;
+	struct neigh_packet *queue;  /* oldest first; bounded by neigh_unres_qlen_bytes */
+	uint32_t queue_bytes;        /* as Linux accounts them */
 };
 
 struct neigh_table {
@@ -55,8 +56,8 @@ void neigh_fini(struct stack *s);
 /* The address to send to `ip` on `iface`: 0 and mac; -EAGAIN while it is being
  * resolved (starts that; *entry is where to wait); -EHOSTUNREACH when resolution
  * has just failed; -ENOBUFS when the table is full.  Using a STALE entry starts
- * the DELAY state. */
-int neigh_resolve(struct stack *s, int iface, ip4 ip, uint8_t mac[MAC_LEN], struct neigh **entry,
+ * the DELAY state.  src: of the packet, who asks in its name (arp_announce); 0: the best address. */
+int neigh_resolve(struct stack *s, int iface, ip4 ip, ip4 src, uint8_t mac[MAC_LEN], struct neigh **entry,
                   xtime now);
 
 /* Progress of the transport proves that `ip` is reachable (MSG_CONFIRM, dst_confirm). */
@@ -77,5 +78,20 @@ void neigh_timer(struct stack *s, struct neigh *n, xtime now);
 
 /* Forgets what was learned on an interface (-1: on all). */
 void neigh_flush(struct stack *s, int iface, xtime now);
+
+/* ---- between neigh.c and arp.c ---- */
+
+enum neigh_update_flags {
+	NEIGH_UPDATE_OVERRIDE = 1,   /* another link address than the known one is taken */
+	NEIGH_UPDATE_ADMIN = 2,      /* from the host: may change what is permanent */
+};
+
+struct neigh *neigh_find(struct stack *s, int iface, ip4 ip);
+/* NULL when the table is full. */
+struct neigh *neigh_create(struct stack *s, int iface, ip4 ip, xtime now);
+/* neigh_update(): we heard of its link address; the new state is REACHABLE, STALE or PERMANENT. */
+void neigh_update(struct stack *s, struct neigh *n, const uint8_t mac[MAC_LEN], enum neigh_state state,
+                  unsigned flags, xtime now);
+void neigh_send_arp(struct stack *s, int iface, const uint8_t *dst_mac, const struct arp_pkt *a);
 
 #endif

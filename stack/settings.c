@@ -26,27 +26,42 @@ static const struct setting table[] = {
 };
 
 
+#define SKB_TRUESIZE_FRAME 2104   /* what a full frame counts in the queue of a neighbour (unres_qlen) */
+
 /* A Linux name whose values are settings of other names here. */
 static const struct alias {
 	const char *name, *ours[SETTINGS_VALUES_MAX];
+	int32_t unit;      /* of ours in one of Linux's */
 } aliases[] = {
-	{ "ipv4.tcp_rmem", { "tcp_rmem_min", "tcp_rmem_default", "tcp_rmem_max" } },
-	{ "ipv4.tcp_wmem", { "tcp_wmem_min", "tcp_wmem_default", "tcp_wmem_max" } },
-	{ "ipv4.ip_local_port_range", { "ip_local_port_min", "ip_local_port_max" } },
-	{ "core.somaxconn", { "somaxconn" } },
-	{ "core.rmem_max", { "rmem_max" } },
-	{ "core.wmem_max", { "wmem_max" } },
-	{ "ipv4.route.min_pmtu", { "min_pmtu" } },
-	{ "ipv4.route.min_adv_mss", { "min_adv_mss" } },
-	{ "ipv4.route.mtu_expires", { "mtu_expires" } },
-	{ "ipv4.conf.all.accept_source_route", { "accept_source_route" } },
-	{ "ipv4.neigh.default.base_reachable_time_ms", { "neigh_base_reachable_ms" } },
-	{ "ipv4.neigh.default.retrans_time_ms", { "neigh_retrans_ms" } },
-	{ "ipv4.neigh.default.delay_first_probe_time", { "neigh_delay_first_probe_s" } },
-	{ "ipv4.neigh.default.ucast_solicit", { "neigh_ucast_solicit" } },
-	{ "ipv4.neigh.default.mcast_solicit", { "neigh_mcast_solicit" } },
-	{ "ipv4.neigh.default.gc_stale_time", { "neigh_gc_stale_s" } },
-	{ "ipv4.neigh.default.unres_qlen", { "neigh_unres_qlen" } },
+	{ "ipv4.tcp_rmem", { "tcp_rmem_min", "tcp_rmem_default", "tcp_rmem_max" }, 1 },
+	{ "ipv4.tcp_wmem", { "tcp_wmem_min", "tcp_wmem_default", "tcp_wmem_max" }, 1 },
+	{ "ipv4.ip_local_port_range", { "ip_local_port_min", "ip_local_port_max" }, 1 },
+	{ "core.somaxconn", { "somaxconn" }, 1 },
+	{ "core.rmem_max", { "rmem_max" }, 1 },
+	{ "core.wmem_max", { "wmem_max" }, 1 },
+	{ "ipv4.route.min_pmtu", { "min_pmtu" }, 1 },
+	{ "ipv4.route.min_adv_mss", { "min_adv_mss" }, 1 },
+	{ "ipv4.route.mtu_expires", { "mtu_expires" }, 1 },
+	{ "ipv4.conf.all.accept_source_route", { "accept_source_route" }, 1 },
+	{ "ipv4.conf.all.arp_ignore", { "arp_ignore" }, 1 },
+	{ "ipv4.conf.all.arp_announce", { "arp_announce" }, 1 },
+	{ "ipv4.conf.all.arp_accept", { "arp_accept" }, 1 },
+	{ "ipv4.neigh.default.base_reachable_time", { "neigh_base_reachable_ms" }, 1000 },
+	{ "ipv4.neigh.default.base_reachable_time_ms", { "neigh_base_reachable_ms" }, 1 },
+	{ "ipv4.neigh.default.retrans_time", { "neigh_retrans_ms" }, 10 },
+	{ "ipv4.neigh.default.retrans_time_ms", { "neigh_retrans_ms" }, 1 },
+	{ "ipv4.neigh.default.delay_first_probe_time", { "neigh_delay_first_probe_s" }, 1 },
+	{ "ipv4.neigh.default.ucast_solicit", { "neigh_ucast_solicit" }, 1 },
+	{ "ipv4.neigh.default.mcast_solicit", { "neigh_mcast_solicit" }, 1 },
+	{ "ipv4.neigh.default.gc_stale_time", { "neigh_gc_stale_s" }, 1 },
+	{ "ipv4.neigh.default.mcast_resolicit", { "neigh_mcast_resolicit" }, 1 },
+	{ "ipv4.neigh.default.app_solicit", { "neigh_app_solicit" }, 1 },
+	{ "ipv4.neigh.default.unres_qlen", { "neigh_unres_qlen_bytes" }, SKB_TRUESIZE_FRAME },
+	{ "ipv4.neigh.default.unres_qlen_bytes", { "neigh_unres_qlen_bytes" }, 1 },
+	{ "ipv4.neigh.default.locktime", { "neigh_locktime" }, 1 },
+	{ "ipv4.neigh.default.gc_thresh1", { "neigh_gc_thresh1" }, 1 },
+	{ "ipv4.neigh.default.gc_thresh2", { "neigh_gc_thresh2" }, 1 },
+	{ "ipv4.neigh.default.gc_thresh3", { "neigh_gc_thresh3" }, 1 },
 };
 
 static void store(struct settings *s, const struct setting *t, int32_t v)
@@ -80,17 +95,48 @@ static const char *without(const char *name, const char *dir)
 	return name;
 }
 
+/* Is what follows dir in `name` an interface's name and `rest` ("default", "all": those in the table)? */
+static bool is_of_interface(const char *name, const char *dir, const char *rest)
+{
+	size_t d = strlen(dir), n = strlen(name), r = strlen(rest);
+
+	return n > d + r && !strncmp(name, dir, d) && !strcmp(name + n - r, rest) &&
+	       strcspn(name + d, "/") == n - d;
+}
+
+/* Neighbour and ARP settings by interface: a stack has one, whatever its name. */
+static bool is_alias(const struct alias *a, const char *name)
+{
+	static const char *const dirs[] = { "ipv4.neigh.default.", "ipv4.conf.all." };
+	static const char *const by_if[] = { "ipv4.neigh.", "ipv4.conf." };
+	const char *bare = strchr(a->name, '.') + 1;
+	const char *full = without(name, "");
+
+	if (!strcmp(full, a->name) || !strcmp(name, bare))
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
+		size_t n = strlen(dirs[i]) - 1;
+
+		/* With the dot in front: no interface's name ends it. */
+		if (!strncmp(a->name, dirs[i], n) && (is_of_interface(full, by_if[i], a->name + n) ||
+		                                      is_of_interface(name, by_if[i] + 5, a->name + n)))
+			return true;
+	}
+	return false;
+}
+
 /* The settings that a name stands for: how many, 0 when it is unknown. */
-static int resolve(const char *name, const struct setting *out[SETTINGS_VALUES_MAX])
+static int resolve(const char *name, const struct setting *out[SETTINGS_VALUES_MAX], int32_t *unit)
 {
 	int n = 0;
 
+	*unit = 1;
 	for (size_t i = 0; i < ARRAY_LEN(aliases); i++) {
 		const struct alias *a = &aliases[i];
-		const char *bare = strchr(a->name, '.') + 1;
 
-		if (strcmp(without(name, ""), a->name) && strcmp(name, bare))
+		if (!is_alias(a, name))
 			continue;
+		*unit = a->unit;
 		for (; n < SETTINGS_VALUES_MAX && a->ours[n]; n++)
 			out[n] = find(a->ours[n]);
 		return n;
@@ -174,11 +220,12 @@ int settings_set(struct settings *s, const char *name, const char *value)
 {
 	const struct setting *t[SETTINGS_VALUES_MAX];
 	struct settings changed = *s;
+	int32_t unit;
 	int n;
 
 	if (!strcmp(without(name, "ipv4."), "tcp_fastopen_key"))
 		return set_fastopen_key(s, value);
-	n = resolve(name, t);
+	n = resolve(name, t, &unit);
 	if (!n)
 		return -ENOENT;
 	for (int i = 0; i < n; i++) {
@@ -189,6 +236,7 @@ int settings_set(struct settings *s, const char *name, const char *value)
 		/* Linux has no negative number for "all there is" (tcp_notsent_lowat). */
 		if (v == UINT32_MAX && t[i]->lo == -1)
 			v = -1;
+		v *= unit;
 		if (v < t[i]->lo || v > t[i]->hi)
 			return -EINVAL;
 		store(&changed, t[i], (int32_t)v);
@@ -202,9 +250,12 @@ int settings_set(struct settings *s, const char *name, const char *value)
 int settings_get(const struct settings *s, const char *name, int32_t v[SETTINGS_VALUES_MAX])
 {
 	const struct setting *t[SETTINGS_VALUES_MAX];
-	int n = resolve(name, t);
+	int32_t unit;
+	int n = resolve(name, t, &unit);
 
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
 		memcpy(&v[i], (const char *)s + t[i]->off, sizeof(v[i]));
+		v[i] /= unit;
+	}
 	return n ? n : -ENOENT;
 }

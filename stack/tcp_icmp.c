@@ -128,7 +128,10 @@ void tcp_neigh_done(struct stack *s, struct neigh *n, int err, xtime now)
 		list_remove(&c->neigh_wait);
 		if (err) {
 			conn_icmp(c, c->snd.una, ICMP_UNREACH, 1, 0, now);
-			tcp_check_probe(c, now);   /* what waits is tried again */
+			/* What waits asks again at once: in Linux its time-out, which the error
+			 * takes back (RFC 6069), is over by now.  The probes' end is its end. */
+			tcp_check_probe(c, now);
+			tcp_want_output(c);
 			tcp_timer_update(c);
 			tcp_free_if_gone(c);
 		} else {

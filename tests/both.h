@@ -11,6 +11,7 @@
  *
  * A step is one string:
  *   sysctl NAME VALUE       net.ipv4.NAME, before the first call
+ *   ethernet                first: the interface has link addresses, and ARP
  *   connect | listen | accept | close | shutdown | disconnect
  *   write N | read [N]      what there is to read
  *   set NAME VALUE          a socket option (table in both.c); hexadecimal bytes for options
@@ -21,6 +22,7 @@
  *   message TYPE LEN        an ICMP message with LEN bytes of zeros
  *   fragment ID OFF LEN MF  a part of an echo request of 2,008 bytes
  *   proto P                 64 bytes of another protocol
+ *   arp OP SENDER TARGET us|all N   from the peer's link address N (both_arp.h), to us or to everybody
  *   icmp TYPE CODE REST N   an ICMP error that quotes our segment with number N
  *   info                    TCP_INFO is compared here too
  * Numbers count from the initial ones.
@@ -31,7 +33,7 @@
 struct script {
 	const char *name;
 	const char *steps[60];
-	/* Names ("Tcp:InSegs", "info:rtt_us") that may differ here, each with its reason behind a colon
+	/* Names ("Tcp:InSegs", "info:rtt_us"; all "counters", "info", "packets") that may differ here, each with its reason behind a colon
 	 * and a space: "TcpExtTCPHPHits: ...". */
 	const char *may_differ[16];
 };

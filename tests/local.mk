@@ -150,9 +150,9 @@ check_PROGRAMS += tests/test_tcp_synq
 tests_test_tcp_synq_SOURCES = tests/test_tcp_synq.c $(HARNESS)
 # Beside the kernel, as root.
 check_PROGRAMS += tests/netns_linux
-tests_netns_linux_SOURCES = tests/netns_linux.c tests/netns_linux.def tests/both.c tests/both.h $(HARNESS)
+tests_netns_linux_SOURCES = tests/netns_linux.c tests/netns_linux.def tests/both.c tests/both.h tests/both_arp.c tests/both_arp.h $(HARNESS)
 check_PROGRAMS += tests/netns_random
-tests_netns_random_SOURCES = tests/netns_random.c tests/random_script.c tests/random_script.h tests/both.c tests/both.h $(HARNESS)
+tests_netns_random_SOURCES = tests/netns_random.c tests/random_script.c tests/random_script.h tests/both.c tests/both.h tests/both_arp.c tests/both_arp.h $(HARNESS)
 check_PROGRAMS += tests/test_txq
 tests_test_txq_SOURCES = tests/test_txq.c $(HARNESS)
 # With malloc() and its like wrapped.

@@ -137,12 +137,27 @@ static void port_range_reversed_or_privileged_is_einval(void **state)
 static void names_outside_net_ipv4_are_linux_ones(void **state)
 {
 	struct settings s = fresh();
+	int32_t v[SETTINGS_VALUES_MAX];
 
 	(void)state;
 	assert_int_equal(settings_set(&s, "net.core.rmem_max", "1000000"), 0);
 	assert_int_equal(s.rmem_max, 1000000);
 	assert_int_equal(settings_set(&s, "net.ipv4.neigh.default.retrans_time_ms", "250"), 0);
 	assert_int_equal(s.neigh_retrans_ms, 250);
+	/* By interface, whatever its name, and in Linux's other units. */
+	assert_int_equal(settings_set(&s, "net.ipv4.neigh.eth0.100.retrans_time_ms", "300"), 0);
+	assert_int_equal(s.neigh_retrans_ms, 300);
+	assert_int_equal(settings_set(&s, "neigh.eth0.base_reachable_time", "7"), 0);
+	assert_int_equal(s.neigh_base_reachable_ms, 7000);
+	assert_int_equal(settings_get(&s, "net.ipv4.neigh.default.base_reachable_time", v), 1);
+	assert_int_equal(v[0], 7);
+	assert_int_equal(settings_get(&s, "net.ipv4.neigh.default.unres_qlen", v), 1);
+	assert_int_equal(v[0], 101);
+	assert_int_equal(settings_set(&s, "net.ipv4.conf.eth0.arp_ignore", "2"), 0);
+	assert_int_equal(s.arp_ignore, 2);
+	assert_int_equal(settings_set(&s, "net.ipv4.neigh.retrans_time_ms", "1"), -ENOENT);
+	assert_int_equal(settings_set(&s, "net.ipv4.neigh.eth0.gc_interval", "1"), -ENOENT);
+	assert_int_equal(settings_set(&s, "net.ipv4.neigh.default.base_reachable_time", "2147484"), -EINVAL);
 	assert_int_equal(settings_set(&s, "net.ipv4.route.min_pmtu", "600"), 0);
 	assert_int_equal(s.min_pmtu, 600);
 }

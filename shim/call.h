@@ -53,6 +53,8 @@ int call_recvmmsg(struct sock *s, struct mmsghdr *v, unsigned n, int flags,
 ssize_t call_readv(struct sock *s, const struct iovec *iov, int cnt);
 ssize_t call_writev(struct sock *s, const struct iovec *iov, int cnt);
 ssize_t call_sendfile(struct sock *s, int in, off_t *offset, size_t count);
+/* From the socket into a pipe. */
+ssize_t call_splice(struct sock *s, int pipe, size_t len, unsigned flags);
 
 /* When a wait that begins now ends: timeo in ns, 0 for none. */
 xtime call_deadline(xtime timeo);

@@ -7,6 +7,7 @@
 #include "interpose.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "bridge.h"
 #include "call.h"
@@ -268,8 +269,22 @@ EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
 			 REAL(sendfile64)(out, in, offset, count));
 }
 
+static bool is_pipe(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISFIFO(st.st_mode);
+}
+
 EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t len, unsigned flags)
 {
+	if (fdtab_is_sock(in) && is_pipe(out)) {
+		struct sock *s = fdtab_get(in);
+		int bad = out_at ? -ESPIPE : in_at ? -EINVAL : 0;   /* do_splice() */
+
+		return INTERPOSE(s, bad ? bad : call_splice(s, out, len, flags),
+				 REAL(splice)(in, in_at, out, out_at, len, flags));
+	}
 	bridge_fd(in);
 	bridge_fd(out);
 	return REAL(splice)(in, in_at, out, out_at, len, flags);

@@ -14,6 +14,7 @@ libshim_la_SOURCES = \
 	shim/call_data.c \
 	shim/call_fd.c \
 	shim/call_open.c \
+	shim/call_splice.c \
 	shim/creds.c \
 	shim/creds.h \
 	shim/eng.c \

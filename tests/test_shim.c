@@ -301,6 +301,50 @@ static void inq_is_told_as_on_linux(void **state)
 	compare_sides(inq_steps);
 }
 
+static void splice_steps(struct side *s)
+{
+	int peer, fd = side_connected(s, 0, &peer), ends[2], at = 0;
+	off64_t off = 0;
+
+	assert_int_equal(pipe(ends), 0);
+	fcntl(ends[0], F_SETFL, O_NONBLOCK);
+	send(peer, "abcdefgh", 8, 0);
+	side_settle();
+	memset(buf, 0, sizeof(buf));
+	NOTE(splice(fd, NULL, ends[1], NULL, 3, 0));
+	NOTE(splice(fd, &off, ends[1], NULL, 3, 0));
+	NOTE(splice(fd, NULL, ends[1], NULL, 100, SPLICE_F_NONBLOCK));
+	NOTE(read(ends[0], buf, 100));
+	note(s, "%.8s", buf);
+	send(peer, "x", 1, MSG_OOB);
+	side_settle();
+	NOTE(ioctl(fd, SIOCATMARK, &at));
+	NOTE(splice(fd, NULL, ends[1], NULL, 100, 0));
+	fcntl(ends[1], F_SETFL, O_NONBLOCK);
+	while (write(ends[1], buf, 4096) > 0)
+		;
+	send(peer, "more", 4, 0);
+	side_settle();
+	NOTE(recv(fd, buf, 1, 0));
+	NOTE(splice(fd, NULL, ends[1], NULL, 100, SPLICE_F_NONBLOCK));
+	while (read(ends[0], buf, 4096) > 0)
+		;
+	NOTE(splice(fd, NULL, ends[1], NULL, 100, 0));
+	NOTE(read(ends[0], buf, 100));
+	note(s, "%.3s", buf);
+	close(peer);
+	NOTE(splice(fd, NULL, ends[1], NULL, 100, 0));
+	close(ends[0]);
+	close(ends[1]);
+	close(fd);
+}
+
+static void splice_into_a_pipe_is_linux_s(void **state)
+{
+	(void)state;
+	compare_sides(splice_steps);
+}
+
 static void timeout_steps(struct side *s)
 {
 	struct timeval tv = { 0, 100000 };
@@ -784,6 +828,7 @@ int main(void)
 		cmocka_unit_test(reset_is_reported_once),
 		cmocka_unit_test(recv_flags_are_linux_s),
 		cmocka_unit_test(inq_is_told_as_on_linux),
+		cmocka_unit_test(splice_into_a_pipe_is_linux_s),
 		cmocka_unit_test(timeouts_end_blocking_calls),
 		cmocka_unit_test(bulk_arrives_whole),
 		cmocka_unit_test(streams_over_sockets_work),

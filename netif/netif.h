@@ -62,8 +62,8 @@ struct netif_ops {
 	 * (-ENETDOWN: the interface is down; -ENODEV: it is gone). */
 	int (*receive)(struct netif *, struct netif_rx *v, unsigned n);
 	/* Sends the first frames of v: how many were taken, or -errno when not
-	 * even the first was (-EAGAIN, -ENOBUFS: try again soon; -EMSGSIZE:
-	 * drop it; -ENETDOWN; -ENODEV). */
+	 * even the first was (-EAGAIN: no room for it yet, try again soon; -ENOBUFS: the
+	 * interface or its queue has dropped it; -EMSGSIZE: drop it; -ENETDOWN; -ENODEV). */
 	int (*transmit)(struct netif *, const struct netif_tx *v, unsigned n);
 	/* Re-reads what can change (mtu, flags, mac): 0 or -errno. */
 	int (*refresh)(struct netif *);

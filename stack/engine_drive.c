@@ -4,10 +4,11 @@
  *
  * Everything here runs with the lock held, in whichever thread has it: a
  * program's, in any call; the loop's.  Rule: a frame that the stack gave out
- * counts as sent there, so what the interface doesn't take (-EAGAIN, -ENOBUFS)
+ * counts as sent there, so what the interface doesn't take yet (-EAGAIN: our socket is full)
  * is held, copied because its payload is only borrowed, and nothing more is asked
- * of the stack until it has gone.  Frames that the interface refuses for good
- * are counted; the peer's missing acknowledgment does the rest.
+ * of the stack until it has gone.  What the interface drops (-ENOBUFS: its queue is full) the stack
+ * is told of at once, with what was to follow on that connection (stack_refused()).  Frames that it
+ * refuses for good are counted; the peer's missing acknowledgment does the rest.
  */
 #include "engine_impl.h"
 
@@ -142,15 +143,17 @@ static void hold(struct engine *e, const struct netif_tx *tx)
 
 static bool is_transient(int err)
 {
-	return err == -EAGAIN || err == -ENOBUFS || err == -ENOMEM || err == -EINTR;
+	return err == -EAGAIN || err == -ENOMEM || err == -EINTR;
 }
 
-/* Hands v[0..n) over.  How many are done with, sent or given up: fewer than n only when the
- * interface is full. */
-static unsigned transmit(struct engine *e, const struct netif_tx *v, unsigned n)
+/* Hands v[0..n) over.  How many are done with, sent or given up: fewer than n when our socket is full,
+ * or with *is_dropped when the interface has dropped the next one. */
+static unsigned transmit(struct engine *e, const struct netif_tx *v, unsigned n, bool *is_dropped)
 {
 	unsigned done = 0;
 	int r;
+
+	*is_dropped = false;
 
 	while (done < n) {
 		r = netif_transmit(e->nif, v + done, n - done);
@@ -158,7 +161,8 @@ static unsigned transmit(struct engine *e, const struct netif_tx *v, unsigned n)
 			done += (unsigned)r;
 			continue;
 		}
-		if (is_transient(r) || r == 0)
+		*is_dropped = r == -ENOBUFS;
+		if (*is_dropped || is_transient(r) || r == 0)
 			break;
 		/* Too long since an MTU change, down, gone: the link's state has changed. */
 		stack_count(e->stack, CTR_tx_failed, 1);
@@ -173,6 +177,7 @@ static bool send_held(struct engine *e)
 {
 	struct netif_tx tx;
 	struct held *h;
+	bool is_dropped;
 
 	if (e->now < e->held_retry)
 		return false;
@@ -181,11 +186,13 @@ static bool send_held(struct engine *e)
 		tx.iov[0].iov_len = h->len;
 		tx.iovcnt = 1;
 		tx.vnet = h->vnet;
-		if (!transmit(e, &tx, 1)) {
+		if (!transmit(e, &tx, 1, &is_dropped) && !is_dropped) {
 			e->held_wait = xtime_min(2 * e->held_wait, HELD_WAIT_MAX);
 			e->held_retry = e->now + e->held_wait;
 			return false;
 		}
+		if (is_dropped)   /* the stack has gone on since it was sent */
+			stack_count(e->stack, CTR_tx_failed, 1);
 		e->held = h->next;
 		e->held_wait = HELD_WAIT_MIN;
 		free(h);
@@ -205,31 +212,78 @@ void engine_drop_held(struct engine *e)
 	e->held_end = &e->held;
 }
 
+/* The stack's next frames, as many as go down in one call. */
+static unsigned collect(struct engine *e, struct netif_tx *v)
+{
+	unsigned n = 0;
+
+	while (n < ENGINE_TX_BATCH && stack_output(e->stack, &e->tx[n], e->now)) {
+		if (!engine_own_permits(e, &e->tx[n]))
+			continue;
+		fill_tx(&v[n], &e->tx[n]);
+		n++;
+	}
+	return n;
+}
+
+/* The frame of a netif_tx that fill_tx() made. */
+static const struct frame_out *frame_of(const struct netif_tx *tx)
+{
+	return container_of(tx->iov[0].iov_base, const struct frame_out, hdr);
+}
+
+/* v[0] was dropped: what its connection has behind it goes back to the stack, the newest first, then it
+ * itself.  How many are left, in v. */
+static unsigned take_back(struct engine *e, struct netif_tx *v, unsigned n)
+{
+	const struct frame_out *first = frame_of(&v[0]), *f;
+	bool is_gone[ENGINE_TX_BATCH] = { false };
+	unsigned i, left = 0;
+
+	for (i = n - 1; i > 0; i--) {
+		f = frame_of(&v[i]);
+		is_gone[i] = f->undo.conn && f->undo.conn == first->undo.conn &&
+		             stack_refused(e->stack, f, false, e->now);
+	}
+	is_gone[0] = stack_refused(e->stack, first, true, e->now);
+	for (i = 0; i < n; i++)
+		if (!is_gone[i])
+			v[left++] = v[i];
+	return left;
+}
+
+/* True when all of v[0..n) is done with, false when the rest is held. */
+static bool hand_over(struct engine *e, struct netif_tx *v, unsigned n)
+{
+	unsigned done;
+	bool is_dropped;
+
+	for (;;) {
+		done = transmit(e, v, n, &is_dropped);
+		v += done;
+		n -= done;
+		if (!n)
+			return true;
+		if (!is_dropped)
+			break;
+		n = take_back(e, v, n);
+	}
+	for (unsigned i = 0; i < n; i++)
+		hold(e, &v[i]);
+	e->held_wait = HELD_WAIT_MIN;
+	e->held_retry = e->now + e->held_wait;
+	return false;
+}
+
 static void pump(struct engine *e)
 {
 	struct netif_tx v[ENGINE_TX_BATCH];
-	unsigned i, n, done;
+	unsigned n;
 
 	if (e->held && !send_held(e))
 		return;
-	for (;;) {
-		for (n = 0; n < ENGINE_TX_BATCH && stack_output(e->stack, &e->tx[n], e->now);) {
-			if (!engine_own_permits(e, &e->tx[n]))
-				continue;
-			fill_tx(&v[n], &e->tx[n]);
-			n++;
-		}
-		if (!n)
-			return;
-		done = transmit(e, v, n);
-		if (done == n)
-			continue;
-		for (i = done; i < n; i++)
-			hold(e, &v[i]);
-		e->held_wait = HELD_WAIT_MIN;
-		e->held_retry = e->now + e->held_wait;
-		return;
-	}
+	while ((n = collect(e, v)) && hand_over(e, v, n))
+		;
 }
 
 /* ---- news ---- */

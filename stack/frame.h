@@ -28,6 +28,29 @@ struct frame_in {
  * that the stack makes of its own. */
 #define FRAME_HDR_MAX 640
 
+struct tcp_conn;
+
+/* What a frame was for (tcp_refused.c). */
+enum frame_use {
+	FRAME_BARE,                  /* an ACK or a probe without data */
+	FRAME_SYN,
+	FRAME_NEW,                   /* new data */
+	FRAME_LOST,                  /* sent again, as it is lost */
+	FRAME_FORCED,                /* sent again by a time-out */
+	FRAME_TLP,                   /* sent again as a tail loss probe */
+};
+
+/* How its connection was when it gave the frame: what a refused one is undone by. */
+struct frame_undo {
+	struct tcp_conn *conn;       /* NULL: it belongs to none */
+	uint32_t seq, sml;           /* of the segment; snd.sml */
+	xtime rexmit_at, pace_at;
+	uint8_t use;                 /* enum frame_use */
+	uint8_t rexmit_kind, out;    /* snd.out */
+	bool push_now, is_mtu_probe;
+	bool was_resent;             /* SEG_RETRANS was set */
+};
+
 /* A frame to send: `hdr` belongs to the frame; `payload` points into the send
  * ring of a connection and is valid as long as stack_output() says. */
 struct frame_out {
@@ -37,6 +60,7 @@ struct frame_out {
 	int payload_cnt;             /* 0, 1 or 2 */
 	struct iovec payload[2];
 	struct virtio_net_hdr vnet;
+	struct frame_undo undo;
 	uint8_t hdr[FRAME_HDR_MAX];
 };
 

@@ -92,6 +92,7 @@ libstack_la_SOURCES = \
 	stack/tcp_rate.c \
 	stack/tcp_rcvbuf.c \
 	stack/tcp_retrans.c \
+	stack/tcp_refused.c \
 	stack/tcp_req.c \
 	stack/tcp_rtt.c \
 	stack/tcp_segment.c \

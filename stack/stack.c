@@ -481,11 +481,22 @@ static bool output_tcp(struct stack *s, struct frame_out *f, xtime now)
 bool stack_output(struct stack *s, struct frame_out *f, xtime now)
 {
 	s->now = now;
+	f->undo.conn = NULL;
 	/* A connection may find that it has to ask for its next hop first. */
 	if (!ctlq_pop(s->ctlq, f) && !output_tcp(s, f, now) && !ctlq_pop(s->ctlq, f))
 		return false;
 	count(s, CTR_frames_out);
 	return true;
+}
+
+bool stack_refused(struct stack *s, const struct frame_out *f, bool is_tried, xtime now)
+{
+	s->now = now;
+	if (f->undo.conn)
+		return tcp_refused(f->undo.conn, f, is_tried, now);
+	if (is_tried)
+		count(s, CTR_tx_failed);
+	return is_tried;
 }
 
 bool stack_has_output(const struct stack *s)

@@ -65,9 +65,14 @@ int stack_seed_neigh(struct stack *s, int iface, ip4 ip, const uint8_t mac[6], b
 
 void stack_input(struct stack *s, int iface, const struct frame_in *f, xtime now);
 /* False when nothing may be sent now; else f is filled, and its payload is valid
- * until the next call into the stack other than stack_output() itself, so that a batch
+ * until the next call into the stack other than stack_output() or stack_refused(), so that a batch
  * of frames can be collected.  A frame that was given out counts as sent. */
 bool stack_output(struct stack *s, struct frame_out *f, xtime now);
+/* The interface dropped f, or (is_tried false) it wasn't handed over because an earlier frame of its
+ * connection was dropped: it was not sent.  To be told of frames that were given since the last call of any
+ * other function, of one connection the newest first; true when f is done with, false when
+ * it can be sent all the same. */
+bool stack_refused(struct stack *s, const struct frame_out *f, bool is_tried, xtime now);
 /* True when stack_output() would give a frame (cheap). */
 bool stack_has_output(const struct stack *s);
 xtime stack_deadline(struct stack *s);

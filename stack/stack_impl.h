@@ -111,6 +111,7 @@ void tcp_input(struct stack *s, int iface, const struct ip_hdr *ip, const uint8_
                const struct virtio_net_hdr *vnet, xtime now);
 /* The next frame of this connection; false: it has none (any more), it is out of outq. */
 bool tcp_output(struct tcp_conn *c, struct frame_out *f, xtime now);
+bool tcp_refused(struct tcp_conn *c, const struct frame_out *f, bool is_tried, xtime now);   /* stack_refused() */
 void tcp_timer(struct tcp_conn *c, xtime now);
 struct tcp_req;
 void tcp_req_timer(struct tcp_req *r, xtime now);

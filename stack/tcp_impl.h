@@ -56,6 +56,7 @@
 #define TCP_WINDOW_CLAMP_MIN 1152u   /* half of the smallest receive buffer */
 #define TCP_RING_IDLE XTIME_SEC      /* an empty ring is kept that long */
 #define TCP_RESOURCE_PROBE_INTERVAL (XTIME_SEC / 2)
+#define TCP_TIMEOUT_MIN (2 * XTIME_MSEC)
 
 /* One frame's worth of sequence space in flight. */
 enum {
@@ -239,6 +240,8 @@ struct tcp_conn {
 		xtime rexmit_at;      /* XTIME_NEVER when none */
 		uint8_t rexmit_kind;  /* enum rexmit_kind */
 		uint8_t backoff, retransmits, probes_out;
+		uint8_t prior_backoff;        /* before the latest time-out or probe, ... */
+		xtime prior_rto;              /* ... and rtt.rto_ns */
 		uint32_t total_rto;
 		uint32_t rto_recoveries;      /* troubles that began with a time-out ... */
 		xtime rto_time;               /* ... and how long they took in all */
@@ -566,6 +569,8 @@ const struct tx_mark *tcp_mark_first(const struct tcp_conn *c);
 void tcp_mark_grow(struct tcp_conn *c, uint32_t want);
 /* snd.nxt has moved: the ends that have been sent need not be known any more. */
 void tcp_marks_pass(struct tcp_conn *c);
+/* What leads up to `end` is unsent again, an skb of its own. */
+void tcp_marks_return(struct tcp_conn *c, seq32 end, bool psh, bool eor);
 void tcp_marks_free(struct tcp_conn *c);
 
 /* ---- tcp_chrono.c ---- */
@@ -763,6 +768,10 @@ void tcp_timer_update(struct tcp_conn *c);                /* conn.timer := earli
 void tcp_rexmit_set(struct tcp_conn *c, enum rexmit_kind kind, xtime at);
 void tcp_rexmit_clear(struct tcp_conn *c);
 void tcp_rearm_rto(struct tcp_conn *c, xtime now);
+/* The interface dropped what these timers sent. */
+void tcp_rto_was_refused(struct tcp_conn *c, xtime now);
+void tcp_probe_was_refused(struct tcp_conn *c, xtime now);
+void tcp_keepalive_was_refused(struct tcp_conn *c, xtime now);
 void tcp_delack_set(struct tcp_conn *c, xtime at);
 void tcp_delack_clear(struct tcp_conn *c);
 /* A ring is empty: its memory is given back if nothing comes for a while. */

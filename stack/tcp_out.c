@@ -65,6 +65,8 @@ static bool output_probe(struct tcp_conn *c, struct frame_out *f, xtime now)
 		c->snd.txq.n--;
 		return tcp_output_blocked(c, ret, n, now);
 	}
+	f->undo.use = FRAME_NEW;
+	f->undo.seq = seg.seq;
 	c->snd.out &= (uint8_t)~OUT_PROBE;
 	c->snd.nxt = seg.end;
 	tcp_marks_pass(c);
@@ -135,6 +137,11 @@ bool tcp_output(struct tcp_conn *c, struct frame_out *f, xtime now)
 	}
 	if (c->has_route && c->rt.gen != c->s->routes.gen)
 		follow_routes(c, now);
+	f->undo = (struct frame_undo){
+		.use = FRAME_BARE, .sml = c->snd.sml, .rexmit_at = c->snd.rexmit_at,
+		.pace_at = c->snd.pace_at, .rexmit_kind = c->snd.rexmit_kind, .out = c->snd.out,
+		.push_now = c->snd.push_now,
+	};
 	has_frame = c->has_route && output_next(c, f, now);
 	if (!has_frame) {
 		c->snd.is_mss_kept = false;
@@ -144,6 +151,8 @@ bool tcp_output(struct tcp_conn *c, struct frame_out *f, xtime now)
 		/* Data that can't leave and nothing in flight that would bring an ACK. */
 		if (!list_is_linked(&c->neigh_wait) && !c->snd.is_pace_held)
 			tcp_check_probe(c, now);
+	} else {
+		f->undo.conn = c;
 	}
 	tcp_timer_update(c);
 	return has_frame;

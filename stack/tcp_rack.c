@@ -7,7 +7,6 @@
  */
 #include "tcp_impl.h"
 
-#define RACK_TIMEOUT_MIN (2 * XTIME_MSEC)   /* TCP_TIMEOUT_MIN_US */
 #define RACK_RECOVERY_THRESH 16             /* RFC 8985 6.2 step 4 */
 
 /* tcp_skb_sent_after(): ties go by sequence number. */
@@ -90,7 +89,7 @@ bool tcp_rack_mark_lost(struct tcp_conn *c, xtime now)
 	again = detect_loss(c, now);
 	if (!again)
 		return false;
-	tcp_rexmit_set(c, REXMIT_REORDER, now + again + RACK_TIMEOUT_MIN);
+	tcp_rexmit_set(c, REXMIT_REORDER, now + again + TCP_TIMEOUT_MIN);
 	return true;
 }
 
@@ -141,7 +140,7 @@ bool tcp_schedule_tlp(struct tcp_conn *c, xtime now)
 		return false;
 	if (c->rtt.srtt8_us) {
 		wait = (xtime)(c->rtt.srtt8_us >> 2) * XTIME_USEC;
-		wait += c->loss.packets_out == 1 ? tcp_rto_min(c) : RACK_TIMEOUT_MIN;
+		wait += c->loss.packets_out == 1 ? tcp_rto_min(c) : TCP_TIMEOUT_MIN;
 	} else {
 		wait = TCP_RTO_INITIAL;
 	}

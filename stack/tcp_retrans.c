@@ -73,6 +73,8 @@ static bool retransmit(struct tcp_conn *c, struct frame_out *f, uint32_t idx, ui
 	int ret;
 
 	c->mtup.probe_size = 0;   /* inconclusive */
+	f->undo.seq = seg->seq;
+	f->undo.use = is_probe ? FRAME_TLP : FRAME_LOST;
 	if (seq_lt(seg->seq, c->snd.q_seq)) {
 		/* close() during a simultaneous open: the SYN is still to be acknowledged. */
 		if (!tcp_output_syn(c, f, now))
@@ -97,7 +99,9 @@ static bool retransmit(struct tcp_conn *c, struct frame_out *f, uint32_t idx, ui
 			return tcp_output_blocked(c, ret, n, now);
 		}
 	}
-	mark_resent(c, txq_at(&c->snd.txq, idx), f->payload_len, is_probe, now);
+	seg = txq_at(&c->snd.txq, idx);
+	f->undo.was_resent = seg->flags & SEG_RETRANS;
+	mark_resent(c, seg, f->payload_len, is_probe, now);
 	return true;
 }
 
@@ -137,6 +141,7 @@ bool tcp_output_forced(struct tcp_conn *c, struct frame_out *f, xtime now)
 			c->snd.out |= OUT_RETRANS;
 		return false;
 	}
+	f->undo.use = FRAME_FORCED;
 	return true;
 }
 

@@ -161,6 +161,9 @@ bool tcp_output_new(struct tcp_conn *c, struct frame_out *f, xtime now)
 		c->snd.txq.n--;
 		return tcp_output_blocked(c, ret, n, now);
 	}
+	f->undo.use = FRAME_NEW;
+	f->undo.seq = seg.seq;
+	f->undo.is_mtu_probe = probe > 0;
 	if (probe > 0)
 		tcp_mtup_sent(c, seg.seq, seg.end);
 	if (f->payload_len % mss)

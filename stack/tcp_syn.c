@@ -118,6 +118,7 @@ bool tcp_output_syn(struct tcp_conn *c, struct frame_out *f, xtime now)
 		return tcp_output_blocked(c, ret, n, now);
 	if (len)
 		syn_data_sent(c, len, now);
+	f->undo.use = FRAME_SYN;
 	c->snd.out &= (uint8_t)~(OUT_SYN | OUT_ACK);
 	c->rcv.wup = c->rcv.nxt;
 	/* The SYN-ACK of crossed SYNs is no new segment either: its number went with the SYN. */

@@ -280,6 +280,8 @@ static bool is_linear(const struct tcp_conn *c)
 
 static void next_rto(struct tcp_conn *c, xtime now)
 {
+	c->snd.prior_backoff = c->snd.backoff;
+	c->snd.prior_rto = c->rtt.rto_ns;
 	if (is_linear(c)) {
 		c->snd.backoff = 0;
 		tcp_set_rto(c);
@@ -358,6 +360,35 @@ static void rto_fire(struct tcp_conn *c, xtime now)
 		c->has_route = false;   /* __sk_dst_reset(): ask for the route again */
 }
 
+/* tcp_clamp_probe0_to_user_timeout(). */
+static xtime clamp_probe0(const struct tcp_conn *c, xtime when, xtime now)
+{
+	if (!c->opt.user_timeout_ms || !c->snd.probes_tstamp)
+		return when;
+	return MIN(when, MAX(c->snd.probes_tstamp + user_timeout(c) - now, TCP_TIMEOUT_MIN));
+}
+
+/* tcp_retransmit_timer(), tcp_send_probe0(), tcp_keepalive_timer() when the interface had no room for what
+ * they sent: soon again, without a backoff. */
+void tcp_rto_was_refused(struct tcp_conn *c, xtime now)
+{
+	c->rtt.rto_ns = c->snd.prior_rto;
+	c->snd.backoff = c->snd.prior_backoff;
+	tcp_rexmit_set(c, REXMIT_RTO, now + TCP_RESOURCE_PROBE_INTERVAL);
+}
+
+void tcp_probe_was_refused(struct tcp_conn *c, xtime now)
+{
+	c->snd.backoff = c->snd.prior_backoff;
+	tcp_rexmit_set(c, REXMIT_PROBE0, now + clamp_probe0(c, TCP_RESOURCE_PROBE_INTERVAL, now));
+}
+
+void tcp_keepalive_was_refused(struct tcp_conn *c, xtime now)
+{
+	c->keep_probes--;
+	tcp_keep_set(c, now + TCP_RESOURCE_PROBE_INTERVAL);
+}
+
 /* tcp_probe_timer(): persist. */
 static void probe0_fire(struct tcp_conn *c, xtime now)
 {
@@ -389,12 +420,13 @@ static void probe0_fire(struct tcp_conn *c, xtime now)
 		write_err(c, now);
 		return;
 	}
+	c->snd.prior_backoff = c->snd.backoff;
 	if (c->snd.backoff < c->s->set.tcp_retries2)
 		c->snd.backoff++;
 	c->snd.probes_out++;
 	c->snd.more = false;
 	c->snd.out |= OUT_PROBE;
-	tcp_rexmit_set(c, REXMIT_PROBE0, now + probe0_when(c));
+	tcp_rexmit_set(c, REXMIT_PROBE0, now + clamp_probe0(c, probe0_when(c), now));
 	tcp_want_output(c);
 }
 

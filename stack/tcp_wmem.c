@@ -96,6 +96,21 @@ void tcp_marks_pass(struct tcp_conn *c)
 		mark_drop_first(m);
 }
 
+void tcp_marks_return(struct tcp_conn *c, seq32 end, bool psh, bool eor)
+{
+	struct tx_marks *m = &c->snd.marks;
+
+	if (m->first) {
+		m->first--;
+		m->n++;
+	} else if (mark_add(m, end)) {   /* without memory it is one with what follows */
+		memmove(m->v + 1, m->v, (m->n - 1) * sizeof(*m->v));
+	} else {
+		return;
+	}
+	m->v[m->first] = (struct tx_mark){ .end = end, .psh = psh, .eor = eor };
+}
+
 void tcp_marks_free(struct tcp_conn *c)
 {
 	free(c->snd.marks.v);

@@ -106,6 +106,14 @@ void tcp_metrics_flush(struct stack *s)
 	(void)s;
 }
 
+bool tcp_refused(struct tcp_conn *c, const struct frame_out *f, bool is_tried, xtime now)
+{
+	(void)c;
+	(void)f;
+	(void)now;
+	return is_tried;
+}
+
 void tcp_fastopen_set_key(struct stack *s)
 {
 	(void)s;

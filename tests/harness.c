@@ -160,7 +160,10 @@ void settle(struct rig *t)
 	unsigned n = 0;
 
 	while (stack_output(t->s, &f, t->now)) {
-		capture(t, &f);
+		if (!t->is_full)
+			capture(t, &f);
+		else
+			assert_true(stack_refused(t->s, &f, true, t->now));
 		assert_true(++n < 10000);   /* output that never ends */
 	}
 	assert_false(stack_has_output(t->s));

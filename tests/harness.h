@@ -57,6 +57,7 @@ struct rig {
 	seq32 iss, irs;            /* ours is learned from the first SYN */
 	bool has_iss;
 	bool ts;                   /* the peer's segments carry timestamps */
+	bool is_full;              /* the interface drops every frame and says so */
 	uint32_t ts_ecr;           /* our latest timestamp that a test expected */
 	uint32_t nput, ntaken;     /* bytes written and read */
 	struct captured *first, **last;

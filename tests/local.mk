@@ -63,7 +63,7 @@ tests_test_cc_bbr_SOURCES = tests/test_cc_bbr.c tests/sim.c tests/sim.h
 check_PROGRAMS += tests/test_tcp_flood
 tests_test_tcp_flood_SOURCES = tests/test_tcp_flood.c tests/sim.c tests/sim.h
 check_PROGRAMS += tests/test_sim
-tests_test_sim_SOURCES = tests/test_sim.c tests/sim.c tests/sim.h
+tests_test_sim_SOURCES = tests/test_sim.c tests/sim.c tests/sim.h tests/fuzz_check.c tests/fuzz_check.h tests/fuzz_in.h
 
 # A bad link between two interfaces: its rules, and the program that is in the path.
 check_PROGRAMS += tests/test_link
@@ -142,6 +142,8 @@ tests_test_tcp_mtup_SOURCES = tests/test_tcp_mtup.c $(HARNESS)
 check_PROGRAMS += tests/test_tcp_metrics
 tests_test_tcp_metrics_SOURCES = tests/test_tcp_metrics.c $(HARNESS)
 
+check_PROGRAMS += tests/test_tcp_refused
+tests_test_tcp_refused_SOURCES = tests/test_tcp_refused.c $(HARNESS)
 check_PROGRAMS += tests/test_tcp_tw
 tests_test_tcp_tw_SOURCES = tests/test_tcp_tw.c $(HARNESS)
 check_PROGRAMS += tests/test_tcp_listen

@@ -252,30 +252,64 @@ static void split_send(struct sim *m, int dir, const uint8_t *p, size_t len, str
 	}
 }
 
-static bool pump_output(struct sim *m, int i)
+static void transmit(struct sim *m, int i, struct frame_out *f)
 {
 	static uint8_t buf[70000];
+	size_t len = f->hdr_len;
+
+	memcpy(buf, f->hdr, len);
+	for (int k = 0; k < f->payload_cnt; k++) {
+		memcpy(buf + len, f->payload[k].iov_base, f->payload[k].iov_len);
+		len += f->payload[k].iov_len;
+	}
+	assert(len == f->hdr_len + f->payload_len);
+	if (f->vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE && !m->link[i].whole) {
+		split_send(m, i, buf, len, f->vnet);
+		return;
+	}
+	if (f->vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM && !m->link[i].whole) {
+		fill_csum(buf, len);
+		memset(&f->vnet, 0, sizeof(f->vnet));
+	}
+	link_send(m, i, buf, len, f->vnet);
+}
+
+/* A batch of frames to an interface that drops some of them, as engine_drive.c does it. */
+static bool pump_refusing(struct sim *m, int i)
+{
+	struct frame_out v[8];
+	bool is_gone[ARRAY_LEN(v)] = { false };
+	size_t n = 0;
+
+	while (n < ARRAY_LEN(v) && stack_output(m->s[i], &v[n], m->now))
+		n++;
+	for (size_t k = 0; k < n; k++) {
+		if (is_gone[k])
+			continue;
+		if (sim_random(m) >= m->link[i].refuse) {
+			transmit(m, i, &v[k]);
+			continue;
+		}
+		m->link[i].refused++;
+		for (size_t j = n - 1; j > k; j--)
+			if (!is_gone[j] && v[j].undo.conn && v[j].undo.conn == v[k].undo.conn)
+				is_gone[j] = stack_refused(m->s[i], &v[j], false, m->now);
+		stack_refused(m->s[i], &v[k], true, m->now);
+	}
+	if (m->check)
+		m->check(m->s[i]);
+	return n > 0;
+}
+
+static bool pump_output(struct sim *m, int i)
+{
 	struct frame_out f;
 	bool any = false;
 
+	if (m->link[i].refuse > 0)
+		return pump_refusing(m, i);
 	while (stack_output(m->s[i], &f, m->now)) {
-		size_t len = f.hdr_len;
-
-		memcpy(buf, f.hdr, len);
-		for (int k = 0; k < f.payload_cnt; k++) {
-			memcpy(buf + len, f.payload[k].iov_base, f.payload[k].iov_len);
-			len += f.payload[k].iov_len;
-		}
-		assert(len == f.hdr_len + f.payload_len);
-		if (f.vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE && !m->link[i].whole) {
-			split_send(m, i, buf, len, f.vnet);
-		} else {
-			if (f.vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM && !m->link[i].whole) {
-				fill_csum(buf, len);
-				memset(&f.vnet, 0, sizeof(f.vnet));
-			}
-			link_send(m, i, buf, len, f.vnet);
-		}
+		transmit(m, i, &f);
 		any = true;
 	}
 	return any;

@@ -30,9 +30,10 @@ struct sim_link {
 	uint32_t mark_at;        /* bytes that wait: an ECN-capable packet behind them is marked, 0: none */
 	uint16_t far_port;       /* segments from and to it take far_delay longer */
 	xtime far_delay;
+	double refuse;           /* probability that the sender's interface drops a frame and says so */
 	bool whole;              /* super-frames are not split */
 	/* Counters. */
-	uint64_t frames, bytes, lost, dropped, corrupted, marked, copied;
+	uint64_t frames, bytes, lost, dropped, corrupted, marked, copied, refused;
 	/* State. */
 	xtime free_at;           /* when the last bit of what was queued has left */
 	unsigned burst_left;
@@ -48,6 +49,7 @@ struct sim {
 	struct sim_link link[2];
 	xtime now;
 	uint64_t rng;
+	void (*check)(struct stack *s);   /* after frames were refused, or NULL */
 	struct sim_frame *heap;  /* frames in flight, by arrival */
 	uint32_t n, cap;
 };

@@ -95,6 +95,20 @@ static void interface_refuses_now_and_then_nothing_is_lost(void **state)
 	assert_int_equal(stack_counters(server->stack)[CTR_TcpExtTCPTimeouts], 0);
 }
 
+/* What is dropped at home is not sent, so that nothing is missing at the peer. */
+static void interface_drops_now_and_then_nothing_is_lost(void **state)
+{
+	const uint64_t *count;
+
+	(void)state;
+	wire_netif_drop(wire[0], 53);
+	wire_netif_drop(wire[1], 31);
+	bulk();
+	count = stack_counters(server->stack);
+	assert_int_equal(count[CTR_tx_failed], 0);
+	assert_true(count[CTR_TcpRetransSegs] <= count[CTR_TcpExtTCPLossProbes] + count[CTR_TcpExtTCPTimeouts]);
+}
+
 /* A program that never waits: the engine must progress by its calls alone. */
 static void nonblocking_polling_makes_progress(void **state)
 {
@@ -575,6 +589,7 @@ int main(void)
 		TEST(connected_bulk_arrives_intact),
 		TEST_SUPER(connected_bulk_arrives_intact),
 		TEST_SUPER(interface_refuses_now_and_then_nothing_is_lost),
+		TEST_SUPER(interface_drops_now_and_then_nothing_is_lost),
 		TEST(nonblocking_polling_makes_progress),
 		TEST(program_away_peer_goes_on),
 		TEST(silent_socket_wait_ends_at_deadline),

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "fuzz_check.h"
 #include "sim.h"
 
 #define KB 1024u
@@ -41,6 +42,12 @@ static const struct scenario table[] = {
 	{ "reordering_whole", 5 * MB, 5 * MB,
 	  { .delay = 50 * XTIME_USEC, .reorder = 0.3, .reorder_by = 100 * XTIME_USEC, .whole = true }, true, NULL, 5.0 },
 	{ "corruption", 1 * MB, 1 * MB, { .delay = 5 * XTIME_MSEC, .corrupt = 0.02 }, true, NULL, 40.0 },
+	{ "refused_1_percent", 2 * MB, 2 * MB, { .delay = 5 * XTIME_MSEC, .refuse = 0.01 }, true, NULL, 20.0 },
+	{ "refused_and_lost", 300 * KB, 300 * KB,
+	  { .delay = 5 * XTIME_MSEC, .loss = 0.05, .refuse = 0.1, .reorder = 0.2, .reorder_by = 3 * XTIME_MSEC },
+	  true, NULL, 200.0 },
+	{ "refused_and_lost_no_offload", 300 * KB, 300 * KB,
+	  { .delay = 5 * XTIME_MSEC, .loss = 0.05, .refuse = 0.1 }, false, "reno", 200.0 },
 	{ "everything", 300 * KB, 300 * KB,
 	  { .delay = 10 * XTIME_MSEC, .loss = 0.03, .dup = 0.05, .corrupt = 0.02, .reorder = 0.2,
 	    .reorder_by = 15 * XTIME_MSEC }, true, NULL, 120.0 },
@@ -66,6 +73,7 @@ static void run_scenario(void **state)
 
 	sim_init(&m, seed(), sc->can_offload, sc->congestion);
 	m.link[0] = m.link[1] = sc->link;
+	m.check = fuzz_check;
 	sim_flow_open(&m, &f, 80, sc->up, sc->down);
 	is_done = sim_run(&m, &f, 1, 1000 * XTIME_SEC);
 	took = (double)(m.now - f.begin) / 1e9;

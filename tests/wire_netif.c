@@ -21,6 +21,7 @@ struct wire {
 	struct netif n;
 	int fd;
 	unsigned every, calls;
+	unsigned drop_every, frames;
 	bool is_cut;
 	uint8_t *bufs;           /* BATCH of FRAME_MAX */
 };
@@ -70,6 +71,8 @@ static int wire_transmit(struct netif *n, const struct netif_tx *v, unsigned max
 		memcpy(iov + 1, v[i].iov, (size_t)v[i].iovcnt * sizeof(*iov));
 		if (w->is_cut)
 			continue;
+		if (w->drop_every && ++w->frames % w->drop_every == 0)
+			return i ? (int)i : -ENOBUFS;
 		if (sendmsg(w->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EPIPE)
 			return i ? (int)i : -errno;
 	}
@@ -141,6 +144,11 @@ int wire_netif_pair(struct netif *ends[2], bool has_vnet)
 void wire_netif_refuse(struct netif *n, unsigned every)
 {
 	wire_of(n)->every = every;
+}
+
+void wire_netif_drop(struct netif *n, unsigned every)
+{
+	wire_of(n)->drop_every = every;
 }
 
 void wire_netif_cut(struct netif *n, bool is_cut)

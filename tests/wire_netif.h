@@ -12,6 +12,8 @@
 int wire_netif_pair(struct netif *ends[2], bool has_vnet);
 /* Every n-th call of transmit is refused with -EAGAIN, whatever the wire holds; 0: none. */
 void wire_netif_refuse(struct netif *n, unsigned every);
+/* Every n-th frame is dropped with -ENOBUFS, as by a queue that is full; 0: none. */
+void wire_netif_drop(struct netif *n, unsigned every);
 /* Nothing arrives at this end any more, nor leaves it: as if the cable were cut. */
 void wire_netif_cut(struct netif *n, bool is_cut);
 

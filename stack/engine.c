@@ -80,6 +80,7 @@ static int make_stack(struct engine *e, const struct engine_config *cfg, bool wi
 	struct stack_config sc = { .congestion = cfg->congestion };
 
 	settings_default(&sc.settings);
+	settings_memory(&sc.settings, (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE));
 	if (with_host)
 		host_settings(&sc.settings);
 	if (getrandom(sc.secret, sizeof(sc.secret), 0) != sizeof(sc.secret)) {

@@ -75,6 +75,7 @@ libstack_la_SOURCES = \
 	stack/tcp_listen.c \
 	stack/tcp_listen.h \
 	stack/tcp_loss.c \
+	stack/tcp_mem.c \
 	stack/tcp_metrics.c \
 	stack/tcp_metrics.h \
 	stack/tcp_mss.c \

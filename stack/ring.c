@@ -28,17 +28,26 @@ void ring_free(struct ring *r)
 	ring_init(r);
 }
 
+uint32_t ring_cap_for(const struct ring *r, size_t need)
+{
+	uint32_t cap = MAX(r->cap, CAP_MIN);
+
+	if (!need)
+		return r->cap;
+	while (cap < need && cap < CAP_MAX)
+		cap *= 2;
+	return cap;
+}
+
 int ring_reserve(struct ring *r, size_t need)
 {
-	uint32_t old = r->cap, cap = MAX(old, CAP_MIN);
+	uint32_t old = r->cap, cap = ring_cap_for(r, need);
 	uint8_t *buf;
 
 	if (need <= old)
 		return 0;
 	if (need > CAP_MAX)
 		return -ENOMEM;
-	while (cap < need)
-		cap *= 2;
 	buf = realloc(r->buf, cap);
 	if (!buf)
 		return -ENOMEM;
@@ -67,6 +76,24 @@ void ring_put(struct ring *r, size_t off, const void *src, size_t len)
 	memcpy(r->buf + at, src, n);
 	if (n < len)
 		memcpy(r->buf, (const uint8_t *)src + n, len - n);
+}
+
+void ring_fit(struct ring *r, size_t need)
+{
+	struct ring small = { .len = r->len };
+	size_t at, n;
+
+	if (!need) {
+		ring_free(r);
+		return;
+	}
+	if (need > r->cap / 4 || r->cap == CAP_MIN || ring_reserve(&small, need))
+		return;
+	n = stretch(r, 0, need, &at);
+	memcpy(small.buf, r->buf + at, n);
+	memcpy(small.buf + n, r->buf, need - n);
+	free(r->buf);
+	*r = small;
 }
 
 void ring_extend(struct ring *r, size_t n)

@@ -29,6 +29,13 @@ void ring_free(struct ring *r);
  * case nothing has changed. */
 int ring_reserve(struct ring *r, size_t need);
 
+/* The capacity that ring_reserve(need) would leave. */
+uint32_t ring_cap_for(const struct ring *r, size_t need);
+
+/* Gives memory back when `need` bytes from the head on leave three quarters of it free; without
+ * memory to move to nothing changes. */
+void ring_fit(struct ring *r, size_t need);
+
 /* Copies len bytes in at `off` bytes past the head; ring_reserve() must have
  * granted off + len.  Does not change `len` of the ring. */
 void ring_put(struct ring *r, size_t off, const void *src, size_t len);

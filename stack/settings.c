@@ -33,6 +33,7 @@ static const struct alias {
 	const char *name, *ours[SETTINGS_VALUES_MAX];
 	int32_t unit;      /* of ours in one of Linux's */
 } aliases[] = {
+	{ "ipv4.tcp_mem", { "tcp_mem_low", "tcp_mem_pressure", "tcp_mem_high" }, 1 },
 	{ "ipv4.tcp_rmem", { "tcp_rmem_min", "tcp_rmem_default", "tcp_rmem_max" }, 1 },
 	{ "ipv4.tcp_wmem", { "tcp_wmem_min", "tcp_wmem_default", "tcp_wmem_max" }, 1 },
 	{ "ipv4.ip_local_port_range", { "ip_local_port_min", "ip_local_port_max" }, 1 },
@@ -75,6 +76,19 @@ void settings_default(struct settings *s)
 		store(s, &table[i], table[i].def);
 	s->has_fastopen_key = false;
 	memset(s->fastopen_key, 0, sizeof(s->fastopen_key));
+}
+
+/* tcp_init() */
+void settings_memory(struct settings *s, uint64_t bytes)
+{
+	uint64_t limit = MAX(bytes / 4096 / 16, 128), share = bytes / 128;
+
+	limit = MIN(limit, (uint64_t)INT32_MAX / 2);
+	s->tcp_mem_low = (int32_t)(limit / 4 * 3);
+	s->tcp_mem_pressure = (int32_t)limit;
+	s->tcp_mem_high = s->tcp_mem_low * 2;
+	s->tcp_wmem_max = (int32_t)MAX(MIN(share, 4u << 20), 64u << 10);
+	s->tcp_rmem_max = (int32_t)MAX(MIN(share, 32u << 20), 131072u);
 }
 
 static const struct setting *find(const char *name)

@@ -18,6 +18,8 @@ struct settings {
 };
 
 void settings_default(struct settings *s);
+/* What Linux sizes by the host's memory (tcp_init()): tcp_mem, and the largest buffers. */
+void settings_memory(struct settings *s, uint64_t bytes);
 
 /* Sets one by its name, with or without the "net.ipv4." in front ("tcp_rmem" and
  * "tcp_wmem" take three numbers, "ip_local_port_range" two): 0, -ENOENT for an

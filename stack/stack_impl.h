@@ -77,6 +77,8 @@ struct stack {
 	struct siphash_key key_tfo;       /* of our own cookies */
 
 	struct portset *quiet;            /* stack_set_quiet(); NULL until the first; owned */
+	uint64_t mem_pages;               /* what all connections are charged for (tcp_mem.c) */
+	xtime pressure_since;             /* memory is short since then, 0: it isn't */
 	uint32_t norphan, ntw, nconn;
 	uint64_t last_cookie;             /* SO_COOKIE of the newest connection */
 	uint32_t nestab;                  /* connections in ESTABLISHED and CLOSE-WAIT */

@@ -75,6 +75,8 @@ static void conn_free_protocol(struct tcp_conn *c)
 	ring_free(&c->snd.q);
 	ring_free(&c->rcv.q);
 	ranges_free(&c->rcv.ofo);
+	c->rcv.rmem = 0;
+	tcp_mem_charge(c);
 }
 
 static void conn_init_options(struct tcp_conn *c)
@@ -231,6 +233,7 @@ static void conn_end(struct tcp_conn *c, xtime now)
 	tcp_marks_free(c);
 	tcp_forget_flight(c);
 	ring_free(&c->snd.q);
+	tcp_mem_charge(c);
 	if (is_child)
 		tcp_listen_child_gone(c);
 	conn_wake(c);
@@ -427,6 +430,8 @@ void tcp_close(struct tcp_conn *c, xtime now)
 		conn_send_fin(c, now);
 	}
 	ring_free(&c->rcv.q);
+	c->rcv.rmem = 0;
+	tcp_mem_charge(c);
 	conn_wake(c);
 }
 
@@ -451,7 +456,7 @@ static void conn_orphan(struct tcp_conn *c, xtime now)
 		} else {
 			tcp_time_wait(c, TCP_FIN_WAIT2, tmo, now);
 		}
-	} else if (s->norphan > (uint32_t)s->set.tcp_max_orphans) {
+	} else if (s->norphan > (uint32_t)s->set.tcp_max_orphans || tcp_mem_is_out(c)) {
 		count(s, CTR_TcpExtTCPAbortOnMemory);
 		tcp_send_active_reset(c, now);
 		tcp_done(c, now);

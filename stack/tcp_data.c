@@ -279,9 +279,9 @@ static int place(struct tcp_conn *c, seq32 seq, const uint8_t *data, size_t len)
 }
 
 /* Out of memory: the window closes, and what is more than the first is thrown away. */
-static bool may_store(struct tcp_conn *c, seq32 seq, size_t len)
+static bool may_store(struct tcp_conn *c, seq32 seq, size_t len, bool is_gso)
 {
-	if (tcp_rmem_fits(c, seq))
+	if (tcp_rmem_fits(c, seq, (uint32_t)len, is_gso))
 		return true;
 	c->rcv.is_nomem = c->rcv.ack_now = c->rcv.ack_scheduled = true;
 	c->edges++;
@@ -299,7 +299,7 @@ static void queue_in_order(struct tcp_conn *c, const struct tcp_hdr *th, const u
 	bool had_holes = c->rcv.ofo.n > 0;
 	uint32_t stored = had_holes ? ranges_total(&c->rcv.ofo) : 0;
 
-	if (!may_store(c, seq, len))
+	if (!may_store(c, seq, len, gso_size))
 		return;
 	if (len && place(c, seq, data, len) < 0) {
 		count(c->s, CTR_tcp_nomem);
@@ -354,7 +354,7 @@ static void queue_out_of_order(struct tcp_conn *c, const struct tcp_hdr *th, seq
 	int ret;
 
 	tcp_ecn_data(c, now);
-	if (!tcp_rmem_fits(c, seq)) {
+	if (!tcp_rmem_fits(c, seq, (uint32_t)len, gso_size)) {
 		count(c->s, CTR_TcpExtTCPOFODrop);
 		return;
 	}

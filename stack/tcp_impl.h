@@ -380,6 +380,7 @@ struct tcp_conn {
 		uint64_t priv[CC_PRIV_SIZE / 8];
 	} cc;
 
+	uint32_t mem_pages;           /* charged to the stack for both rings (tcp_mem.c) */
 	xtime trim_at;                /* when empty rings may be freed, XTIME_NEVER */
 	xtime keep_at;                /* keepalive, or end of FIN-WAIT-2 of an orphan */
 	uint8_t keep_probes;
@@ -528,8 +529,8 @@ void tcp_set_window_clamp(struct tcp_conn *c, uint32_t clamp);
 /* Bytes of window that bytes of buffer give, and the reverse. */
 uint32_t tcp_win_from_space(const struct tcp_conn *c, uint32_t space);
 uint32_t tcp_space_from_win(const struct tcp_conn *c, uint32_t win);
-/* May a segment at seq be stored?  What came out of order may go for it. */
-bool tcp_rmem_fits(struct tcp_conn *c, seq32 seq);
+/* May len bytes at seq be stored?  What came out of order may go for it. */
+bool tcp_rmem_fits(struct tcp_conn *c, seq32 seq, uint32_t len, bool is_gso);
 /* What an skb with a received frame takes up, of one segment or several. */
 uint32_t tcp_rx_truesize(uint32_t len, bool is_gso);
 void tcp_rmem_charge(struct tcp_conn *c, uint32_t len, bool is_gso);
@@ -541,6 +542,17 @@ void tcp_rcv_rtt_measure(struct tcp_conn *c, xtime now);
 /* Room for `space` bytes a round trip, and for what has come out of order. */
 void tcp_rcvbuf_grow(struct tcp_conn *c, uint32_t space);
 void tcp_rcv_space_adjust(struct tcp_conn *c, xtime now);
+
+/* ---- tcp_mem.c: what all sockets keep together ---- */
+/* After whatever changed what the connection keeps. */
+void tcp_mem_charge(struct tcp_conn *c);
+/* May len bytes at seq be stored? */
+bool tcp_mem_may_receive(struct tcp_conn *c, seq32 seq, uint32_t len, bool is_gso);
+/* How many of n bytes may be written; with none of them the send buffer shrinks. */
+uint32_t tcp_mem_may_send(struct tcp_conn *c, uint32_t n);
+bool tcp_mem_is_short(const struct stack *s);     /* tcp_under_memory_pressure() */
+bool tcp_mem_may_expand(const struct stack *s);   /* may a buffer grow for throughput? */
+bool tcp_mem_is_out(const struct tcp_conn *c);
 /* In SYN-RECEIVED: a listener's child, not one side of a simultaneous open. */
 static inline bool tcp_is_passive(const struct tcp_conn *c) { return c->parent || c->fo.is_child; }
 /* The SYN takes no room in the peer's window. */

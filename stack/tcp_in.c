@@ -562,6 +562,7 @@ void tcp_conn_input(struct tcp_conn *c, const struct seg_in *seg)
 		count(c->s, CTR_tcp_unexpected);
 	else
 		rcv_synchronized(c, seg);
+	tcp_mem_charge(c);
 	tcp_timer_update(c);
 	tcp_free_if_gone(c);
 }

@@ -101,6 +101,12 @@ static bool may_shrink(const struct tcp_conn *c)
 	return c->s->set.tcp_shrink_window && c->rcv_wscale;
 }
 
+/* tcp_adjust_rcv_ssthresh() */
+static void adjust_ssthresh(struct tcp_conn *c)
+{
+	c->rcv.ssthresh = MIN(c->rcv.ssthresh, 4u * c->advmss);
+}
+
 /* __tcp_select_window(): RFC 9293 3.8.6.2.2, receiver's silly window avoidance. */
 uint32_t tcp_window_free(struct tcp_conn *c)
 {
@@ -115,6 +121,8 @@ uint32_t tcp_window_free(struct tcp_conn *c)
 		free_space -= free_space % unit;
 	if (free_space < full / 2) {
 		c->rcv.quick = 0;
+		if (tcp_mem_is_short(c->s))
+			adjust_ssthresh(c);
 		free_space -= free_space % unit;
 		if (free_space < full_space(c) / 16 || free_space < mss || (may_shrink(c) && free_space < unit))
 			return 0;
@@ -232,7 +240,7 @@ static void clamp_window(struct tcp_conn *c)
 	uint32_t most = (uint32_t)c->s->set.tcp_rmem_max;
 
 	c->rcv.quick = 0;
-	if (c->opt.rcvbuf < most && !c->opt.is_rcvbuf_locked)
+	if (c->opt.rcvbuf < most && !c->opt.is_rcvbuf_locked && tcp_mem_may_expand(c->s))
 		c->opt.rcvbuf = MIN(c->rcv.rmem, most);
 	if (c->rcv.rmem > c->opt.rcvbuf)
 		c->rcv.ssthresh = MIN(c->rcv.window_clamp, 2u * c->advmss);
@@ -255,13 +263,13 @@ static void cut_last(struct tcp_conn *c, seq32 seq, uint32_t truesize, uint32_t 
 
 /* tcp_prune_ofo_queue(): what came out of order goes, the farthest first, an eighth of the buffer
  * at a time; nothing that lies before seq. */
-static void prune_ofo(struct tcp_conn *c, seq32 seq)
+static bool prune_ofo(struct tcp_conn *c, seq32 seq)
 {
 	const struct ranges *ofo = &c->rcv.ofo;
 	uint32_t stored = stored_bytes(c), enough;
 
 	if (!ofo->n || !seq_gt(ofo->v[ofo->n - 1].end, seq))
-		return;
+		return false;
 	do {
 		enough = c->rcv.rmem - MIN(c->rcv.rmem, c->opt.rcvbuf / 8);
 		while (ofo->n && seq_gt(ofo->v[ofo->n - 1].end, seq) && c->rcv.rmem > enough)
@@ -269,15 +277,20 @@ static void prune_ofo(struct tcp_conn *c, seq32 seq)
 	} while (ofo->n && seq_gt(ofo->v[ofo->n - 1].end, seq) && c->rcv.rmem > c->opt.rcvbuf);
 	count(c->s, CTR_TcpExtOfoPruned);
 	c->rcv.nsacks = 0;   /* RFC 2018 8: what was told is taken back */
+	tcp_mem_charge(c);
+	return true;
 }
 
-/* tcp_prune_queue() */
-bool tcp_rmem_fits(struct tcp_conn *c, seq32 seq)
+/* tcp_prune_queue(), as far as the socket's own buffer is concerned. */
+static bool prune(struct tcp_conn *c, seq32 seq)
 {
-	if (c->rcv.rmem <= c->opt.rcvbuf)
-		return true;
+	if (!c->rcv.rmem)
+		return false;
 	count(c->s, CTR_TcpExtPruneCalled);
-	clamp_window(c);
+	if (c->rcv.rmem >= c->opt.rcvbuf)
+		clamp_window(c);
+	else if (tcp_mem_is_short(c->s))
+		adjust_ssthresh(c);
 	if (c->rcv.rmem <= c->opt.rcvbuf)
 		return true;
 	collapse(c);
@@ -288,6 +301,19 @@ bool tcp_rmem_fits(struct tcp_conn *c, seq32 seq)
 		return true;
 	count(c->s, CTR_TcpExtRcvPruned);
 	return false;
+}
+
+/* tcp_try_rmem_schedule() */
+bool tcp_rmem_fits(struct tcp_conn *c, seq32 seq, uint32_t len, bool is_gso)
+{
+	if (c->rcv.rmem <= c->opt.rcvbuf && tcp_mem_may_receive(c, seq, len, is_gso))
+		return true;
+	if (!prune(c, seq))
+		return false;
+	while (!tcp_mem_may_receive(c, seq, len, is_gso))
+		if (!prune_ofo(c, seq))
+			return false;
+	return true;
 }
 
 /* ---- the round trip as the receiver sees it ---- */
@@ -364,6 +390,10 @@ void tcp_grow_window(struct tcp_conn *c, uint32_t len, uint32_t cost)
 
 	if (room <= 0)
 		return;
+	if (tcp_mem_is_short(c->s)) {
+		adjust_ssthresh(c);
+		return;
+	}
 	if (tcp_win_from_space(c, len + cost) > len)
 		step = cautious_step(c, len + cost, len);
 	if (!step)

@@ -199,7 +199,7 @@ static bool is_orphan_too_many(struct tcp_conn *c, bool do_reset, xtime now)
 
 	if (now - c->snd.lsndtime > 2 * tcp_rto_max(c) || !do_reset)
 		shift++;
-	if ((uint64_t)c->s->norphan << shift <= (uint64_t)c->s->set.tcp_max_orphans)
+	if ((uint64_t)c->s->norphan << shift <= (uint64_t)c->s->set.tcp_max_orphans && !tcp_mem_is_out(c))
 		return false;
 	if (now - c->snd.lsndtime <= TCP_TIMEWAIT_LEN || (!c->snd.wnd && !c->loss.packets_out))
 		do_reset = true;
@@ -535,6 +535,7 @@ static void trim_fire(struct tcp_conn *c, xtime now)
 		ring_free(&c->rcv.q);
 	if (!c->snd.q.len)
 		ring_free(&c->snd.q);
+	tcp_mem_charge(c);
 }
 
 void tcp_timer(struct tcp_conn *c, xtime now)

@@ -69,6 +69,7 @@ ssize_t tcp_send(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t
 		c->snd.urg_up = c->snd.q_seq + c->snd.q.len;
 		c->snd.urg_mode = true;
 	}
+	tcp_mem_charge(c);
 	tcp_want_output(c);
 	return n;
 }
@@ -156,6 +157,7 @@ ssize_t tcp_recv(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t
 	tcp_urg_passed(c);
 	if (!c->rcv.q.len && !c->rcv.ofo.n && ring_rewind(&c->rcv.q))
 		tcp_trim_later(c, now);
+	tcp_mem_charge(c);
 	tcp_rcv_space_adjust(c, now);
 	tcp_cleanup_rbuf(c, n, now);
 	tcp_report(c);

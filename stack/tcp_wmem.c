@@ -152,7 +152,7 @@ void tcp_wmem_acked(struct tcp_conn *c)
 {
 	if (!c->snd.no_space)
 		return;
-	if (tcp_in_flight(c) < c->cc.cwnd)
+	if (tcp_mem_may_expand(c->s) && tcp_in_flight(c) < c->cc.cwnd)
 		tcp_sndbuf_expand(c);
 	c->snd.is_space_due = true;
 }
@@ -295,9 +295,12 @@ ssize_t tcp_wmem_write(struct tcp_conn *c, const struct iovec *iov, int iovcnt, 
 	while (done < total) {
 		uint32_t room = open_room(c, &w);
 
-		if (!room)
+		room = tcp_mem_may_send(c, (uint32_t)MIN((size_t)room, total - done));
+		if (!room) {
+			n = -EAGAIN;
 			break;
-		n = ring_append_iov(&c->snd.q, iov, iovcnt, skip + done, MIN((size_t)room, total - done));
+		}
+		n = ring_append_iov(&c->snd.q, iov, iovcnt, skip + done, room);
 		if (n <= 0)
 			break;
 		done += (size_t)n;

@@ -159,7 +159,7 @@ check_PROGRAMS += tests/test_txq
 tests_test_txq_SOURCES = tests/test_txq.c $(HARNESS)
 # With malloc() and its like wrapped.
 check_PROGRAMS += tests/test_memory
-tests_test_memory_SOURCES = tests/test_memory.c $(HARNESS)
+tests_test_memory_SOURCES = tests/test_memory.c tests/sim.c tests/sim.h $(HARNESS)
 tests_test_memory_LDFLAGS = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 check_PROGRAMS += tests/test_cc
 tests_test_cc_SOURCES = tests/test_cc.c $(HARNESS)

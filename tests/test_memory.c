@@ -9,10 +9,12 @@
 
 #include <malloc.h>
 
+#include "sim.h"
 #include "stack/ctlq.h"
 #include "stack/wire.h"
 
 #define KB 1024u
+#define MB (1024u * KB)
 
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
@@ -228,6 +230,143 @@ static void neighbours_keep_a_table_of_1024(void **state)
 	assert_in_range(live - before, 1, 1024 * (sizeof(struct neigh) + 64) + 128 * KB);
 }
 
+/* ---- a stack (tcp_mem) ---- */
+
+#define FLOWS 64
+#define HIGH 512u          /* pages: 2 MB */
+#define FORCED 4u          /* KB: a segment in order that finds an empty queue is always taken */
+
+/* FLOWS connections from A to B, of `bytes` each; tcp_mem is set in one of the two. */
+static void flows_open(struct sim *m, struct sim_flow *f, int where, const char *mem, uint64_t bytes)
+{
+	sim_init(m, 11, false, "cubic");
+	for (int i = 0; i < 2; i++)
+		m->link[i] = (struct sim_link){ .rate = UINT64_C(1000000000), .delay = XTIME_MSEC, .queue = 4000000 };
+	assert_int_equal(stack_set(m->s[where], "net.ipv4.tcp_mem", mem), 0);
+	for (unsigned i = 0; i < FLOWS; i++)
+		sim_flow_open(m, &f[i], (uint16_t)(80 + i), bytes, 0);
+}
+
+/* The programs of B read a byte, and then nothing more. */
+static void flows_stall(struct sim_flow *f)
+{
+	for (unsigned i = 0; i < FLOWS; i++) {
+		f[i].read_chunk = 1;
+		f[i].read_pause = XTIME_SEC * 100000;
+	}
+}
+
+static void flows_go_on(struct sim_flow *f)
+{
+	for (unsigned i = 0; i < FLOWS; i++) {
+		f[i].read_chunk = 65536;
+		f[i].read_pause = f[i].read_at[0] = f[i].read_at[1] = 0;
+	}
+}
+
+/* What the rings of a stack take. */
+static size_t rings(const struct stack *s)
+{
+	size_t sum = 0;
+
+	for (const struct list *l = s->conns.next; l != &s->conns; l = l->next) {
+		const struct tcp_conn *c = container_of(l, struct tcp_conn, all_link);
+
+		sum += c->rcv.q.cap + c->snd.q.cap;
+	}
+	return sum;
+}
+
+static void flows_finish(struct sim *m, struct sim_flow *f)
+{
+	flows_go_on(f);
+	assert_true(sim_run(m, f, FLOWS, 3000 * XTIME_SEC));
+	for (unsigned i = 0; i < FLOWS; i++) {
+		assert_false(f[i].is_wrong);
+		assert_int_equal(f[i].err[0] | f[i].err[1], 0);
+		assert_true(f[i].got[1] == f[i].total[0]);
+	}
+}
+
+static uint64_t told(const struct sim *m, int i, enum counter c)
+{
+	return stack_counters(m->s[i])[c];
+}
+
+static void receivers_that_do_not_read_keep_tcp_mem(void **state)
+{
+	static struct sim_flow f[FLOWS];
+	struct sim m;
+
+	(void)state;
+	flows_open(&m, f, 1, "256 384 512", MB / 2);
+	flows_stall(f);
+	for (unsigned i = 0; i < 100; i++) {
+		sim_run(&m, f, FLOWS, 100 * XTIME_MSEC);
+		assert_in_range(rings(m.s[1]), 0, HIGH * 4 * KB + FLOWS * FORCED * KB);
+		assert_in_range(m.s[1]->mem_pages, 0, HIGH + FLOWS * FORCED / 4);
+	}
+	assert_true(m.s[1]->mem_pages > 256);   /* the bound is what holds them */
+	assert_int_equal(told(&m, 1, CTR_TcpExtTCPMemoryPressures), 1);
+	assert_true(told(&m, 1, CTR_TcpExtPruneCalled) > 0);
+	assert_true(told(&m, 1, CTR_TcpExtTCPRcvQDrop) + told(&m, 1, CTR_TcpExtTCPOFODrop) > 0);
+	flows_finish(&m, f);
+	assert_false(tcp_mem_is_short(m.s[1]));
+	assert_true(told(&m, 1, CTR_TcpExtTCPMemoryPressuresChrono) > 1000);
+	sim_fini(&m);
+}
+
+static void senders_keep_tcp_mem(void **state)
+{
+	static struct sim_flow f[FLOWS];
+	struct sim m;
+
+	(void)state;
+	flows_open(&m, f, 0, "256 384 512", MB / 2);
+	flows_stall(f);
+	for (unsigned i = 0; i < 100; i++) {
+		sim_run(&m, f, FLOWS, 100 * XTIME_MSEC);
+		assert_in_range(rings(m.s[0]), 0, HIGH * 4 * KB + FLOWS * 4 * KB);
+	}
+	assert_true(m.s[0]->mem_pages > 256);
+	assert_true(told(&m, 0, CTR_TcpExtTCPMemoryPressures) > 0);
+	flows_finish(&m, f);
+	sim_fini(&m);
+}
+
+/* tcp_out_of_memory() */
+static void orphan_beyond_tcp_mem_is_reset(void **state)
+{
+	struct rig *t = *state;
+
+	establish(t, NULL);
+	put(t, 20000);
+	forget(t);
+	assert_int_equal(stack_set(t->s, "net.ipv4.tcp_mem", "1 1 2"), 0);
+	hang_up(t);
+	expect(t, "R. 14481 ack 1");
+	expect_nothing(t);
+	assert_int_equal(counted(t, CTR_TcpExtTCPAbortOnMemory), 1);
+}
+
+/* Every page that was charged is given back. */
+static void memory_of_a_stack_is_charged_and_given_back(void **state)
+{
+	struct rig *t = *state;
+
+	establish(t, NULL);
+	inject(t, ". 1:1449 ack 1");
+	assert_int_equal(t->s->mem_pages, 1);
+	put(t, 10000);
+	forget(t);
+	assert_int_equal(t->s->mem_pages, 5);   /* rings of 2 and of 16 KB */
+	take(t, 1448);
+	assert_int_equal(t->s->mem_pages, 4);
+	inject(t, ". 1449 ack 10001");
+	assert_int_equal(t->s->mem_pages, 0);
+	forget(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -238,6 +377,10 @@ int main(void)
 		raw(fragments_keep_ipfrag_high_thresh_and_ten_percent),
 		raw(answers_that_cannot_leave_keep_nothing),
 		own(neighbours_keep_a_table_of_1024),
+		own(memory_of_a_stack_is_charged_and_given_back),
+		own(orphan_beyond_tcp_mem_is_reset),
+		cmocka_unit_test(receivers_that_do_not_read_keep_tcp_mem),
+		cmocka_unit_test(senders_keep_tcp_mem),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

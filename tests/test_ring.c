@@ -293,6 +293,36 @@ static void random_operations_agree_with_a_flat_array(void **state)
 	ring_free(&r);
 }
 
+/* Wrapped around the end, and with bytes that wait beyond a gap. */
+static void fit_gives_memory_back_and_keeps_data_and_beyond(void **state)
+{
+	uint8_t bytes[8192], out[3000];
+	struct iovec iov = { bytes, sizeof(bytes) }, to = { out, sizeof(out) };
+	struct ring r;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * 7);
+	ring_init(&r);
+	assert_int_equal(ring_append_iov(&r, &iov, 1, 0, 8192), 8192);
+	ring_drop(&r, 8000);
+	ring_put(&r, 1192, bytes, 300);
+	ring_fit(&r, 5000);
+	assert_int_equal(r.cap, 8192);
+	ring_fit(&r, 1492);
+	assert_int_equal(r.cap, 2048);
+	assert_int_equal(r.len, 192);
+	ring_put(&r, 192, bytes, 1000);
+	ring_extend(&r, 1300);
+	assert_int_equal(ring_copy_iov(&r, 0, &to, 1, 0, sizeof(out)), 1492);
+	assert_memory_equal(out, bytes + 8000, 192);
+	assert_memory_equal(out + 192, bytes, 1000);
+	assert_memory_equal(out + 1192, bytes, 300);
+	ring_drop(&r, 1492);
+	ring_fit(&r, 0);
+	assert_int_equal(r.cap, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -308,6 +338,7 @@ int main(void)
 		cmocka_unit_test(copy_honours_skip_and_max_over_many_pieces),
 		cmocka_unit_test(rewind_frees_a_small_ring),
 		cmocka_unit_test(rewind_keeps_a_large_ring_and_begins_at_its_front),
+		cmocka_unit_test(fit_gives_memory_back_and_keeps_data_and_beyond),
 		cmocka_unit_test(random_operations_agree_with_a_flat_array),
 	};
 

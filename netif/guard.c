@@ -111,6 +111,15 @@ void guard_drop(struct guard *g, uint32_t addr, uint16_t port)
 	g->count--;
 }
 
+int guard_dup(const struct guard *g, uint32_t addr, uint16_t port)
+{
+	int fd = guard_claim_fd(g, addr, port);
+
+	if (fd < 0)
+		fd = guard_claim_fd(g, 0, port);
+	return fd < 0 ? -ENOENT : highfd_dup(fd);
+}
+
 unsigned guard_count(const struct guard *g)
 {
 	return g->count;

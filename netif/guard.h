@@ -37,6 +37,8 @@ int guard_claim_sharing(struct guard *g, uint32_t addr, uint16_t port);
  * tells which.  0 or -errno (then none). */
 int guard_claim_many(struct guard *g, uint32_t addr, const uint16_t *ports, unsigned n,
                      bool *granted);
+/* A copy of the socket that claims addr:port, or the port on every address: its fd or -errno. */
+int guard_dup(const struct guard *g, uint32_t addr, uint16_t port);
 /* Gives a claim back to the kernel. */
 void guard_release(struct guard *g, uint32_t addr, uint16_t port);
 bool guard_has(const struct guard *g, uint32_t addr, uint16_t port);

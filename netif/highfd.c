@@ -24,13 +24,18 @@ static int lowest(void)
 	return (int)(rl.rlim_cur / 2);
 }
 
+int highfd_dup(int fd)
+{
+	return raw_fcntl(fd, F_DUPFD_CLOEXEC, lowest());
+}
+
 int highfd_raise(int fd)
 {
 	int high;
 
 	if (fd < 0)
 		return fd;
-	high = raw_fcntl(fd, F_DUPFD_CLOEXEC, lowest());
+	high = highfd_dup(fd);
 	if (high < 0)
 		return fd;
 	raw_close(fd);

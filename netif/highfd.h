@@ -11,4 +11,7 @@
  * fd stays as it is. */
 int highfd_raise(int fd);
 
+/* A copy of fd there: its number or -errno. */
+int highfd_dup(int fd);
+
 #endif

@@ -119,6 +119,16 @@ static inline int raw_connect(int fd, const void *addr, socklen_t len)
 	return (int)raw_result(raw_syscall(SYS_connect, fd, addr, len));
 }
 
+static inline int raw_listen(int fd, int backlog)
+{
+	return (int)raw_result(raw_syscall(SYS_listen, fd, backlog));
+}
+
+static inline int raw_accept(int fd, void *addr, socklen_t *len, int flags)
+{
+	return (int)raw_result(raw_syscall(SYS_accept4, fd, addr, len, flags));
+}
+
 static inline int raw_shutdown(int fd, int how)
 {
 	return (int)raw_result(raw_syscall(SYS_shutdown, fd, how));

@@ -43,22 +43,23 @@ void addr_map(const struct sockaddr_in *a, struct sockaddr_in6 *out)
 	memcpy(&out->sin6_addr.s6_addr[12], &a->sin_addr, sizeof(a->sin_addr));
 }
 
-int addr_give(bool is_v6, const struct sockaddr_in *a, struct sockaddr *addr, socklen_t *len)
+int addr_copy(const void *from, socklen_t size, struct sockaddr *addr, socklen_t *len)
 {
-	struct sockaddr_in6 a6;
-	const void *from = a;
-	socklen_t size = sizeof(*a);
-
 	if (!len || !addr)
 		return -EFAULT;
 	if ((int)*len < 0)
 		return -EINVAL;
-	if (is_v6) {
-		addr_map(a, &a6);
-		from = &a6;
-		size = sizeof(a6);
-	}
 	memcpy(addr, from, *len < size ? *len : size);
 	*len = size;
 	return 0;
+}
+
+int addr_give(bool is_v6, const struct sockaddr_in *a, struct sockaddr *addr, socklen_t *len)
+{
+	struct sockaddr_in6 a6;
+
+	if (!is_v6)
+		return addr_copy(a, sizeof(*a), addr, len);
+	addr_map(a, &a6);
+	return addr_copy(&a6, sizeof(a6), addr, len);
 }

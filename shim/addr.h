@@ -22,6 +22,8 @@ bool addr_unmap(const struct sockaddr_storage *addr, struct sockaddr_in *out);
 /* a as a sockaddr_in6: mapped, or :: when it is any. */
 void addr_map(const struct sockaddr_in *a, struct sockaddr_in6 *out);
 /* move_addr_to_user(): as much as there is room for, and the full length. */
+int addr_copy(const void *from, socklen_t size, struct sockaddr *addr, socklen_t *len);
+/* The same of an address of the engine's, as the socket's family has it. */
 int addr_give(bool is_v6, const struct sockaddr_in *a, struct sockaddr *addr, socklen_t *len);
 
 #endif

@@ -339,7 +339,9 @@ int bridge_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 		return conn;
 	if (flags & SOCK_NONBLOCK)
 		set_nonblock(conn);
-	if (addr)
+	if (addr && !b.host)
+		r = REAL(getpeername)(conn, addr, len) < 0 ? -ECONNABORTED : 0;
+	else if (addr)
 		r = addr_give(b.is_v6, &b.peer, addr, len);
 	if (!r)
 		return conn;

@@ -229,10 +229,29 @@ int call_fastopen(struct sock *s, const struct sockaddr *addr, socklen_t len, co
 
 /* ---- listen and accept ---- */
 
+static void lend_options(void *s, int fd)
+{
+	sock_opts_lend(s, fd);
+}
+
+static int listen_locally(struct sock *s, int backlog)
+{
+	const struct engine_local how = {
+		.backlog = backlog, .is_v6 = s->is_v6, .set_up = lend_options, .user = s,
+	};
+	int r = eng_listen_locally(s, &how);
+
+	if (r && atomic_load(&s->state) != SOCK_LISTENING)
+		eng_disconnect(s);
+	return r;
+}
+
 int call_listen(struct sock *s, int backlog)
 {
 	int r = eng_listen(s, backlog);
 
+	if (!r)
+		r = listen_locally(s, backlog);
 	if (!r) {
 		atomic_store(&s->state, SOCK_LISTENING);
 		ready_opened(s);
@@ -240,14 +259,35 @@ int call_listen(struct sock *s, int backlog)
 	return r;
 }
 
-static int wait_for_conn(struct sock *s, engine_sock *conn)
+/* What accept() finds: a connection of ours, or the kernel's (engine_local.c). */
+struct found {
+	engine_sock es;
+	int fd;                  /* -1: ours */
+	struct sockaddr_storage peer;
+	socklen_t len;
+};
+
+static int accept_either(struct sock *s, int flags, struct found *f)
+{
+	int r = eng_accept(s, &f->es);
+
+	f->fd = -1;
+	if (r != -EAGAIN)
+		return r;
+	r = eng_accept_locally(s, flags, &f->peer, &f->len);
+	if (r >= 0)
+		f->fd = r;
+	return MIN(r, 0);
+}
+
+static int wait_for_conn(struct sock *s, int flags, struct found *f)
 {
 	xtime deadline = call_deadline(atomic_load(&s->rcvtimeo));
 	bool waits = call_may_block(s, 0);
 	int r;
 
 	for (;;) {
-		r = eng_accept(s, conn);
+		r = accept_either(s, flags, f);
 		if (r != -EAGAIN || !waits)
 			return r;
 		r = call_sleep(s, POLLIN, deadline);
@@ -256,19 +296,21 @@ static int wait_for_conn(struct sock *s, engine_sock *conn)
 	}
 }
 
-int call_accept(struct sock *s, struct sockaddr *addr, socklen_t *len, int flags)
+static int give_kernels(const struct found *f, struct sockaddr *addr, socklen_t *len)
+{
+	int r = addr ? addr_copy(&f->peer, f->len, addr, len) : 0;
+
+	if (r)
+		REAL(close)(f->fd);
+	return r ? r : f->fd;
+}
+
+static int give_ours(struct sock *s, engine_sock es, struct sockaddr *addr, socklen_t *len, int flags)
 {
 	struct sockaddr_in peer = { .sin_port = 0 };
-	engine_sock es;
-	struct sock *conn;
-	int fd, r;
+	struct sock *conn = sock_new(es);
+	int r;
 
-	if (flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK))
-		return -EINVAL;
-	r = wait_for_conn(s, &es);
-	if (r)
-		return r;
-	conn = sock_new(es);
 	if (!conn) {
 		eng_release_handle(es);
 		return -ENOMEM;
@@ -290,8 +332,20 @@ int call_accept(struct sock *s, struct sockaddr *addr, socklen_t *len, int flags
 		sock_put(conn);
 		return r == -ENOTCONN ? -ECONNABORTED : r;
 	}
-	fd = give_fd(conn, flags);
-	return fd;
+	return give_fd(conn, flags);
+}
+
+int call_accept(struct sock *s, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	struct found f;
+	int r;
+
+	if (flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK))
+		return -EINVAL;
+	r = wait_for_conn(s, flags, &f);
+	if (r)
+		return r;
+	return f.fd >= 0 ? give_kernels(&f, addr, len) : give_ours(s, f.es, addr, len, flags);
 }
 
 /* ---- names and shutdown ---- */

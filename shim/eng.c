@@ -120,6 +120,16 @@ int eng_listen(struct sock *s, int backlog)
 	DOWN(s, int, engine_listen(e, s->es, backlog));
 }
 
+int eng_listen_locally(struct sock *s, const struct engine_local *how)
+{
+	DOWN(s, int, engine_listen_locally(e, s->es, how));
+}
+
+int eng_accept_locally(struct sock *s, int flags, struct sockaddr_storage *peer, socklen_t *len)
+{
+	DOWN(s, int, engine_accept_locally(e, s->es, flags, peer, len));
+}
+
 int eng_accept(struct sock *s, engine_sock *conn)
 {
 	DOWN(s, int, engine_accept(e, s->es, conn));

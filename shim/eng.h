@@ -27,7 +27,9 @@ int eng_fastopen(struct sock *s, const struct sockaddr_in *a, const struct iovec
 int eng_connect_result(struct sock *s);
 int eng_disconnect(struct sock *s);
 int eng_listen(struct sock *s, int backlog);
+int eng_listen_locally(struct sock *s, const struct engine_local *how);
 int eng_accept(struct sock *s, engine_sock *conn);
+int eng_accept_locally(struct sock *s, int flags, struct sockaddr_storage *peer, socklen_t *len);
 ssize_t eng_send(struct sock *s, const struct iovec *iov, int cnt, size_t skip, int flags);
 ssize_t eng_recv(struct sock *s, const struct iovec *iov, int cnt, size_t skip, int flags,
 		 size_t peek_off, int *rflags);

@@ -99,6 +99,17 @@ int sock_opt_add(struct sock *s, int level, int name, const void *val, socklen_t
 	return 0;
 }
 
+/* The kernel's part of a listener is the engine's: it says who may have the port. */
+void sock_opts_lend(struct sock *s, int fd)
+{
+	const struct sock_opt *o;
+
+	for (o = s->opts; o; o = o->next) {
+		if (o->level != SOL_SOCKET || (o->name != SO_REUSEADDR && o->name != SO_REUSEPORT))
+			REAL(setsockopt)(fd, o->level, o->name, o->val, o->len);
+	}
+}
+
 static void replay(const struct sock_opt *o, int level, int fd)
 {
 	if (!o)

@@ -220,6 +220,7 @@ static void destroy(struct engine *e)
 	engine_loop_stop(e);
 	engine_threads_leave(e);
 	engine_bridges_forget(e);
+	engine_locals_forget(e);
 	engine_control_close(e);
 	engine_slots_free(e);
 	engine_share_close(e);

@@ -92,6 +92,19 @@ int engine_connect_result(struct engine *e, engine_sock s);
 int engine_disconnect(struct engine *e, engine_sock s);
 int engine_listen(struct engine *e, engine_sock s, int backlog);
 int engine_accept(struct engine *e, engine_sock s, engine_sock *conn);
+/* On a shared address the host's own programs, other interfaces and, for an AF_INET6 socket, IPv6 are the kernel's:
+ * a listener listens there, too.  0 also where there is nothing to do; -EADDRINUSE: another has the port there. */
+struct engine_local {
+	int backlog;
+	bool is_v6;                             /* an AF_INET6 socket without IPV6_V6ONLY */
+	void (*set_up)(void *user, int fd);     /* sets the program's options, with the lock held */
+	void *user;
+};
+
+int engine_listen_locally(struct engine *e, engine_sock s, const struct engine_local *how);
+/* One of those connections, a kernel's socket, with flags as of accept4(), and its peer: fd, -EAGAIN or another
+ * -errno. */
+int engine_accept_locally(struct engine *e, engine_sock s, int flags, struct sockaddr_storage *peer, socklen_t *len);
 /* Never block: -EAGAIN.  `skip` bytes of iov have been dealt with already.  MSG_DONTWAIT in flags
  * says that the caller will not engine_wait() either: the interface is looked at once more
  * before -EAGAIN.  Without it, one look less. */
@@ -139,7 +152,7 @@ struct engine_bridged {
 /* 0, or -ENOTSOCK: fd is no such end. */
 int engine_bridged(int fd, struct engine_bridged *b);
 /* One connection from a listener's end, taken as recvmsg() does with these flags (MSG_DONTWAIT,
- * MSG_CMSG_CLOEXEC): its end.  -EAGAIN, -EINTR; -EINVAL: nobody listens any more. */
+ * MSG_CMSG_CLOEXEC): its end; b->host is 0 when it is a kernel's TCP socket.  -EAGAIN, -EINTR; -EINVAL: nobody listens any more. */
 int engine_bridged_accept(int fd, int flags, struct engine_bridged *b);
 /* Options and queries, answered by that engine, wherever it lives; errors as at home, and -EIO: it doesn't
  * answer. */

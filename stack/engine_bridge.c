@@ -125,8 +125,7 @@ static void identify(const struct engine *e, const struct slot *slot, bool is_v6
 
 /* ---- making and ending ---- */
 
-/* The first bridge brings what all of them need. */
-static int prepare(struct engine *e)
+int engine_bridge_prepare(struct engine *e)
 {
 	int r;
 
@@ -228,7 +227,7 @@ int engine_bridge(struct engine *e, engine_sock s, bool is_v6, int *fd)
 	engine_enter(e);
 	slot = engine_slot(e, s);
 	state = slot ? tcp_state(slot->conn) : 0;
-	r = !slot ? -EBADF : prepare(e);
+	r = !slot ? -EBADF : engine_bridge_prepare(e);
 	/* A connection that has ended still has bytes or an end to show, a fresh socket hasn't. */
 	if (!r && (state == TCP_SYN_SENT ||
 		   (state == TCP_CLOSE && !(tcp_events(slot->conn) & POLLRDHUP))))
@@ -273,6 +272,20 @@ static bool has_room(int fd)
 	return sys_ppoll(&p, 1, &(struct timespec){ 0, 0 }, NULL) == 1 && p.revents & POLLOUT;
 }
 
+/* One of the kernel's connections; who takes it asks the kernel for its names. */
+static void hand_over_local(struct engine *e, struct bridge *b)
+{
+	struct engine_bridged id = { .host = 0, .is_v6 = b->is_v6 };
+	struct sockaddr_storage peer;
+	socklen_t len;
+	int fd = engine_local_take(e, b->slot, SOCK_CLOEXEC, &peer, &len);
+
+	if (fd < 0)
+		return;
+	hand_over(b, &id, fd);
+	raw_close(fd);
+}
+
 static void run_listener(struct engine *e, struct bridge *b)
 {
 	struct engine_bridged id;
@@ -280,14 +293,15 @@ static void run_listener(struct engine *e, struct bridge *b)
 	engine_sock s;
 	int ends[2], err;
 
-	while (tcp_events(b->slot->conn) & POLLIN) {
+	while (engine_slot_events(b->slot) & POLLIN) {
 		if (!has_room(b->fd)) {
 			want(e, b, EPOLLOUT);
 			return;
 		}
+		hand_over_local(e, b);
 		c = tcp_accept(b->slot->conn, &err, e->now);
 		if (!c)
-			break;
+			continue;
 		e->is_stirred = true;
 		if (engine_slot_new(e, c, &s) < 0) {
 			tcp_release(c, e->now);
@@ -493,6 +507,8 @@ void engine_bridge_turn(struct engine *e)
 	for (i = 0; i < n; i++) {
 		if (ev[i].data.u64 == BRIDGE_REMOTE)
 			engine_remote_serve(e);
+		else if (ev[i].data.u64 >= BRIDGE_LOCAL)
+			engine_local_see(e, ev[i].data.u64);
 		else
 			see(e, ev[i].data.u64, ev[i].events);
 	}

@@ -296,7 +296,7 @@ void engine_tell(struct engine *e, struct slot *slot)
 
 	for (l = slot->waits.next; l != &slot->waits; l = l->next) {
 		w = container_of(l, struct wait_node, link);
-		if (engine_ready(slot->conn, w->events, w->at_least))
+		if (engine_ready(slot, w->events, w->at_least))
 			engine_wake(w->t);
 	}
 	if (slot->bridge)

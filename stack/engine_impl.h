@@ -36,6 +36,7 @@ struct bridge;
 struct ev_loop;
 struct guard;
 struct host;
+struct local;
 struct share;
 struct share_group;
 
@@ -54,6 +55,7 @@ struct slot {
 	struct list waits;       /* struct wait_node.link */
 	void *mirror;            /* cfg.ready's user, NULL: not mirrored */
 	struct bridge *bridge;   /* NULL: not bridged */
+	struct local *local;     /* of a listener: the kernel's part of it; NULL: none; owned */
 	uint32_t events, edges, urgents;  /* what cfg.ready was told last */
 	struct slot *next_free;
 };
@@ -204,8 +206,10 @@ void engine_log(struct engine *e, int level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* ---- engine_ready.c ---- */
+/* tcp_events(), and what a listener has of the kernel. */
+uint32_t engine_slot_events(const struct slot *slot);
 /* What a struct engine_watch's revents would be. */
-uint32_t engine_ready(struct tcp_conn *c, uint32_t wanted, unsigned at_least);
+uint32_t engine_ready(const struct slot *slot, uint32_t wanted, unsigned at_least);
 /* Shows a mirror what has changed. */
 void engine_reflect(struct engine *e, struct slot *slot);
 
@@ -240,6 +244,25 @@ void engine_bridges_forget(struct engine *e);
 unsigned engine_bridge_fds(struct engine *e, int *fds, unsigned n);
 /* What their ends are called. */
 void engine_bridge_name(const struct engine_bridged *b, struct sockaddr_un *a, socklen_t *len);
+
+/* What all that is in bridge_ep needs: once. */
+int engine_bridge_prepare(struct engine *e);
+
+/* ---- engine_local.c ---- */
+#define BRIDGE_LOCAL (1ull << 32)       /* bridge_ep's words from here on are theirs, but for BRIDGE_REMOTE */
+/* The listener ends; it may have, by what was done to its connection. */
+void engine_local_close(struct slot *slot);
+void engine_local_update(struct slot *slot);
+/* The program has set an option of the listener. */
+void engine_local_setopt(const struct slot *slot, int level, int name, const void *val, socklen_t len);
+bool engine_local_has_client(const struct slot *slot);
+/* One of the kernel's connections, with flags as of accept4(); -EAGAIN. */
+int engine_local_take(struct engine *e, struct slot *slot, int flags, struct sockaddr_storage *peer, socklen_t *len);
+/* bridge_ep has told of this word. */
+void engine_local_see(struct engine *e, uint64_t at);
+/* Closes them, and the parent's of a fork listen on. */
+void engine_locals_forget(struct engine *e);
+unsigned engine_local_fds(const struct engine *e, int *fds, unsigned n);
 
 /* ---- engine_remote.c: questions from other processes ---- */
 #define BRIDGE_REMOTE UINT64_MAX        /* bridge_ep's word for e->remote */

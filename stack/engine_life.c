@@ -71,6 +71,7 @@ unsigned engine_fds(const struct engine *ce, int *fds, unsigned n)
 		l.n += MIN(xtcp_ev_fds(fds + l.n, n - l.n), n - l.n);
 	l.n += engine_thread_fds(e, fds + l.n, n - l.n);
 	l.n += engine_bridge_fds(e, fds + l.n, n - l.n);
+	l.n += engine_local_fds(e, fds + l.n, n - l.n);
 	l.n += MIN(engine_share_fds(e, fds + l.n, n - l.n), n - l.n);
 	push_shared(&l, e);
 	engine_exit(e);
@@ -115,6 +116,7 @@ void engine_forget(struct engine *e)
 	close_shared(e);
 	engine_loop_forget(e);
 	engine_bridges_forget(e);
+	engine_locals_forget(e);
 	engine_share_forget(e);
 	engine_slots_free(e);
 	stack_free(e->stack);

@@ -10,13 +10,18 @@
 #define POLL_BITS 0xffffu
 #define ALWAYS(wanted) (!(wanted) || (wanted) & POLL_BITS ? POLLERR | POLLHUP : 0)
 
-uint32_t engine_ready(struct tcp_conn *c, uint32_t wanted, unsigned at_least)
+uint32_t engine_slot_events(const struct slot *slot)
 {
-	uint32_t events = tcp_events(c);
+	return tcp_events(slot->conn) | (engine_local_has_client(slot) ? POLLIN : 0);
+}
+
+uint32_t engine_ready(const struct slot *slot, uint32_t wanted, unsigned at_least)
+{
+	uint32_t events = engine_slot_events(slot);
 	int have;
 
 	if (at_least && !(events & (POLLRDHUP | POLLERR | POLLHUP))) {
-		have = tcp_unread(c);
+		have = tcp_unread(slot->conn);
 		if (have >= 0)
 			events &= ~(uint32_t)POLLIN;
 		if (have >= (int64_t)at_least)
@@ -31,7 +36,7 @@ void engine_reflect(struct engine *e, struct slot *slot)
 
 	if (!slot->mirror)
 		return;
-	events = tcp_events(slot->conn);
+	events = engine_slot_events(slot);
 	edges = tcp_edges(slot->conn);
 	if (events == slot->events && edges == slot->edges)
 		return;

@@ -168,8 +168,10 @@ int engine_shut(struct engine *e, engine_sock s)
 {
 	struct slot *slot = enter(e, s);
 
-	if (slot)
+	if (slot) {
 		tcp_close(slot->conn, e->now);
+		engine_local_update(slot);
+	}
 	engine_share_update(e);
 	return done(e, slot, 0);
 }
@@ -178,6 +180,7 @@ void engine_slot_release(struct engine *e, struct slot *slot)
 {
 	struct tcp_conn *c = slot->conn;
 
+	engine_local_close(slot);
 	slot_free(e, slot);
 	tcp_set_user(c, NULL);
 	tcp_release(c, e->now);
@@ -294,6 +297,8 @@ int engine_disconnect(struct engine *e, engine_sock s)
 
 	int r = slot ? tcp_disconnect(slot->conn, e->now) : 0;
 
+	if (slot)
+		engine_local_update(slot);
 	engine_share_update(e);
 	return done(e, slot, r);
 }
@@ -399,6 +404,8 @@ int engine_shutdown(struct engine *e, engine_sock s, int how)
 
 	int r = slot ? tcp_shutdown(slot->conn, how, e->now) : 0;
 
+	if (slot)
+		engine_local_update(slot);
 	engine_share_update(e);
 	return done(e, slot, r);
 }
@@ -448,6 +455,8 @@ int engine_setopt(struct engine *e, engine_sock s, int level, int name, const vo
 
 	if (slot)
 		r = tcp_setopt(slot->conn, level, name, val, len, may_admin, e->now);
+	if (slot && !r)
+		engine_local_setopt(slot, level, name, val, len);
 	return done(e, slot, r);
 }
 
@@ -512,7 +521,7 @@ uint32_t engine_events(struct engine *e, engine_sock s)
 	if (slot) {
 		if (look(e))
 			engine_settle(e);
-		events = tcp_events(slot->conn);
+		events = engine_slot_events(slot);
 	}
 	engine_leave(e);
 	return events;
@@ -527,7 +536,7 @@ int engine_mirror(struct engine *e, engine_sock s, void *user)
 	e->nmirror += (user != NULL) - (slot->mirror != NULL);
 	slot->mirror = user;
 	if (user) {
-		slot->events = tcp_events(slot->conn);
+		slot->events = engine_slot_events(slot);
 		slot->edges = tcp_edges(slot->conn);
 		slot->urgents = tcp_urgents(slot->conn);
 		e->cfg.ready(user, slot->events, false);

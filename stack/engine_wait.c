@@ -353,7 +353,7 @@ static unsigned check(struct engine *e, struct engine_watch *w, unsigned nw)
 
 	for (i = 0; i < nw; i++) {
 		slot = engine_slot(e, w[i].s);
-		w[i].revents = slot ? engine_ready(slot->conn, w[i].events, w[i].at_least) : POLLNVAL;
+		w[i].revents = slot ? engine_ready(slot, w[i].events, w[i].at_least) : POLLNVAL;
 		n += w[i].revents != 0;
 	}
 	return n;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * engine_none.c - the parts of engine.h that ask about bridged sockets, for an engine whose sockets
- * can't be told from files once they are bridged, and about a broker, for one that shares no address.
+ * can't be told from files once they are bridged, and about a broker and the kernel's part of listeners, for
+ * one that shares no address.
  */
 #include <errno.h>
 
@@ -72,4 +73,22 @@ unsigned engine_broker_fds(const struct engine *e, int *fds, unsigned n)
 	(void)fds;
 	(void)n;
 	return 0;
+}
+
+int engine_listen_locally(struct engine *e, engine_sock s, const struct engine_local *how)
+{
+	(void)e;
+	(void)s;
+	(void)how;
+	return 0;
+}
+
+int engine_accept_locally(struct engine *e, engine_sock s, int flags, struct sockaddr_storage *peer, socklen_t *len)
+{
+	(void)e;
+	(void)s;
+	(void)flags;
+	(void)peer;
+	(void)len;
+	return -EAGAIN;
 }

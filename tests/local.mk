@@ -250,6 +250,7 @@ SCRIPT_TESTS = \
 	tests/netns/ecn.sh \
 	tests/netns/flood.sh \
 	tests/netns/fork.sh \
+	tests/netns/local.sh \
 	tests/netns/nc.sh \
 	tests/netns/openssl.sh \
 	tests/netns/options.sh \
@@ -269,6 +270,7 @@ EXTRA_DIST += \
 	tests/netns/client.py \
 	tests/netns/data.py tests/netns/demo.sh \
 	tests/netns/dropper.py \
+	tests/netns/echoer.py \
 	tests/netns/flows.py \
 	tests/netns/forker.py \
 	tests/netns/group.py \

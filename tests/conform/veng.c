@@ -253,6 +253,33 @@ bool engine_claim_retry(struct engine *e)
 	return false;
 }
 
+/* ---- the kernel's part of listeners: there is none ---- */
+
+bool engine_local_has_client(const struct slot *slot)
+{
+	(void)slot;
+	return false;
+}
+
+void engine_local_close(struct slot *slot)
+{
+	(void)slot;
+}
+
+void engine_local_update(struct slot *slot)
+{
+	(void)slot;
+}
+
+void engine_local_setopt(const struct slot *slot, int level, int name, const void *val, socklen_t len)
+{
+	(void)slot;
+	(void)level;
+	(void)name;
+	(void)val;
+	(void)len;
+}
+
 /* ---- waiting ---- */
 
 static int count_ready(struct engine_watch *w, unsigned nw, struct pollfd *extra, unsigned nextra)
@@ -263,7 +290,7 @@ static int count_ready(struct engine_watch *w, unsigned nw, struct pollfd *extra
 	for (unsigned i = 0; i < nw; i++) {
 		struct slot *slot = engine_slot(&the, w[i].s);
 
-		w[i].revents = slot ? engine_ready(slot->conn, w[i].events, w[i].at_least) : POLLNVAL;
+		w[i].revents = slot ? engine_ready(slot, w[i].events, w[i].at_least) : POLLNVAL;
 		n += w[i].revents != 0;
 	}
 	return n;

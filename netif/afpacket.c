@@ -30,11 +30,13 @@
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/sockios.h>
 #include <net/if_arp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -197,6 +199,14 @@ static int afpacket_transmit(struct netif *n, const struct netif_tx *v, unsigned
 	return sent < 0 ? net_error(a, sent) : sent;
 }
 
+/* sk_wmem_alloc: a system call, 0.4 us. */
+static unsigned afpacket_queued(struct netif *n)
+{
+	int bytes = 0;
+
+	return raw_ioctl(self(n)->fd, SIOCOUTQ, &bytes) < 0 || bytes < 0 ? 0 : (unsigned)bytes;
+}
+
 /* ---- what is known of the interface ---- */
 
 /* Frames of this kind of link, and the socket type that gives them: 0 or -EAFNOSUPPORT. */
@@ -268,6 +278,7 @@ static const struct netif_ops ops = {
 	.fd = afpacket_fd,
 	.receive = afpacket_receive,
 	.transmit = afpacket_transmit,
+	.queued = afpacket_queued,
 	.refresh = afpacket_refresh,
 	.close = afpacket_close,
 };

@@ -65,6 +65,9 @@ struct netif_ops {
 	 * even the first was (-EAGAIN: no room for it yet, try again soon; -ENOBUFS: the
 	 * interface or its queue has dropped it; -EMSGSIZE: drop it; -ENETDOWN; -ENODEV). */
 	int (*transmit)(struct netif *, const struct netif_tx *v, unsigned n);
+	/* Bytes that were taken and haven't left it or its queue, as Linux charges them to a
+	 * socket; NULL: it can't tell. */
+	unsigned (*queued)(struct netif *);
 	/* Re-reads what can change (mtu, flags, mac): 0 or -errno. */
 	int (*refresh)(struct netif *);
 	void (*close)(struct netif *);
@@ -84,6 +87,8 @@ static inline int netif_transmit(struct netif *n, const struct netif_tx *v, unsi
 {
 	return n->ops->transmit(n, v, c);
 }
+static inline bool netif_tells_queued(const struct netif *n) { return n->ops->queued != NULL; }
+static inline unsigned netif_queued(struct netif *n) { return n->ops->queued(n); }
 static inline int netif_refresh(struct netif *n) { return n->ops->refresh(n); }
 static inline void netif_close(struct netif *n)
 {

@@ -227,10 +227,18 @@ static void capture_close(struct netif *n)
 	free_capture(self(n));
 }
 
+static unsigned capture_queued(struct netif *n)
+{
+	struct netif *inner = self(n)->inner;
+
+	return netif_tells_queued(inner) ? netif_queued(inner) : 0;
+}
+
 static const struct netif_ops ops = {
 	.fd = capture_fd,
 	.receive = capture_receive,
 	.transmit = capture_transmit,
+	.queued = capture_queued,
 	.refresh = capture_refresh,
 	.close = capture_close,
 };

@@ -84,6 +84,11 @@ static inline int raw_fcntl(int fd, int cmd, long arg)
 	return (int)raw_result(raw_syscall(SYS_fcntl, fd, cmd, arg));
 }
 
+static inline int raw_ioctl(int fd, unsigned long request, void *arg)
+{
+	return (int)raw_result(raw_syscall(SYS_ioctl, fd, request, arg));
+}
+
 static inline int raw_open(const char *path, int flags, mode_t mode)
 {
 	return (int)raw_result(raw_syscall(SYS_openat, AT_FDCWD, path, flags, mode));

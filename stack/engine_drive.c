@@ -22,6 +22,12 @@
 
 #define HELD_WAIT_MIN (100 * XTIME_USEC)
 #define HELD_WAIT_MAX (5 * XTIME_MSEC)
+#define TX_WAIT_MIN (50 * XTIME_USEC)
+#define TX_WAIT_MAX XTIME_MSEC
+/* After so many empty answers in a row the interface is one that keeps nothing, and is asked
+ * once in so many batches whether that is still so. */
+#define TX_EMPTY_OFF 64u
+#define TX_SKIP 15u
 
 xtime engine_now(void)
 {
@@ -275,6 +281,33 @@ static bool hand_over(struct engine *e, struct netif_tx *v, unsigned n)
 	return false;
 }
 
+/* ---- what the interface keeps ---- */
+
+static void ask_interface(struct engine *e)
+{
+	unsigned left = netif_queued(e->nif);
+
+	if (left)
+		e->tx_empty = 0;
+	else if (e->tx_empty < TX_EMPTY_OFF)
+		e->tx_empty++;
+	e->tx_skip = e->tx_empty < TX_EMPTY_OFF ? 0 : TX_SKIP;
+	stack_tx_watch(e->stack, e->tx_empty < TX_EMPTY_OFF);
+	stack_tx_left(e->stack, left);
+	e->tx_wait = left < e->tx_left ? TX_WAIT_MIN : xtime_min(2 * e->tx_wait, TX_WAIT_MAX);
+	e->tx_left = left;
+}
+
+static void batch_has_left(struct engine *e)
+{
+	if (!netif_tells_queued(e->nif))
+		return;
+	if (e->tx_skip && !stack_tx_is_held(e->stack))
+		e->tx_skip--;
+	else
+		ask_interface(e);
+}
+
 static void pump(struct engine *e)
 {
 	struct netif_tx v[ENGINE_TX_BATCH];
@@ -282,8 +315,12 @@ static void pump(struct engine *e)
 
 	if (e->held && !send_held(e))
 		return;
+	if (stack_tx_is_held(e->stack))
+		ask_interface(e);
 	while ((n = collect(e, v)) && hand_over(e, v, n))
-		;
+		batch_has_left(e);
+	if (stack_tx_is_held(e->stack))
+		e->tx_check = e->now + e->tx_wait;
 }
 
 /* ---- news ---- */
@@ -334,6 +371,8 @@ xtime engine_deadline(struct engine *e)
 {
 	xtime at = stack_deadline(e->stack);
 
+	if (stack_tx_is_held(e->stack))
+		at = xtime_min(at, e->tx_check);
 	return e->held ? xtime_min(at, e->held_retry) : at;
 }
 

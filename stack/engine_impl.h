@@ -149,6 +149,11 @@ struct engine {
 	struct frame_out *tx;        /* ENGINE_TX_BATCH of them; owned */
 	struct held *held, **held_end;
 	xtime held_retry, held_wait; /* when to try again, and how long after that */
+	/* What the interface keeps (stack/txdev.c): asked for after each batch while it keeps frames,
+	 * else now and then. */
+	unsigned tx_empty, tx_skip;  /* answers of 0 in a row; batches until the next question */
+	unsigned tx_left;            /* the last answer */
+	xtime tx_check, tx_wait;     /* when somebody waits: the next question, and how long after that */
 	bool is_link_stale;          /* the interface refused something: look at it again */
 
 	/* the loop thread (engine_loop.c) */

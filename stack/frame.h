@@ -44,6 +44,7 @@ enum frame_use {
 struct frame_undo {
 	struct tcp_conn *conn;       /* NULL: it belongs to none */
 	uint32_t seq, sml;           /* of the segment; snd.sml */
+	uint32_t tx_at;              /* its place in stack.txdev */
 	xtime rexmit_at, pace_at;
 	uint8_t use;                 /* enum frame_use */
 	uint8_t rexmit_kind, out;    /* snd.out */

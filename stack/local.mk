@@ -101,11 +101,14 @@ libstack_la_SOURCES = \
 	stack/tcp_syn.c \
 	stack/tcp_share.c \
 	stack/tcp_timer.c \
+	stack/tcp_tsq.c \
 	stack/tcp_tw.c \
 	stack/tcp_txq.c \
 	stack/tcp_urg.c \
 	stack/tcp_user.c \
 	stack/tcp_wmem.c \
+	stack/txdev.c \
+	stack/txdev.h \
 	stack/timer.c \
 	stack/timer.h \
 	stack/wire.c \

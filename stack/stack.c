@@ -52,6 +52,7 @@ static void init_fields(struct stack *s, const struct stack_config *cfg, xtime n
 	routes_init(&s->routes);
 	timers_init(&s->timers);
 	list_init(&s->outq);
+	txdev_init(&s->txdev);
 	list_init(&s->eventq);
 	list_init(&s->neigh_changed);
 	list_init(&s->conns);
@@ -102,6 +103,7 @@ void stack_free(struct stack *s)
 	frags_free(s);
 	pmtus_free(s->pmtus);
 	ctlq_free(s->ctlq);
+	txdev_free(&s->txdev);
 	neigh_fini(s);
 	timers_free(&s->timers);
 	routes_fini(&s->routes);
@@ -486,17 +488,22 @@ bool stack_output(struct stack *s, struct frame_out *f, xtime now)
 	if (!ctlq_pop(s->ctlq, f) && !output_tcp(s, f, now) && !ctlq_pop(s->ctlq, f))
 		return false;
 	count(s, CTR_frames_out);
+	txdev_push(s, f);
 	return true;
 }
 
 bool stack_refused(struct stack *s, const struct frame_out *f, bool is_tried, xtime now)
 {
+	bool is_done = is_tried;
+
 	s->now = now;
 	if (f->undo.conn)
-		return tcp_refused(f->undo.conn, f, is_tried, now);
-	if (is_tried)
+		is_done = tcp_refused(f->undo.conn, f, is_tried, now);
+	else if (is_tried)
 		count(s, CTR_tx_failed);
-	return is_tried;
+	if (is_done)
+		txdev_pull(s, f);
+	return is_done;
 }
 
 bool stack_has_output(const struct stack *s)

@@ -73,6 +73,12 @@ bool stack_output(struct stack *s, struct frame_out *f, xtime now);
  * other function, of one connection the newest first; true when f is done with, false when
  * it can be sent all the same. */
 bool stack_refused(struct stack *s, const struct frame_out *f, bool is_tried, xtime now);
+/* For an interface that keeps frames for a while (txdev.c): whether what it has is told from now on. */
+void stack_tx_watch(struct stack *s, bool is_on);
+/* Of all frames that were handed over it still has so many bytes, as Linux charges them to a socket
+ * (SIOCOUTQ); to be told after each batch while it is watched, and soon while somebody waits for it. */
+void stack_tx_left(struct stack *s, uint64_t bytes);
+bool stack_tx_is_held(const struct stack *s);
 /* True when stack_output() would give a frame (cheap). */
 bool stack_has_output(const struct stack *s);
 xtime stack_deadline(struct stack *s);

@@ -13,6 +13,7 @@
 #include "neigh.h"
 #include "stack.h"
 #include "timer.h"
+#include "txdev.h"
 
 #define STACK_IFACES_MAX 16
 
@@ -67,6 +68,7 @@ struct stack {
 	struct conntab tab;
 	struct timers timers;
 
+	struct txdev txdev;               /* what the interface still has */
 	struct list outq;                 /* struct tcp_conn.out_link: may have something to send */
 	struct list eventq;               /* struct tcp_conn.event_link: readiness changed */
 	struct list neigh_changed;        /* struct neigh.changed: waiters to be told */
@@ -114,6 +116,7 @@ void tcp_input(struct stack *s, int iface, const struct ip_hdr *ip, const uint8_
 /* The next frame of this connection; false: it has none (any more), it is out of outq. */
 bool tcp_output(struct tcp_conn *c, struct frame_out *f, xtime now);
 bool tcp_refused(struct tcp_conn *c, const struct frame_out *f, bool is_tried, xtime now);   /* stack_refused() */
+void tcp_tx_report(struct stack *s);          /* what the interface still has was told */
 void tcp_timer(struct tcp_conn *c, xtime now);
 struct tcp_req;
 void tcp_req_timer(struct tcp_req *r, xtime now);

@@ -109,6 +109,7 @@ struct tcp_conn *tcp_alloc(struct stack *s, xtime now)
 	list_init(&c->out_link);
 	list_init(&c->event_link);
 	list_init(&c->neigh_wait);
+	list_init(&c->tx_link);
 	list_init(&c->accept_link);
 	list_append(&s->conns, &c->all_link);
 	s->nconn++;
@@ -137,6 +138,7 @@ static void conn_free(struct tcp_conn *c)
 	list_remove(&c->event_link);
 	list_remove(&c->neigh_wait);
 	list_remove(&c->accept_link);
+	txdev_forget(c);
 	conn_free_protocol(c);
 	free(c->saved_syn);
 	s->nconn--;

@@ -175,6 +175,7 @@ struct tcp_conn {
 	struct list out_link;         /* in stack.outq */
 	struct list event_link;       /* in stack.eventq */
 	struct list neigh_wait;       /* in neigh.waiters while blocked */
+	struct list tx_link;          /* in stack.txdev.held while the interface has enough of ours */
 	struct timer timer;           /* the earliest of the deadlines below */
 	uint8_t state;                /* TCP_ESTABLISHED, ... (netinet/tcp.h) */
 	uint8_t shut;                 /* bit 0: receive side, bit 1: send side (RCV_SHUTDOWN, SEND_SHUTDOWN) */
@@ -250,6 +251,11 @@ struct tcp_conn {
 		xtime probes_tstamp;
 		xtime pace_at;        /* before it no data leaves, where it is paced */
 		bool is_pace_held;    /* something waits for that */
+		uint64_t in_device;   /* what the interface still has of ours (Linux sk_wmem_alloc) */
+		uint64_t tx_limit;    /* while in txdev.held: not until there is less than that ... */
+		bool is_tx_sure;      /* ... which has been confirmed ... */
+		bool has_left;        /* ... and since then something has left */
+		bool is_autocorked;   /* a small write waits */
 		uint64_t bytes_sent, bytes_retrans, bytes_acked;
 		uint32_t segs_out, data_segs_out, total_retrans;
 		uint8_t chrono;       /* enum chrono, since chrono_since */
@@ -565,7 +571,18 @@ static inline seq32 tcp_snd_end(const struct tcp_conn *c)
 	return c->snd.q_seq + c->snd.q.len + (c->snd.fin ? 1 : 0);
 }
 
+/* ---- tcp_tsq.c: what waits for the interface ---- */
+/* tcp_small_queue_check(): a segment of len bytes must wait; shift as its factor. */
+bool tcp_small_queue_is_full(struct tcp_conn *c, uint32_t len, unsigned shift);
+/* skb_still_in_host_queue(): it need not be sent again, it hasn't left yet. */
+bool tcp_is_in_device(struct tcp_conn *c, const struct tx_seg *seg);
+/* tcp_should_autocork(): the last write is small and may wait for what the interface has. */
+bool tcp_should_autocork(struct tcp_conn *c, xtime now);
+
 /* ---- tcp_wmem.c: the send buffer in skbs ---- */
+#define TCP_SKB_COST 832u   /* struct sk_buff, the head's room, skb_shared_info */
+/* Bytes of the last skb that is unsent and may grow, and of a full one; 0: there is none. */
+uint32_t tcp_wmem_last(struct tcp_conn *c, uint32_t *goal, xtime now);
 /* Puts what there is room for into the send ring: bytes, -EAGAIN or -ENOMEM. */
 ssize_t tcp_wmem_write(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t skip, size_t total,
                        int flags, xtime now);

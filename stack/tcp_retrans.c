@@ -73,6 +73,8 @@ static bool retransmit(struct tcp_conn *c, struct frame_out *f, uint32_t idx, ui
 	int ret;
 
 	c->mtup.probe_size = 0;   /* inconclusive */
+	if (tcp_is_in_device(c, seg))
+		return false;
 	f->undo.seq = seg->seq;
 	f->undo.use = is_probe ? FRAME_TLP : FRAME_LOST;
 	if (seq_lt(seg->seq, c->snd.q_seq)) {
@@ -119,6 +121,8 @@ bool tcp_output_lost(struct tcp_conn *c, struct frame_out *f, xtime now)
 
 		if ((seg->flags & (SEG_LOST | SEG_SACKED | SEG_RETRANS)) != SEG_LOST)
 			continue;
+		if (tcp_small_queue_is_full(c, seg->end - seg->seq, 1))
+			return false;
 		if (!retransmit(c, f, i, c->cc.cwnd - flight, false, now))
 			return false;
 		c->s->counters[c->loss.ca_state == CA_LOSS ? CTR_TcpExtTCPSlowStartRetrans : CTR_TcpExtTCPFastRetrans] +=
@@ -158,6 +162,11 @@ bool tcp_output_tlp(struct tcp_conn *c, struct frame_out *f, xtime now)
 	last = txq_at(q, q->n - 1);
 	if (last->end - last->seq > mss && txq_split(c, q->n - 1, last->end - mss) < 0)
 		return false;
+	if (tcp_is_in_device(c, last)) {
+		c->snd.rexmit_kind = REXMIT_TLP;
+		tcp_rearm_rto(c, now);
+		return false;
+	}
 	c->loss.tlp_retrans = true;
 	c->loss.tlp_out = true;
 	c->loss.tlp_high = c->snd.nxt;

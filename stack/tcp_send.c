@@ -145,6 +145,8 @@ bool tcp_output_new(struct tcp_conn *c, struct frame_out *f, xtime now)
 		tcp_chrono_stop(c, CHRONO_RWND, now);
 	if (!len)
 		return false;
+	if (!(c->snd.out & (OUT_TLP | OUT_PROBE)) && tcp_small_queue_is_full(c, len, 0))
+		return false;
 	if (probe > 0)
 		mss = len;
 	seg = (struct tx_seg){ .seq = c->snd.nxt, .end = c->snd.nxt + len, .mss = (uint16_t)mss,

@@ -70,7 +70,8 @@ ssize_t tcp_send(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t
 		c->snd.urg_mode = true;
 	}
 	tcp_mem_charge(c);
-	tcp_want_output(c);
+	if (!tcp_should_autocork(c, now))
+		tcp_want_output(c);
 	return n;
 }
 

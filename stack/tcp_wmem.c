@@ -192,6 +192,17 @@ static uint32_t size_goal(const struct tcp_conn *c, uint32_t mss)
 	return MAX(goal / mss, 1u) * mss;
 }
 
+uint32_t tcp_wmem_last(struct tcp_conn *c, uint32_t *goal, xtime now)
+{
+	const struct tx_marks *m = &c->snd.marks;
+	const struct tx_mark *t = mark_last(m);
+
+	if (!t || t->eor)
+		return 0;
+	*goal = size_goal(c, tcp_current_mss(c, now));
+	return t->end - (m->n > 1 ? t[-1].end : c->snd.nxt);
+}
+
 /* forced_push(). */
 static bool has_much_unpushed(const struct tcp_conn *c, seq32 write_seq)
 {

@@ -144,6 +144,8 @@ tests_test_tcp_metrics_SOURCES = tests/test_tcp_metrics.c $(HARNESS)
 
 check_PROGRAMS += tests/test_tcp_refused
 tests_test_tcp_refused_SOURCES = tests/test_tcp_refused.c $(HARNESS)
+check_PROGRAMS += tests/test_txdev
+tests_test_txdev_SOURCES = tests/test_txdev.c $(HARNESS)
 check_PROGRAMS += tests/test_tcp_tw
 tests_test_tcp_tw_SOURCES = tests/test_tcp_tw.c $(HARNESS)
 check_PROGRAMS += tests/test_tcp_listen
@@ -248,6 +250,7 @@ SCRIPT_TESTS = \
 	tests/netns/creds.sh \
 	tests/netns/curl.sh \
 	tests/netns/ecn.sh \
+	tests/netns/slowdev.sh \
 	tests/netns/flood.sh \
 	tests/netns/fork.sh \
 	tests/netns/local.sh \
@@ -272,6 +275,7 @@ EXTRA_DIST += \
 	tests/netns/dropper.py \
 	tests/netns/echoer.py \
 	tests/netns/flows.py \
+	tests/netns/pieces.py \
 	tests/netns/forker.py \
 	tests/netns/group.py \
 	tests/netns/lib.sh \

@@ -281,6 +281,7 @@ static bool pump_refusing(struct sim *m, int i)
 	bool is_gone[ARRAY_LEN(v)] = { false };
 	size_t n = 0;
 
+	stack_tx_watch(m->s[i], true);
 	while (n < ARRAY_LEN(v) && stack_output(m->s[i], &v[n], m->now))
 		n++;
 	for (size_t k = 0; k < n; k++) {
@@ -298,7 +299,10 @@ static bool pump_refusing(struct sim *m, int i)
 	}
 	if (m->check)
 		m->check(m->s[i]);
-	return n > 0;
+	stack_tx_left(m->s[i], sim_random_u64(m) % 20000);
+	if (!n)
+		stack_tx_left(m->s[i], 0);   /* an interface that lets everything go at last */
+	return n > 0 || stack_has_output(m->s[i]);
 }
 
 static bool pump_output(struct sim *m, int i)

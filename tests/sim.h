@@ -30,7 +30,8 @@ struct sim_link {
 	uint32_t mark_at;        /* bytes that wait: an ECN-capable packet behind them is marked, 0: none */
 	uint16_t far_port;       /* segments from and to it take far_delay longer */
 	xtime far_delay;
-	double refuse;           /* probability that the sender's interface drops a frame and says so */
+	double refuse;           /* probability that the sender's interface drops a frame and says so; what
+	                          * it takes it keeps for a while */
 	bool whole;              /* super-frames are not split */
 	/* Counters. */
 	uint64_t frames, bytes, lost, dropped, corrupted, marked, copied, refused;

@@ -71,7 +71,8 @@ static void fake_close(struct netif *n)
 }
 
 static const struct netif_ops fake_ops = {
-	fake_fd, fake_receive, fake_transmit, fake_refresh, fake_close,
+	.fd = fake_fd, .receive = fake_receive, .transmit = fake_transmit, .refresh = fake_refresh,
+	.close = fake_close,
 };
 
 /* ---- the file ---- */

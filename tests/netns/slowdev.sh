@@ -1,0 +1,44 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# An interface that keeps frames for a while, or has no room for them: xtcp beside the kernel's TCP over
+# the same queueing discipline (topology: lib.sh).
+. "$(dirname "$0")/lib.sh"
+need python3 tc
+net_up
+mkdir -p "$T/up" "$T/control"
+serve_tcp 7001 recv "$T/up/pieces" || exit 99
+
+# slow ARGUMENT...: the client's interface passes 10 Mbit/s.
+slow() {
+	in_c tc qdisc replace dev "$C_IF" root tbf rate 10mbit burst 3000 "$@" 2>"$T/err" ||
+		skip_all "there is no tbf here: $(cat "$T/err")"
+}
+
+# pieces MODE COUNT BYTES: over the kernel or over xtcp; sets segs, again, corked.
+pieces() {
+	local mode=$1
+	shift
+	set -- python3 "$here/pieces.py" "$S_ADDR" 7001 "$@"
+	if [ "$mode" = kernel ]; then
+		set -- $(in_c "$@" 2>"$T/err")
+	else
+		set -- $(XTCP_CONTROL=$T/control XTCP_CTL=$top_builddir/xtcp-ctl xt shared "$@")
+	fi
+	segs=${1:-0} again=${2:-999} corked=${3:-0}
+	note "$mode: $segs segments, $again sent again, TCPAutoCorking $corked"
+}
+
+slow limit 1000000
+pieces kernel 3000 100
+theirs=$segs
+pieces xtcp 3000 100
+check "small writes are as few segments as the kernel's" [ "$segs" -gt 0 -a "$segs" -le $((theirs + theirs / 4)) ]
+check "as they wait for what has not left (TCPAutoCorking)" [ "$corked" -gt 0 ]
+
+slow limit 15000
+pieces kernel 300 4000
+theirs=$again
+pieces xtcp 300 4000
+check "what the discipline drops is not missing at the peer" [ "$again" -le $((theirs + 5)) ]
+finish

@@ -294,7 +294,10 @@ static void ask_interface(struct engine *e)
 	e->tx_skip = e->tx_empty < TX_EMPTY_OFF ? 0 : TX_SKIP;
 	stack_tx_watch(e->stack, e->tx_empty < TX_EMPTY_OFF);
 	stack_tx_left(e->stack, left);
-	e->tx_wait = left < e->tx_left ? TX_WAIT_MIN : xtime_min(2 * e->tx_wait, TX_WAIT_MAX);
+	if (left < e->tx_left || !e->tx_wait)
+		e->tx_wait = TX_WAIT_MIN;
+	else
+		e->tx_wait = xtime_min(2 * e->tx_wait, TX_WAIT_MAX);
 	e->tx_left = left;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * follow.c - xtcp follows the sysctls of its network namespace, as packetdrill's scripts
- * expect of the TCP that they test: preloaded beside libxtcp.so by tests/packetdrill/run.
+ * expect of the TCP that they test: preloaded before libxtcp.so by tests/packetdrill/run.
  *
  * packetdrill runs a script's commands by system(), which this module has instead.  What a
  * command has changed is passed on by the control socket of this process, or, while there is
@@ -36,11 +36,17 @@ static _Noreturn void die(const char *what)
 __attribute__((constructor)) static void start(void)
 {
 	char *text = getenv("FOLLOW"), *line, *save = NULL, *space;
+	void *libc;
 
 	/* What the script runs are the kernel's programs. */
 	unsetenv("LD_PRELOAD");
 	unsetenv("XTCP_SYSCTL");
-	real_system = (__typeof__(real_system))dlsym(RTLD_NEXT, "system");
+	/* libc's own: the script's sockets are none of the commands' business, so xtcp need not share
+	 * them (shim/bridge.h). */
+	libc = dlopen("libc.so.6", RTLD_NOW);
+	real_system = libc ? (__typeof__(real_system))dlsym(libc, "system") : NULL;
+	if (!real_system)
+		die("libc's system()");
 	for (line = strtok_r(strdup(text ? text : ""), "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		space = strchr(line, ' ');
 		if (!space || n == NAMES_MAX)

@@ -6,8 +6,8 @@
 #     COUNT=1000000 RATE=100000 bench/flood.sh [WORD...]   only rows whose description has each WORD in it
 #
 # The server's connections carry data both ways: slow (16 of 1 MB/s each), gigabit (16 of 7.5 MB/s each), full (one each way
-# as fast as it goes).  Bytes a second in the three seconds before the flood and while it lasts, their ratio, and the
-# server's memory (VmRSS) before and at most.  own: the library with an address of its own, shared: on the
+# as fast as it goes).  Bytes a second in the three seconds before the flood and while it lasts, their ratio, the
+# processors that the server takes, and its memory (VmRSS) before and at most.  own: the library with an address of its own, shared: on the
 # kernel's; closed: SYNs for a port that nobody listens on.
 . "$top_srcdir/tests/netns/lib.sh"
 need
@@ -32,7 +32,11 @@ start_server() {
 }
 
 uptime_s() { cut -d' ' -f1 /proc/uptime; }
+# Processor time of the server so far, seconds; of the kernel's work none is counted, ours is all here.
+cpu() { awk '{ printf "%.2f", ($14 + $15) / 100 }' "/proc/$1/stat" 2>/dev/null || echo 0; }
 rss() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status" 2>/dev/null || echo 0; }
+gone() { ! kill -0 "$1" 2>/dev/null; }
+is_free() { ! in_c ss -Htan | grep -q ":$PORT "; }
 started() { [ -s "$T/served" ]; }
 
 # rate FROM TO: bytes a second that arrived on both ends between two times.
@@ -42,7 +46,7 @@ rate() {
 
 # row WHO KIND LOAD: one run.
 row() {
-	local what word addr=$C_ADDR mac port=$PORT kind=$2 up down pace before after begin end most=0 r
+	local what word addr=$C_ADDR mac port=$PORT kind=$2 up down pace before after begin end most=0 r quiet busy cpu0 cpu1 pid
 	what=$(printf '%-7s %-7s %-8s' "$1" "$2" "$3")
 	for word in ${words[@]+"${words[@]}"}; do
 		[[ $what == *$word* ]] || return 0
@@ -65,9 +69,12 @@ row() {
 	pid=$(pgrep -P $server) || pid=$server
 	before=$(rss "$pid")
 	begin=$(uptime_s)
+	cpu0=$(cpu "$pid")
 	sleep 3
 	end=$(uptime_s)
+	cpu1=$(cpu "$pid")
 	r=$(rate "$begin" "$end")
+	quiet=$(awk -v a="$begin" -v b="$end" -v c="$cpu0" -v d="$cpu1" 'BEGIN { print (d - c) / (b - a) }')
 	in_s "$top_builddir/bench/flood" "$S_IF" "$mac" "$addr" $port $kind "$COUNT" "$RATE" $S_ADDR >"$T/flood" 2>&1 &
 	flood=$!
 	begin=$(uptime_s)
@@ -77,14 +84,17 @@ row() {
 		sleep .1
 	done
 	end=$(uptime_s)
+	busy=$(awk -v a="$begin" -v b="$end" -v c="$cpu1" -v d="$(cpu "$pid")" 'BEGIN { print (d - c) / (b - a) }')
 	sleep .3
-	awk -v w="$what" -v a="$r" -v b="$(rate "$begin" "$end")" -v m0="$before" -v m1="$most" -v f="$(cat "$T/flood")" 'BEGIN {
-		printf "%s %9.2f %9.2f %6.2f   %7d %7d   %s\n", w, a / 1e6, b / 1e6, a ? b / a : 0, m0, m1, f }'
-	kill $client $server 2>/dev/null
+	awk -v w="$what" -v c0="$quiet" -v c1="$busy" -v a="$r" -v b="$(rate "$begin" "$end")" -v m0="$before" -v m1="$most" -v f="$(cat "$T/flood")" 'BEGIN {
+		printf "%s %9.2f %9.2f %6.2f   %4.2f %4.2f   %7d %7d   %s\n", w, a / 1e6, b / 1e6, a ? b / a : 0, c0, c1, m0, m1, f }'
+	kill $client $server "$pid" 2>/dev/null
 	wait $client $server 2>/dev/null
+	until_true 10 gone "$pid"
+	until_true 10 is_free
 }
 
-printf '%-24s %9s %9s %6s   %7s %7s   %s\n' "" "MB/s" flooded ratio "RSS KB" most flood
+printf '%-24s %9s %9s %6s   %4s %4s   %7s %7s   %s\n' "" "MB/s" flooded ratio cpu flooded "RSS KB" most flood
 for ((i = 0; i < ROUNDS; i++)); do
 	for kind in syn closed rst ack data frag arp; do
 		for load in slow gigabit full; do

@@ -363,7 +363,9 @@ static void check_sysctls(const struct engine_config *cfg)
 		else
 			r = settings_set(&set, cfg->sysctls[i].name, cfg->sysctls[i].value);
 		if (r == -ENOENT)
-			die(TARGET_ERR, "there is no setting %s for sysctl", cfg->sysctls[i].name);
+			die(TARGET_ERR, "there is no setting %s for sysctl%s%s", cfg->sysctls[i].name,
+			    settings_refusal(cfg->sysctls[i].name) ? ": " : "",
+			    settings_refusal(cfg->sysctls[i].name) ? settings_refusal(cfg->sysctls[i].name) : "");
 		if (r)
 			die(TARGET_ERR, "\"%s\" is not a value for %s", cfg->sysctls[i].value,
 			    cfg->sysctls[i].name);

@@ -58,13 +58,16 @@ static void host_settings(struct settings *set)
 static int given_settings(const struct engine_config *cfg, struct stack *s, char *err,
 			  size_t err_len)
 {
+	const char *why;
 	unsigned i;
 	int r;
 
 	for (i = 0; i < cfg->nsysctl; i++) {
 		r = stack_set(s, cfg->sysctls[i].name, cfg->sysctls[i].value);
+		why = settings_refusal(cfg->sysctls[i].name);
 		if (r == -ENOENT)
-			snprintf(err, err_len, "there is no setting %s", cfg->sysctls[i].name);
+			snprintf(err, err_len, "there is no setting %s%s%s", cfg->sysctls[i].name, why ? ": " : "",
+				 why ? why : "");
 		else if (r < 0)
 			snprintf(err, err_len, "%s is not a value for %s", cfg->sysctls[i].value,
 				 cfg->sysctls[i].name);

@@ -110,9 +110,10 @@ static int show_setting(struct engine *e, const char *name, char *out, size_t le
 static int change_setting(struct engine *e, const char *name, const char *value, char *out, size_t len)
 {
 	int r = stack_set(e->stack, name, value);
+	const char *why = settings_refusal(name);
 
 	if (r == -ENOENT)
-		return snprintf(out, len, "error: there is no setting %s\n", name);
+		return snprintf(out, len, "error: there is no setting %s%s%s\n", name, why ? ": " : "", why ? why : "");
 	if (r < 0)
 		return snprintf(out, len, "error: %s is not a value for %s\n", value, name);
 	engine_log(e, 6, "%s is now %s", name, value);

@@ -189,7 +189,7 @@ static void answer_timestamp(struct stack *s, const struct ip_hdr *ip, const str
 /* icmp_unreach(): the MTU that a message tells; 0, and with ip_no_pmtu_disc, is the least. */
 static uint32_t told_mtu(const struct stack *s, const struct icmp_hdr *h)
 {
-	if (h->type != ICMP_UNREACH || h->code != ICMP_UNREACH_NEEDFRAG || s->set.ip_no_pmtu_disc == 1)
+	if (h->type != ICMP_UNREACH || h->code != ICMP_UNREACH_NEEDFRAG || s->set.ip_no_pmtu_disc == 1 || s->set.ip_no_pmtu_disc > 3)
 		return 0;
 	return h->rest & 0xffff;
 }

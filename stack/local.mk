@@ -49,6 +49,7 @@ libstack_la_SOURCES = \
 	stack/route.h \
 	stack/settings.c \
 	stack/settings.def \
+	stack/settings_refused.def \
 	stack/settings.h \
 	stack/siphash.c \
 	stack/siphash.h \

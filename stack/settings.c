@@ -221,8 +221,26 @@ static int set_fastopen_key(struct settings *s, const char *value)
 /* The rules between settings. */
 static bool is_consistent(const struct settings *s)
 {
-	return s->ip_local_port_min <= s->ip_local_port_max &&
+	return s->ip_local_port_min <= s->ip_local_port_max && s->ipfrag_low_thresh <= s->ipfrag_high_thresh &&
 	       s->ip_local_port_min >= s->ip_unprivileged_port_start;
+}
+
+const char *settings_refusal(const char *name)
+{
+	static const struct { const char *name, *why; } refused[] = {
+#define REFUSED(name, why) { name, why },
+#include "settings_refused.def"
+#undef REFUSED
+	};
+
+	name = without(name, "ipv4.");
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+		size_t n = strcspn(refused[i].name, "*");
+
+		if (refused[i].name[n] ? !strncmp(name, refused[i].name, n) : !strcmp(name, refused[i].name))
+			return refused[i].why;
+	}
+	return NULL;
 }
 
 bool settings_is_congestion(const char *name)
@@ -247,11 +265,9 @@ int settings_set(struct settings *s, const char *name, const char *value)
 
 		if (!parse_number(&value, &v))
 			return -EINVAL;
-		/* Linux has no negative number for "all there is" (tcp_notsent_lowat). */
-		if (v == UINT32_MAX && t[i]->lo == -1)
-			v = -1;
 		v *= unit;
-		if (v < t[i]->lo || v > t[i]->hi)
+		/* Unsigned ones (tcp_notsent_lowat) go up to "all there is". */
+		if (t[i]->lo == -1 ? v < 0 : v < t[i]->lo || v > t[i]->hi)
 			return -EINVAL;
 		store(&changed, t[i], (int32_t)v);
 	}

@@ -26,6 +26,10 @@ void settings_memory(struct settings *s, uint64_t bytes);
  * unknown name, -EINVAL for a value that is no number or out of bounds. */
 int settings_set(struct settings *s, const char *name, const char *value);
 
+/* Why a sysctl of Linux is no setting here, a sentence without its full stop; NULL: there is no such
+ * sysctl, or it is one. */
+const char *settings_refusal(const char *name);
+
 /* Whether it is tcp_congestion_control, which no number can say: the stack's own (stack_set()). */
 bool settings_is_congestion(const char *name);
 

@@ -77,6 +77,8 @@ struct stack {
 
 	struct tcp_metrics_table *metrics;   /* of earlier connections (tcp_metrics.c); NULL until the first; owned */
 	struct siphash_key key_tfo;       /* of our own cookies */
+	xtime tfo_disabled_at;            /* a path swallowed Fast Open (tcp_fastopen_blackhole_timeout_sec) ... */
+	uint32_t tfo_disabled;            /* ... so often in a row */
 
 	struct portset *quiet;            /* stack_set_quiet(); NULL until the first; owned */
 	uint64_t mem_pages;               /* what all connections are charged for (tcp_mem.c) */

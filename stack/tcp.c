@@ -207,6 +207,7 @@ void tcp_set_state(struct tcp_conn *c, uint8_t state, xtime now)
 	s->nestab += is_estab(state) - is_estab(old);
 	if (state != TCP_CLOSE)
 		return;
+	tcp_fastopen_ended(c, now);
 	if (old == TCP_ESTABLISHED || old == TCP_CLOSE_WAIT)
 		count(s, CTR_TcpEstabResets);
 	if (c->is_dead && old != TCP_LISTEN)
@@ -280,7 +281,7 @@ void tcp_fin(struct tcp_conn *c, xtime now)
 	case TCP_SYN_RECV:
 	case TCP_ESTABLISHED:
 		tcp_set_state(c, TCP_CLOSE_WAIT, now);
-		c->rcv.pingpong = TCP_PINGPONG_THRESH;
+		c->rcv.pingpong = (uint8_t)c->s->set.tcp_pingpong_thresh;
 		break;
 	case TCP_FIN_WAIT1:   /* simultaneous close */
 		tcp_send_ack(c);

@@ -122,9 +122,11 @@ enum tcp_cookie tcp_cookie_ack(struct tcp_conn *l, const struct seg_in *seg)
 		.s = s, .l = l, .irs = th->seq - 1, .iss = th->ack - 1, .wnd = th->wnd, .sent = seg->now,
 		.is_cookie = true,
 	};
+	struct tcp_window w;
 	struct ip_route rt;
 	struct tcp_conn *c;
 
+	r.tos = tcp_req_tos(l, seg->ip->tos);
 	if (!s->set.tcp_syncookies || !has_sent_cookies(l->listener, seg->now))
 		return COOKIE_NONE;
 	r.peer_mss = cookie_check(s, &r.ent.t, r.iss, r.irs, seg->now);
@@ -146,6 +148,10 @@ enum tcp_cookie tcp_cookie_ack(struct tcp_conn *l, const struct seg_in *seg)
 		return COOKIE_DROP;
 	}
 	tcp_req_init_window(&r, &rt, seg->now);
+	/* cookie_v4_check() rounds the window by the peer's MSS. */
+	tcp_select_initial_window(l, &rt, r.peer_mss, r.wscale_ok, &w);
+	r.rcv_wnd = w.wnd;
+	r.wnd <<= r.snd_wscale;
 	c = tcp_child_new(&r, seg->now);
 	if (!c)
 		return COOKIE_DROP;

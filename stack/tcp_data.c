@@ -34,7 +34,7 @@ void tcp_enter_quickack(struct tcp_conn *c, unsigned max)
 
 static bool in_quickack(const struct tcp_conn *c)
 {
-	return c->rt.quickack || (c->rcv.quick && c->rcv.pingpong < TCP_PINGPONG_THRESH);
+	return c->rt.quickack || (c->rcv.quick && c->rcv.pingpong < c->s->set.tcp_pingpong_thresh);
 }
 
 /* tcp_delack_max(): TCP_DELACK_MAX_US, and a tick less than the peer's least time-out may be. */
@@ -51,7 +51,7 @@ static void send_delayed_ack(struct tcp_conn *c, xtime now)
 	xtime ato = c->rcv.ato, max = XTIME_SEC / 2, at;
 
 	if (ato > TCP_DELACK_MIN) {
-		if (c->rcv.pingpong >= TCP_PINGPONG_THRESH || c->rcv.pushed)
+		if (c->rcv.pingpong >= c->s->set.tcp_pingpong_thresh || c->rcv.pushed)
 			max = TCP_DELACK_MAX;
 		if (c->rtt.srtt8_us)
 			max = MIN(max, MAX((xtime)(c->rtt.srtt8_us >> 3) * XTIME_USEC, TCP_DELACK_MIN));
@@ -457,7 +457,7 @@ void tcp_cleanup_rbuf(struct tcp_conn *c, size_t copied, xtime now)
 	if (c->rcv.ack_scheduled &&
 	    (c->rcv.nxt - c->rcv.wup > c->rcv.rcv_mss ||
 	     (copied && !c->rcv.q.len &&
-	      (c->rcv.pushed == 2 || (c->rcv.pushed == 1 && c->rcv.pingpong < TCP_PINGPONG_THRESH)))))
+	      (c->rcv.pushed == 2 || (c->rcv.pushed == 1 && c->rcv.pingpong < c->s->set.tcp_pingpong_thresh)))))
 		is_time = true;
 	if (copied && !is_time && !(c->shut & SHUT_RCV_BIT)) {
 		uint32_t wnd = tcp_receive_window(c);

@@ -123,6 +123,54 @@ bool tcp_fastopen_accepts(struct tcp_conn *l, const struct ip_hdr *ip, const str
 
 /* ---- client ---- */
 
+/* ---- paths that swallow it ---- */
+
+/* tcp_fastopen_active_disable(): none for a while, twice as long each time. */
+static void blackhole_found(struct stack *s, xtime now)
+{
+	if (!s->set.tcp_fastopen_blackhole_timeout_sec)
+		return;
+	s->tfo_disabled_at = now;
+	s->tfo_disabled++;
+	count(s, CTR_TcpExtTCPFastOpenBlackhole);
+}
+
+/* tcp_fastopen_active_should_disable(); what is tried after a pause tells whether it is over. */
+static bool is_paused(struct tcp_conn *c, xtime now)
+{
+	struct stack *s = c->s;
+	xtime pause = s->set.tcp_fastopen_blackhole_timeout_sec * XTIME_SEC;
+
+	if (!pause || !s->tfo_disabled)
+		return false;
+	if (now < s->tfo_disabled_at + (pause << MIN(s->tfo_disabled - 1, 6u)))
+		return true;
+	c->fo.is_checking = true;
+	return false;
+}
+
+void tcp_fastopen_timeout(struct tcp_conn *c, bool is_over, xtime now)
+{
+	if (!c->fo.was_asked && !c->fo.syn_data && !c->fo.syn_data_acked)
+		return;
+	if (c->snd.retransmits != 2 && !(c->snd.retransmits < 2 && is_over))
+		return;
+	blackhole_found(c->s, now);
+	c->fo.client_fail = c->state == TCP_SYN_SENT ? TFO_SYN_RETRANSMITTED : TFO_DATA_NOT_ACKED;
+}
+
+void tcp_fastopen_ended(struct tcp_conn *c, xtime now)
+{
+	if (!c->fo.was_asked)
+		return;
+	if (c->rcv.data_segs_in) {
+		if (c->fo.is_checking)
+			c->s->tfo_disabled = 0;
+	} else if (c->rcv.has_fin && c->rcv.ofo.n == 1) {
+		blackhole_found(c->s, now);   /* a FIN alone arrived, out of order */
+	}
+}
+
 /* tcp_fastopen_cookie_check(): may data go in the SYN?  The option for it in *o. */
 bool tcp_fastopen_may_send(struct tcp_conn *c, uint16_t *mss, struct tcp_fo_option *o, xtime now)
 {
@@ -137,10 +185,16 @@ bool tcp_fastopen_may_send(struct tcp_conn *c, uint16_t *mss, struct tcp_fo_opti
 		if (!o->len && m->fo_try_exp == 1)
 			o->is_exp = true;
 	}
+	if (is_paused(c, now)) {
+		o->is_set = false;
+		return false;
+	}
 	if (c->s->set.tcp_fastopen & TFO_CLIENT_NO_COOKIE || c->fo.no_cookie) {
 		o->is_set = false;
 		return true;
 	}
+	if (!o->len)
+		c->fo.client_fail = TFO_COOKIE_UNAVAILABLE;
 	return o->len > 0;
 }
 
@@ -262,6 +316,7 @@ bool tcp_fastopen_synack(struct tcp_conn *c, const struct tcp_hdr *th, xtime now
 	remember(c, th->has_mss ? th->mss : TCP_MSS_DEFAULT, th, try_exp, now);
 	if (c->fo.syn_data && q->n) {
 		count(c->s, CTR_TcpExtTCPFastOpenActiveFail);
+		c->fo.client_fail = c->snd.total_retrans ? TFO_SYN_RETRANSMITTED : TFO_DATA_NOT_ACKED;
 		/* tcp_non_congestion_loss_retransmit(). */
 		c->loss.high_seq = c->snd.nxt;
 		c->loss.undo_on = false;

@@ -47,7 +47,6 @@
 #define TCP_MSS_LEAST 88             /* Linux TCP_MIN_MSS */
 #define TCP_INIT_CWND 10             /* RFC 6928 */
 #define TCP_MAX_QUICKACKS 16
-#define TCP_PINGPONG_THRESH 1        /* tcp_pingpong_thresh of Linux 6.18 */
 #define TCP_PAWS_24DAYS (60 * 60 * 24 * 24 * XTIME_SEC)
 #define TCP_OFO_MAX 4096             /* holes in the receive window */
 #define TCP_CWND_INFINITE 0x7fffffff
@@ -109,6 +108,8 @@ enum {
 	TFO_SERVER_COOKIE_NOT_REQD = 0x200,
 	TFO_SERVER_WO_SOCKOPT1 = 0x400,
 };
+/* tcpi_fastopen_client_fail. */
+enum { TFO_COOKIE_UNAVAILABLE = 1, TFO_DATA_NOT_ACKED, TFO_SYN_RETRANSMITTED };
 struct tcp_fo_option {
 	bool is_set, is_exp;
 	uint8_t len;               /* cookie bytes, 0: a request */
@@ -209,6 +210,7 @@ struct tcp_conn {
 	bool ts_ok, sack_ok, wscale_ok, dsack_seen;
 	bool ts_asked;                /* our SYN has timestamps and no answer has come */
 	uint8_t snd_wscale, rcv_wscale;
+	uint8_t syn_wscale;           /* what our SYN offered */
 	uint16_t peer_mss;            /* from its SYN, mss_clamp */
 	uint16_t advmss;              /* what we announced */
 	uint32_t ts_offset;           /* added to our clock in tsval */
@@ -401,6 +403,8 @@ struct tcp_conn {
 		bool was_asked, was_exp;      /* our SYN had the option (syn_fastopen) */
 		bool by_connect;              /* TCP_FASTOPEN_CONNECT */
 		bool no_cookie;               /* TCP_FASTOPEN_NO_COOKIE */
+		bool is_checking;             /* after a pause: does the path carry it? (syn_fastopen_ch) */
+		uint8_t client_fail;          /* why no data went with the SYN: TFO_... */
 		bool is_asked;                /* MSG_FASTOPEN: this connect() brings bytes */
 		bool is_waiting;              /* and waits to send the rest (sk_write_pending) */
 		bool is_deferred;             /* connect() was called, the SYN waits for data */
@@ -473,6 +477,10 @@ bool tcp_fastopen_accepts(struct tcp_conn *l, const struct ip_hdr *ip, const str
 bool tcp_fastopen_may_send(struct tcp_conn *c, uint16_t *mss, struct tcp_fo_option *o, xtime now);
 void tcp_fastopen_fill(struct tcp_conn *c, xtime now);
 bool tcp_fastopen_defers(struct tcp_conn *c, xtime now);
+/* tcp_fastopen_active_detect_blackhole(): a time-out, after which it is over or not. */
+void tcp_fastopen_timeout(struct tcp_conn *c, bool is_over, xtime now);
+/* tcp_fastopen_active_disable_ofo_check(): the connection ends. */
+void tcp_fastopen_ended(struct tcp_conn *c, xtime now);
 bool tcp_fastopen_synack(struct tcp_conn *c, const struct tcp_hdr *th, xtime now);
 
 /* ---- tcp_ecn.c ---- */

@@ -168,7 +168,7 @@ static void synsent_established(struct tcp_conn *c, const struct seg_in *seg)
 		data.flags &= (uint16_t)~TCPF_SYN;
 		tcp_data_queue(c, &data, seg->data, seg->len, seg->gso_size, seg->now);
 	}
-	if (c->snd.q.len || c->snd.fin || c->fo.is_waiting || c->opt.defer_accept || c->rcv.pingpong >= TCP_PINGPONG_THRESH) {
+	if (c->snd.q.len || c->snd.fin || c->fo.is_waiting || c->opt.defer_accept || c->rcv.pingpong >= c->s->set.tcp_pingpong_thresh) {
 		/* Save one ACK: data will carry it. */
 		c->rcv.ack_scheduled = true;
 		tcp_enter_quickack(c, TCP_MAX_QUICKACKS);

@@ -10,6 +10,9 @@
 
 #include "tcp_impl.h"
 
+#ifndef TCPI_OPT_TFO_CHILD
+#define TCPI_OPT_TFO_CHILD 128
+#endif
 #ifndef TCPI_OPT_SYN_DATA
 #define TCPI_OPT_SYN_DATA 32
 #endif
@@ -59,6 +62,8 @@ static void info_fastopen(const struct tcp_conn *c, struct tcp_info_abi *i)
 {
 	if (c->fo.syn_data_acked)
 		i->options |= TCPI_OPT_SYN_DATA;
+	if (c->fo.is_child)
+		i->options |= TCPI_OPT_TFO_CHILD;
 }
 
 static void info_times(const struct tcp_conn *c, struct tcp_info_abi *i, xtime now)
@@ -128,5 +133,5 @@ void tcp_get_info(const struct tcp_conn *c, struct tcp_info_abi *i, xtime now)
 	i->rwnd_limited_us = chrono_us(c, CHRONO_RWND, now);
 	i->sndbuf_limited_us = chrono_us(c, CHRONO_SNDBUF, now);
 	i->delivery_rate = tcp_delivery_rate(c);
-	i->rate_flags = c->rate.is_app_limited;
+	i->rate_flags = (uint8_t)(c->rate.is_app_limited | c->fo.client_fail << 1);
 }

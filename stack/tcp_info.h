@@ -15,7 +15,7 @@ struct tcp_conn;
 struct tcp_info_abi {
 	uint8_t state, ca_state, retransmits, probes, backoff, options;
 	uint8_t wscales;             /* send side in the low half, receive side in the high one */
-	uint8_t rate_flags;          /* bit 0: delivery rate is limited by the application */
+	uint8_t rate_flags;          /* bit 0: delivery rate is limited by the application; 1 and 2: why Fast Open failed */
 	uint32_t rto_us, ato_us, snd_mss, rcv_mss;
 	uint32_t unacked, sacked, lost, retrans, fackets;   /* segments */
 	uint32_t last_data_sent_ms, last_ack_sent_ms, last_data_recv_ms, last_ack_recv_ms;

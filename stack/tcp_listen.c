@@ -174,6 +174,7 @@ static void child_inherit(struct tcp_conn *c, struct tcp_conn *l)
 /* What the handshake has settled (tcp_create_openreq_child). */
 static void child_take_req(struct tcp_conn *c, struct tcp_req *r, xtime now)
 {
+	c->opt.tos = r->tos;
 	c->saved_syn = r->saved_syn;
 	r->saved_syn = NULL;
 	c->peer_mss = r->peer_mss;

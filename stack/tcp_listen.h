@@ -33,8 +33,9 @@ struct tcp_req {
 	struct timer timer;      /* TIMER_REQ: when its SYN-ACK goes again, or it is given up */
 	seq32 irs, iss;
 	uint16_t peer_mss;       /* announced in the SYN, bounded by TCP_MAXSEG */
+	uint8_t tos;             /* of what is sent */
 	uint16_t advmss;         /* announced by us */
-	uint16_t wnd;            /* of the SYN */
+	uint32_t wnd;            /* of the SYN, or of the ACK that makes a child of it: bytes */
 	bool ts_ok, sack_ok, wscale_ok, ecn_ok;
 	uint8_t snd_wscale, rcv_wscale;
 	uint32_t rcv_wnd, window_clamp;   /* bytes */
@@ -71,6 +72,11 @@ struct tcp_saved_syn *tcp_saved_syn_make(const struct tcp_conn *l, const struct 
 /* tcp_conn_request(): a SYN.  isn: our initial sequence number, 0: choose. */
 void tcp_req_syn(struct tcp_conn *l, const struct seg_in *seg, seq32 isn);
 void tcp_req_drop(struct tcp_req *r);
+/* tcp_reflect_tos: what answers a SYN, and all that follows, has its TOS but for the ECN bits. */
+static inline uint8_t tcp_req_tos(const struct tcp_conn *l, uint8_t syn_tos)
+{
+	return l->s->set.tcp_reflect_tos ? (uint8_t)((syn_tos & ~3) | (l->opt.tos & 3)) : l->opt.tos;
+}
 /* tcp_openreq_init() and tcp_openreq_init_rwin(): what the peer's options mean to this
  * listener; r's tuple and options are set. */
 void tcp_req_init_window(struct tcp_req *r, const struct ip_route *rt, xtime now);

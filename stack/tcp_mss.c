@@ -36,7 +36,7 @@ static uint32_t bound_to_half_wnd(const struct tcp_conn *c, uint32_t mss)
 	uint32_t cut = max_wnd > TCP_MSS_DEFAULT ? max_wnd / 2 : max_wnd;
 
 	if (cut && mss > cut)
-		return MAX(cut, 68u - IP_TCP_HDR);
+		return MAX(cut, 68u - TCP_LEN_MIN - (c->ts_ok || c->ts_asked ? TCP_TS_LEN : 0));
 	return mss;
 }
 

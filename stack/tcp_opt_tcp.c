@@ -235,7 +235,7 @@ SET(set_quickack)
 {
 	(void)o;
 	if (!in->val) {
-		c->rcv.pingpong = TCP_PINGPONG_THRESH;
+		c->rcv.pingpong = (uint8_t)c->s->set.tcp_pingpong_thresh;
 		return 0;
 	}
 	c->rcv.pingpong = 0;
@@ -243,7 +243,7 @@ SET(set_quickack)
 		c->rcv.pushed = MAX(c->rcv.pushed, 1);
 		tcp_cleanup_rbuf(c, 1, in->now);
 		if (!(in->val & 1))
-			c->rcv.pingpong = TCP_PINGPONG_THRESH;
+			c->rcv.pingpong = (uint8_t)c->s->set.tcp_pingpong_thresh;
 	}
 	return 0;
 }
@@ -251,7 +251,7 @@ SET(set_quickack)
 GET(get_quickack)
 {
 	UNUSED_GET();
-	return opt_int(v, c->rcv.pingpong < TCP_PINGPONG_THRESH);
+	return opt_int(v, c->rcv.pingpong < c->s->set.tcp_pingpong_thresh);
 }
 
 SET(set_user_timeout)

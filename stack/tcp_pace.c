@@ -22,7 +22,8 @@ uint64_t tcp_pacing_rate(const struct tcp_conn *c)
 		return MIN(c->cc.pacing_rate, c->opt.max_pacing_rate);
 	if (!conn_in(c, ~(ST(CLOSE) | ST(LISTEN) | ST(SYN_SENT))))
 		return UINT64_MAX;
-	rate = rate * (c->cc.cwnd < c->cc.ssthresh / 2 ? 200 : 120) / 100;
+	rate = rate * (uint64_t)(c->cc.cwnd < c->cc.ssthresh / 2 ? c->s->set.tcp_pacing_ss_ratio
+	                                                         : c->s->set.tcp_pacing_ca_ratio) / 100;
 	rate *= MAX(c->cc.cwnd, c->loss.packets_out);
 	if (c->rtt.srtt8_us)
 		rate = rate * 8 / c->rtt.srtt8_us;
@@ -77,9 +78,9 @@ uint32_t tcp_burst_segs(const struct tcp_conn *c, uint32_t mss, uint32_t most)
 	uint32_t least = c->cc.ops->min_tso_segs ? c->cc.ops->min_tso_segs(c)
 	                                         : (uint32_t)c->s->set.tcp_min_tso_segs;
 	uint64_t bytes = tcp_pacing_rate(c) >> 10;
-	uint32_t far = c->rtt.min_us >> 9;
+	uint32_t far = (uint32_t)((uint64_t)c->rtt.min_us >> MIN(c->s->set.tcp_tso_rtt_log, 32));
 
-	if (far < 32)
+	if (c->s->set.tcp_tso_rtt_log && far < 32)
 		bytes += c->s->ifaces[c->rt.iface].gso_max >> far;
 	return (uint32_t)MIN(MAX(bytes / mss, (uint64_t)least), (uint64_t)most);
 }

@@ -11,6 +11,8 @@
  */
 #include "tcp_impl.h"
 
+#define SIGNED_WINDOW_MAX 32767u     /* tcp_workaround_signed_windows: MAX_TCP_WINDOW */
+
 #define TCP_TS_LEN 12
 #define LINEAR_ROOM 400u           /* headers and skb_shared_info in the block of a linear skb */
 #define SHARED_INFO 320u           /* struct skb_shared_info */
@@ -49,7 +51,7 @@ void tcp_select_initial_window(const struct tcp_conn *c, const struct ip_route *
 	space = MIN(clamp, space);
 	if (mss && space > mss)
 		space -= space % mss;
-	w->wnd = space;   /* the field of a SYN holds less of it */
+	w->wnd = set->tcp_workaround_signed_windows ? MIN(space, SIGNED_WINDOW_MAX) : space;   /* the field of a SYN holds less of it */
 	if (rt->initrwnd)
 		w->wnd = MIN(w->wnd, rt->initrwnd * mss);
 	w->wscale = 0;
@@ -73,7 +75,7 @@ void tcp_init_rcv_window(struct tcp_conn *c)
 
 	tcp_select_initial_window(c, &c->rt, mss, c->s->set.tcp_window_scaling, &w);
 	c->rcv.wnd = c->rcv.ssthresh = w.wnd;
-	c->rcv_wscale = w.wscale;
+	c->rcv_wscale = c->syn_wscale = w.wscale;
 	c->rcv.window_clamp = w.clamp;
 }
 
@@ -157,6 +159,8 @@ uint32_t tcp_select_window(struct tcp_conn *c)
 		count(c->s, CTR_TcpExtTCPToZeroWindowAdv);
 	else if (new && !old)
 		count(c->s, CTR_TcpExtTCPFromZeroWindowAdv);
+	if (!c->rcv_wscale && c->s->set.tcp_workaround_signed_windows)
+		return MIN(new, SIGNED_WINDOW_MAX);
 	return MIN(new, 65535u << c->rcv_wscale) >> c->rcv_wscale;
 }
 

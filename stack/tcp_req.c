@@ -65,7 +65,7 @@ static void req_reply(const struct tcp_req *r, struct tcp_hdr *th, xtime now)
 {
 	const struct tcp_sockopts *opt = &r->l->opt;
 
-	tcp_reply(r->s, &r->ent.t, th, opt->tos, opt->ttl, &r->ip_opts, now);
+	tcp_reply(r->s, &r->ent.t, th, r->tos, opt->ttl, &r->ip_opts, now);
 }
 
 /* tcp_make_synack() and tcp_synack_options(). */
@@ -259,6 +259,7 @@ void tcp_req_syn(struct tcp_conn *l, const struct seg_in *seg, seq32 isn)
 		return;
 	}
 	r.is_cookie = action > 0;
+	r.tos = tcp_req_tos(l, seg->ip->tos);
 	ip_opts_echo(seg->ip, stack_time_of_day(s, seg->now), &r.ip_opts);
 	req_take_syn(&r, seg);
 	if (ip_route(s, r.ip_opts.srr ? r.ip_opts.first_hop : r.ent.t.raddr, r.ent.t.laddr, tcp_oif(l), l->opt.tos, &rt) < 0) {
@@ -380,6 +381,7 @@ static void req_acked(struct tcp_req *r, const struct seg_in *seg)
 		req_overflow(r, seg);
 		return;
 	}
+	r->wnd = (uint32_t)seg->th->wnd << r->snd_wscale;
 	c = tcp_child_new(r, seg->now);
 	if (!c)
 		return;

@@ -153,14 +153,16 @@ bool tcp_output_forced(struct tcp_conn *c, struct frame_out *f, xtime now)
 bool tcp_output_tlp(struct tcp_conn *c, struct frame_out *f, xtime now)
 {
 	struct tx_queue *q = &c->snd.txq;
-	uint32_t mss = tcp_current_mss(c, now);
+	uint32_t mss = tcp_current_mss(c, now), len;
 	struct tx_seg *last;
 
 	c->snd.out &= (uint8_t)~OUT_TLP;
 	if (!q->n)
 		return false;
 	last = txq_at(q, q->n - 1);
-	if (last->end - last->seq > mss && txq_split(c, q->n - 1, last->end - mss) < 0)
+	/* Its last segment, as it was cut when it left. */
+	len = (tcp_seg_count(c, last) - 1) * mss;
+	if (len && last->end - last->seq > len && txq_split(c, q->n - 1, last->seq + len) < 0)
 		return false;
 	if (tcp_is_in_device(c, last)) {
 		c->snd.rexmit_kind = REXMIT_TLP;

@@ -8,8 +8,6 @@
 
 #include <stdlib.h>
 
-#define RTT_MIN_WINDOW (300 * XTIME_SEC)   /* tcp_min_rtt_wlen */
-
 xtime tcp_rto_min(const struct tcp_conn *c)
 {
 	if (c->opt.rto_min_us)
@@ -89,7 +87,7 @@ void tcp_rtt_sample(struct tcp_conn *c, int64_t us, xtime now)
 /* The minimum of the last minutes, restarted when it has grown old. */
 void tcp_rtt_min_update(struct tcp_conn *c, uint32_t us, xtime now)
 {
-	if (us <= c->rtt.min_us || now - c->rtt.min_stamp > RTT_MIN_WINDOW) {
+	if (us <= c->rtt.min_us || now - c->rtt.min_stamp > c->s->set.tcp_min_rtt_wlen * XTIME_SEC) {
 		c->rtt.min_us = us;
 		c->rtt.min_stamp = now;
 	}

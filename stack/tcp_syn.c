@@ -21,7 +21,7 @@ static void syn_options(struct tcp_conn *c, struct tcp_hdr *th, xtime now)
 	}
 	if (is_reply ? c->wscale_ok : set->tcp_window_scaling != 0) {
 		th->has_wscale = true;
-		th->wscale = c->rcv_wscale;
+		th->wscale = is_reply ? c->rcv_wscale : c->syn_wscale;
 	}
 	th->sack_permitted = is_reply ? c->sack_ok : set->tcp_sack != 0;
 	if ((c->state != TCP_SYN_SENT && !c->parent) || (c->snd.txq.n && txq_at(&c->snd.txq, 0)->flags & SEG_EVER_RETRANS))

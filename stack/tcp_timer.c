@@ -236,6 +236,7 @@ static bool write_timeout(struct tcp_conn *c, xtime now)
 	/* A child by Fast Open has a timer of its own in Linux (tcp_fastopen_synack_timer). */
 	if (!is_over && !(c->fo.is_child && c->state == TCP_SYN_RECV && !user_timeout(c)))
 		is_over = timed_out(c, until, user_timeout(c), now);
+	tcp_fastopen_timeout(c, is_over, now);
 	if (is_over)
 		write_err(c, now);
 	return is_over;
@@ -436,7 +437,7 @@ static void delack_fire(struct tcp_conn *c, xtime now)
 	(void)now;
 	if (!c->rcv.ack_scheduled)
 		return;
-	if (c->rcv.pingpong >= TCP_PINGPONG_THRESH) {
+	if (c->rcv.pingpong >= c->s->set.tcp_pingpong_thresh) {
 		/* The session is not interactive after all. */
 		c->rcv.pingpong = 0;
 		c->rcv.ato = TCP_ATO_MIN;

@@ -155,6 +155,8 @@ tests_test_tcp_synq_SOURCES = tests/test_tcp_synq.c $(HARNESS)
 # Beside the kernel, as root.
 check_PROGRAMS += tests/netns_linux
 tests_netns_linux_SOURCES = tests/netns_linux.c tests/netns_linux.def tests/both.c tests/both.h tests/both_arp.c tests/both_arp.h $(HARNESS)
+check_PROGRAMS += tests/netns_sysctl
+tests_netns_sysctl_SOURCES = tests/netns_sysctl.c
 check_PROGRAMS += tests/netns_random
 tests_netns_random_SOURCES = tests/netns_random.c tests/random_script.c tests/random_script.h tests/both.c tests/both.h tests/both_arp.c tests/both_arp.h $(HARNESS)
 check_PROGRAMS += tests/test_txq

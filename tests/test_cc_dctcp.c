@@ -101,7 +101,7 @@ static void delay_acks(struct rig *t)
 	inject(t, ". 1:1001 ack 1 ect0");
 	forget(t);
 	t->c->rcv.quick = 0;
-	t->c->rcv.pingpong = TCP_PINGPONG_THRESH;
+	t->c->rcv.pingpong = (uint8_t)t->c->s->set.tcp_pingpong_thresh;
 }
 
 /* RFC 8257 3.2, figure 1. */
@@ -116,7 +116,7 @@ static void change_of_ce_is_acknowledged_at_once(void **state)
 	expect(t, ". 1 ack 1501");
 	expect(t, "E. 1 ack 2001");
 	assert_int_equal(info(t).ce_state, 1);
-	t->c->rcv.pingpong = TCP_PINGPONG_THRESH;
+	t->c->rcv.pingpong = (uint8_t)t->c->s->set.tcp_pingpong_thresh;
 	inject(t, ". 2001:2501 ack 1 ce");
 	expect_nothing(t);
 	inject(t, ". 2501:3001 ack 1 ect0");

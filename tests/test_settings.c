@@ -47,10 +47,11 @@ static void every_setting_is_found_and_keeps_its_bounds(void **state)
 #define SETTING(name, def, lo, hi) { \
 		struct settings s = fresh(); \
 		char v[32]; \
-		snprintf(v, sizeof(v), "%lld", (long long)(def)); \
+		bool is_unsigned = (lo) == -1; \
+		snprintf(v, sizeof(v), "%lld", is_unsigned ? (long long)(uint32_t)(def) : (long long)(def)); \
 		assert_int_equal(settings_set(&s, #name, v), 0); \
 		assert_int_equal(s.name, def); \
-		snprintf(v, sizeof(v), "%lld", (long long)(hi) + 1); \
+		snprintf(v, sizeof(v), "%lld", is_unsigned ? UINT32_MAX + 1LL : (long long)(hi) + 1); \
 		assert_int_equal(settings_set(&s, "net.ipv4." #name, v), -EINVAL); \
 		snprintf(v, sizeof(v), "%lld", (long long)(lo) - 1); \
 		assert_int_equal(settings_set(&s, #name, v), -EINVAL); \

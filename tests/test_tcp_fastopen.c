@@ -198,6 +198,40 @@ static void client_syn_sent_again_has_no_option(void **state)
 	assert_false(t->th.has_fastopen);
 }
 
+/* A SYN with the option that isn't answered for three time-outs: none for a minute, then one as a test. */
+static void client_pauses_where_it_is_swallowed(void **state)
+{
+	struct rig *t = *state;
+	struct iovec none = { NULL, 0 };
+	struct tcp_fo_option o;
+	uint16_t mss = 0;
+
+	t->s->set.tcp_fastopen_blackhole_timeout_sec = 60;
+	dial_open(t);
+	assert_int_equal(tcp_fastopen_ask(t->c, &none, 1, false), 0);
+	assert_int_equal(dial_connect(t), 0);
+	settle(t);
+	expect(t, "S 0");
+	expect_after(t, XTIME_SEC, "S 0");
+	expect_after(t, XTIME_SEC, "S 0");
+	assert_int_equal(t->s->counters[CTR_TcpExtTCPFastOpenBlackhole], 0);
+	assert_int_equal(t->c->fo.client_fail, TFO_COOKIE_UNAVAILABLE);
+	expect_after(t, XTIME_SEC, "S 0");
+	assert_int_equal(t->s->counters[CTR_TcpExtTCPFastOpenBlackhole], 1);
+	assert_int_equal(t->c->fo.client_fail, TFO_SYN_RETRANSMITTED);
+	assert_false(tcp_fastopen_may_send(t->c, &mss, &o, t->now));
+	assert_false(o.is_set);
+	assert_false(t->c->fo.is_checking);
+	assert_false(tcp_fastopen_may_send(t->c, &mss, &o, t->now + 60 * XTIME_SEC));
+	assert_true(o.is_set);
+	assert_true(t->c->fo.is_checking);
+	/* Data comes on the connection that is the test: the path is good. */
+	t->c->rcv.data_segs_in = 1;
+	tcp_fastopen_ended(t->c, t->now);
+	assert_false(tcp_fastopen_may_send(t->c, &mss, &o, t->now));
+	assert_true(o.is_set);
+}
+
 static void client_is_refused_when_switched_off(void **state)
 {
 	struct rig *t = *state;
@@ -220,6 +254,7 @@ int main(void)
 		own(key_changed_changes_the_cookie),
 		own(client_asks_and_remembers),
 		own(client_syn_sent_again_has_no_option),
+		own(client_pauses_where_it_is_swallowed),
 		own(client_is_refused_when_switched_off),
 	};
 

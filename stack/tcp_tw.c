@@ -217,6 +217,10 @@ static bool tw_new_incarnation(struct tcp_tw *tw, const struct seg_in *seg)
 	if (!o)
 		return false;
 	tcp_tw_free(tw);
+	if (seg->th->flags & TCPF_FIN) {
+		count(s, CTR_tcp_unexpected);   /* the listener doesn't take it */
+		return true;
+	}
 	tcp_req_syn(container_of(o, struct tcp_conn, bind), seg, isn ? isn : 1);
 	return true;
 }

@@ -123,21 +123,43 @@ void icmp_send_error(struct stack *s, const struct ip_hdr *ip, const uint8_t *l4
 	ip_send(s, NULL, &tx, msg, ICMP_LEN + quoted, now);
 }
 
+/* icmp_reply(): to whom asked, with the options answered in kind (RFC 1122 3.2.2.6, 3.2.1.8).  False: they
+ * can't be. */
+static bool answer_to(struct stack *s, const struct ip_hdr *ip, struct ip_tx *tx, uint8_t opts[IP_OPT_MAX],
+                      xtime now)
+{
+	uint32_t time = stack_time_of_day(s, now);
+	struct ip_optset o;
+
+	*tx = (struct ip_tx){
+		.src = ip->dst,
+		.dst = ip->src,
+		.tos = ip->tos,
+		.ttl = (uint8_t)s->set.ip_default_ttl,
+		.proto = PROTO_ICMP,
+		.opts = opts,
+	};
+	if (ip_opts_echo(ip, time, &o))
+		return false;
+	if (o.len) {
+		tx->opt_len = (uint8_t)ip_opts_build(&o, tx->src, tx->dst, time, opts);
+		if (o.srr)
+			tx->dst = o.first_hop;
+	}
+	tx->id = ip_ident(s, tx->src, tx->dst, PROTO_ICMP);
+	return true;
+}
+
 /* icmp_echo(): the request's bytes go back, whatever their number (RFC 1122 3.2.2.6). */
 static void answer_echo(struct stack *s, const struct ip_hdr *ip, const struct icmp_hdr *h,
                         const uint8_t *p, size_t len, xtime now)
 {
 	struct icmp_hdr reply = { .type = ICMP_ECHO_REPLY, .rest = h->rest };
 	uint8_t small[2048], *msg = small;
-	struct ip_tx tx = {
-		.src = ip->dst,
-		.dst = ip->src,
-		.tos = ip->tos,
-		.ttl = (uint8_t)s->set.ip_default_ttl,
-		.proto = PROTO_ICMP,
-	};
+	uint8_t opts[IP_OPT_MAX];
+	struct ip_tx tx;
 
-	if (!may_send(s, ip->src, ICMP_ECHO_REPLY, 0, now))
+	if (!may_send(s, ip->src, ICMP_ECHO_REPLY, 0, now) || !answer_to(s, ip, &tx, opts, now))
 		return;
 	if (len > sizeof(small))
 		msg = malloc(len);
@@ -147,7 +169,6 @@ static void answer_echo(struct stack *s, const struct ip_hdr *ip, const struct i
 	}
 	memcpy(msg, p, len);
 	icmp_emit(msg, &reply, msg + ICMP_LEN, len - ICMP_LEN);
-	tx.id = ip_ident(s, tx.src, tx.dst, PROTO_ICMP);
 	count(s, CTR_icmp_echo_in);
 	s->icmp_out[ICMP_ECHO_REPLY]++;
 	ip_send(s, NULL, &tx, msg, len, now);
@@ -161,26 +182,20 @@ static void answer_timestamp(struct stack *s, const struct ip_hdr *ip, const str
 {
 	struct icmp_hdr reply = { .type = ICMP_TIMESTAMP_REPLY, .rest = h->rest };
 	uint8_t msg[ICMP_LEN + 12], *times = msg + ICMP_LEN;
-	struct ip_tx tx = {
-		.src = ip->dst,
-		.dst = ip->src,
-		.tos = ip->tos,
-		.ttl = (uint8_t)s->set.ip_default_ttl,
-		.proto = PROTO_ICMP,
-	};
+	uint8_t opts[IP_OPT_MAX];
+	struct ip_tx tx;
 
 	if (len < ICMP_LEN + 4) {
 		count(s, CTR_icmp_short);
 		return;
 	}
-	if (!may_send(s, ip->src, ICMP_TIMESTAMP_REPLY, 0, now))
+	if (!may_send(s, ip->src, ICMP_TIMESTAMP_REPLY, 0, now) || !answer_to(s, ip, &tx, opts, now))
 		return;
 	memcpy(times, p + ICMP_LEN, 4);
 	put_be32(times + 4, stack_time_of_day(s, now));
 	put_be32(times + 8, stack_time_of_day(s, now));
 	icmp_emit(msg, &reply, times, 12);
 	s->icmp_out[ICMP_TIMESTAMP_REPLY]++;
-	tx.id = ip_ident(s, tx.src, tx.dst, PROTO_ICMP);
 	ip_send(s, NULL, &tx, msg, sizeof(msg), now);
 }
 

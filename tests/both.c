@@ -144,6 +144,14 @@ static void say_options(char *p, size_t size, const struct side *x, const struct
 	(void)x;
 }
 
+static void say_ip_options(struct entry *e, const struct ip_hdr *ip)
+{
+	size_t n = strlen(e->text);
+
+	for (unsigned i = 0; i < ip->opt_len && n < sizeof(e->text) - 8; i++)
+		n += (size_t)snprintf(e->text + n, sizeof(e->text) - n, "%s%02x", i ? "" : " opts ", ip->opts[i]);
+}
+
 static void log_tcp(struct side *x, const struct ip_hdr *ip, const uint8_t *p, size_t len)
 {
 	static const char bits[] = "FSRP.UEW";
@@ -177,8 +185,16 @@ static void log_tcp(struct side *x, const struct ip_hdr *ip, const uint8_t *p, s
 	                     th.seq - x->iss, th.seq - x->iss + (uint32_t)len,
 	                     th.flags & TCPF_ACK ? th.ack - PEER_IRS : 0, th.wnd, opts, ip->ttl, ip->tos,
 	                     ip->is_df ? " df" : "");
-	for (unsigned i = 0; i < ip->opt_len && n < sizeof(e->text) - 8; i++)
-		n += (size_t)snprintf(e->text + n, sizeof(e->text) - n, "%s%02x", i ? "" : " opts ", ip->opts[i]);
+	say_ip_options(e, ip);
+}
+
+static void log_icmp(struct side *x, const struct ip_hdr *ip, const uint8_t *p)
+{
+	struct entry *e = say(x, true);
+
+	snprintf(e->text, sizeof(e->text), "icmp %u %u rest %u len %u tos %u ttl %u", p[0], p[1], get_be32(p + 4),
+	         ip->total_len, ip->tos, ip->ttl);
+	say_ip_options(e, ip);
 }
 
 static void log_packet(struct side *x, const uint8_t *p, size_t len)
@@ -192,8 +208,7 @@ static void log_packet(struct side *x, const uint8_t *p, size_t len)
 	else if (ip.proto == PROTO_TCP)
 		log_tcp(x, &ip, p + ip.hdr_len, ip.total_len - ip.hdr_len);
 	else if (ip.proto == PROTO_ICMP)
-		snprintf(say(x, true)->text, 200, "icmp %u %u rest %u len %u tos %u ttl %u", p[ip.hdr_len],
-		         p[ip.hdr_len + 1], get_be32(p + ip.hdr_len + 4), ip.total_len, ip.tos, ip.ttl);
+		log_icmp(x, &ip, p + ip.hdr_len);
 	/* The rest is the kernel's own (IGMP). */
 }
 

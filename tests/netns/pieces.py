@@ -2,7 +2,8 @@
 """Writes small pieces in a loop, without Nagle.
 
 pieces.py HOST PORT COUNT BYTES: prints how many segments with data were sent, how many of them
-again, and TCPAutoCorking as XTCP_CONTROL's socket or, without it, the kernel tells.
+again, the round-trip time in us, and TCPAutoCorking as XTCP_CONTROL's socket or, without it, the
+kernel tells.
 """
 import os
 import socket
@@ -10,7 +11,7 @@ import struct
 import subprocess
 import sys
 
-TCP_INFO_TOTAL_RETRANS, TCP_INFO_DATA_SEGS_OUT = 100, 156
+TCP_INFO_RTT, TCP_INFO_TOTAL_RETRANS, TCP_INFO_DATA_SEGS_OUT = 68, 100, 156
 
 
 def counter(name):
@@ -40,8 +41,8 @@ def main():
     while s.recv(4096):
         pass
     info = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 280)
-    print(struct.unpack_from("<I", info, TCP_INFO_DATA_SEGS_OUT)[0],
-          struct.unpack_from("<I", info, TCP_INFO_TOTAL_RETRANS)[0], counter("TCPAutoCorking"))
+    print(*(struct.unpack_from("=I", info, at)[0]
+            for at in (TCP_INFO_DATA_SEGS_OUT, TCP_INFO_TOTAL_RETRANS, TCP_INFO_RTT)), counter("TCPAutoCorking"))
 
 
 main()

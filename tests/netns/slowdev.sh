@@ -9,13 +9,13 @@ net_up
 mkdir -p "$T/up" "$T/control"
 serve_tcp 7001 recv "$T/up/pieces" || exit 99
 
-# slow ARGUMENT...: the client's interface passes 10 Mbit/s.
+# slow RATE BURST LIMIT: what the client's interface passes, and how many bytes may wait.
 slow() {
-	in_c tc qdisc replace dev "$C_IF" root tbf rate 10mbit burst 3000 "$@" 2>"$T/err" ||
+	in_c tc qdisc replace dev "$C_IF" root tbf rate "$1" burst "$2" limit "$3" 2>"$T/err" ||
 		skip_all "there is no tbf here: $(cat "$T/err")"
 }
 
-# pieces MODE COUNT BYTES: over the kernel or over xtcp; sets segs, again, corked.
+# pieces MODE COUNT BYTES: over the kernel or over xtcp; sets segs, again, rtt (us), corked.
 pieces() {
 	local mode=$1
 	shift
@@ -25,20 +25,30 @@ pieces() {
 	else
 		set -- $(XTCP_CONTROL=$T/control XTCP_CTL=$top_builddir/xtcp-ctl xt shared "$@")
 	fi
-	segs=${1:-0} again=${2:-999} corked=${3:-0}
-	note "$mode: $segs segments, $again sent again, TCPAutoCorking $corked"
+	segs=${1:-0} again=${2:-999} rtt=${3:-999999999} corked=${4:-0}
+	note "$mode: $segs segments, $again sent again, round trip $rtt us, TCPAutoCorking $corked"
 }
 
-slow limit 1000000
+slow 10mbit 3000 1000000
 pieces kernel 3000 100
 theirs=$segs
 pieces xtcp 3000 100
 check "small writes are as few segments as the kernel's" [ "$segs" -gt 0 -a "$segs" -le $((theirs + theirs / 4)) ]
 check "as they wait for what has not left (TCPAutoCorking)" [ "$corked" -gt 0 ]
 
-slow limit 15000
+slow 10mbit 3000 15000
 pieces kernel 300 4000
 theirs=$again
 pieces xtcp 300 4000
 check "what the discipline drops is not missing at the peer" [ "$again" -le $((theirs + 5)) ]
+
+slow 20mbit 30000 10000000
+pieces kernel 64 65536
+theirs=$rtt
+for try in 1 2 3; do   # a machine that is busy makes it longer, too
+	pieces xtcp 64 65536
+	[ "$rtt" -gt $((2 * theirs)) ] || break
+done
+check "a large transfer doesn't fill the queue (small queues: without them the round trip is more than twice as long)" \
+	[ "$rtt" -le $((2 * theirs)) ]
 finish

@@ -137,5 +137,6 @@ void tcp_simple_retransmit(struct tcp_conn *c, xtime now)
 		c->loss.undo_on = false;
 		tcp_set_ca_state(c, CA_LOSS, now);
 	}
+	c->loss.hold_lost = false;
 	tcp_want_output(c);
 }

@@ -100,6 +100,7 @@ void tcp_rack_reorder_fire(struct tcp_conn *c, xtime now)
 
 	detect_loss(c, now);
 	if (prior != tcp_in_flight(c)) {
+		c->loss.hold_lost = false;
 		if (c->loss.ca_state != CA_RECOVERY) {
 			tcp_enter_recovery(c, false, now);
 			if (!c->cc.ops->cong_control)

@@ -115,6 +115,9 @@ static void stop(struct tcp_conn *c, const struct frame_undo *u, xtime now)
 
 	list_remove(&c->out_link);
 	c->snd.is_mss_kept = false;
+	/* Writes don't send again what is lost: ACKs and timers do. */
+	if (u->use == FRAME_LOST || u->use == FRAME_FORCED)
+		c->loss.hold_lost = true;
 	if (u->use == FRAME_TLP || (is_new && u->out & OUT_TLP))
 		probe_failed(c, now);
 	else if (u->use == FRAME_FORCED && (c->snd.wnd || c->is_dead))

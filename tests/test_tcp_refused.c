@@ -108,6 +108,27 @@ static void retransmission_fails_and_the_timer_comes_soon(void **state)
 	assert_int_equal(t->c->rtt.rto_ns, 2 * rto);
 }
 
+/* tcp_write_xmit() is for what is new; the rest is for the timer (observed of 6.18). */
+static void write_does_not_send_again_what_is_lost(void **state)
+{
+	struct rig *t = *state;
+	uint64_t fails;
+
+	begin(t);
+	put(t, 1000);
+	expect(t, "P. 1001:2001 ack 1");
+	t->is_full = true;
+	advance(t, 3 * t->c->rtt.rto_ns);
+	fails = counted(t, CTR_TcpExtTCPRetransFail);
+	put(t, 500);
+	assert_int_equal(counted(t, CTR_TcpExtTCPRetransFail), fails);
+	assert_int_equal(tcp_outq_unsent(t->c), 500);
+	t->is_full = false;
+	expect_after(t, t->c->snd.rexmit_at - t->now, "P. 1001:2001 ack 1");
+	inject(t, ". 1 ack 2001");
+	expect(t, "P. 2001:2501 ack 1");
+}
+
 static void fast_retransmission_stays_due(void **state)
 {
 	struct rig *t = *state;
@@ -209,6 +230,7 @@ int main(void)
 		own(new_data_leaves_with_the_next_write),
 		own(rest_of_a_batch_is_taken_back),
 		own(retransmission_fails_and_the_timer_comes_soon),
+		own(write_does_not_send_again_what_is_lost),
 		own(fast_retransmission_stays_due),
 		own(ack_that_is_dropped_is_not_sent_again),
 		own(fin_is_sent_later),

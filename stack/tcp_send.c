@@ -93,12 +93,9 @@ static uint32_t new_data_len(struct tcp_conn *c, uint32_t mss, bool *is_rwnd, xt
 	if (!avail && !has_fin)
 		return 0;
 	if (flight >= cwnd) {
-		/* A FIN alone goes whatever cwnd says (tcp_cwnd_test). */
-		if (avail || !has_fin) {
-			tcp_cwnd_validate(c, true, now);
-			return 0;
-		}
-		return 1;
+		/* A FIN, too: Linux makes no exception for it any more (tcp_cwnd_test). */
+		tcp_cwnd_validate(c, true, now);
+		return 0;
 	}
 	wnd = seq_gt(tcp_wnd_end(c), c->snd.nxt) ? tcp_wnd_end(c) - c->snd.nxt : 0;
 	*is_rwnd = avail && wnd < MIN(avail, mss);

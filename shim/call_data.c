@@ -155,6 +155,7 @@ static ssize_t send_loop(struct sock *s, const struct iovec *iov, int cnt, size_
 
 	for (;;) {
 		r = done && revents & BROKEN ? -EAGAIN : eng_send(s, iov, cnt, done, down);
+		down |= ENGINE_SEND_ON;
 		if (r >= 0)
 			done += (size_t)r;
 		else if (r != -EAGAIN)

@@ -105,6 +105,8 @@ int engine_listen_locally(struct engine *e, engine_sock s, const struct engine_l
 /* One of those connections, a kernel's socket, with flags as of accept4(), and its peer: fd, -EAGAIN or another
  * -errno. */
 int engine_accept_locally(struct engine *e, engine_sock s, int flags, struct sockaddr_storage *peer, socklen_t *len);
+/* A flag for engine_send(), no MSG_ has it: the call goes on after it has waited for room. */
+#define ENGINE_SEND_ON 0x10000000
 /* Never block: -EAGAIN.  `skip` bytes of iov have been dealt with already.  MSG_DONTWAIT in flags
  * says that the caller will not engine_wait() either: the interface is looked at once more
  * before -EAGAIN.  Without it, one look less. */

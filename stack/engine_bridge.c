@@ -388,7 +388,7 @@ static bool send_left(struct engine *e, struct bridge *b)
 
 	if (!b->left_len)
 		return true;
-	n = tcp_send(b->slot->conn, &iov, 1, 0, 0, e->now);
+	n = tcp_send(b->slot->conn, &iov, 1, 0, TCP_SEND_ON, e->now);
 	if (n > 0) {
 		b->left_at += (size_t)n;
 		b->left_len -= (size_t)n;

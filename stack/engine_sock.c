@@ -348,6 +348,8 @@ int engine_accept(struct engine *e, engine_sock s, engine_sock *conn)
 
 /* ---- data ---- */
 
+_Static_assert(ENGINE_SEND_ON == TCP_SEND_ON, "one flag, two headers");
+
 /* A sender of a stream takes in acknowledgments now and then, so that one thread alone keeps
  * its connection moving; one that won't wait looks once more before it hears of -EAGAIN. */
 static bool is_look_due(struct engine *e, struct slot *slot, ssize_t sent, int flags)

@@ -46,7 +46,11 @@ int tcp_connect_result(struct tcp_conn *c);
 /* tcp_disconnect(): connect() with AF_UNSPEC. */
 int tcp_disconnect(struct tcp_conn *c, xtime now);
 
-/* tcp_sendmsg(): queues what fits; flags: MSG_MORE, MSG_OOB, MSG_EOR.  Count taken (may be
+/* A flag for tcp_send() that no MSG_ has: the call goes on after it has waited for room, and the program
+ * has not been short of data. */
+#define TCP_SEND_ON 0x10000000
+
+/* tcp_sendmsg(): queues what fits; flags: MSG_MORE, MSG_OOB, MSG_EOR, TCP_SEND_ON.  Count taken (may be
  * less than given), -EAGAIN no room or not connected yet, -EPIPE, -ENOTCONN, the pending
  * error, -ENOMEM.  MSG_NOSIGNAL and SIGPIPE are the caller's. */
 ssize_t tcp_send(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t skip, int flags,

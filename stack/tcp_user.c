@@ -61,7 +61,8 @@ ssize_t tcp_send(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t
 	if (!total)
 		return 0;
 	tcp_cwnd_restart_check(c, now);
-	tcp_rate_check_app_limited(c);
+	if (!(flags & TCP_SEND_ON))
+		tcp_rate_check_app_limited(c);
 	n = tcp_wmem_write(c, iov, iovcnt, skip, total, flags, now);
 	if (n < 0)
 		return n;

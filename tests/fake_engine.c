@@ -324,7 +324,7 @@ ssize_t engine_send(struct engine *e, engine_sock s, const struct iovec *iov, in
 	(void)e;
 	m.msg_iovlen = (size_t)cut(iov, iovcnt, skip, v);
 	if (slot)
-		r = sys(syscall(SYS_sendmsg, slot->fd, &m, flags | MSG_DONTWAIT | MSG_NOSIGNAL));
+		r = sys(syscall(SYS_sendmsg, slot->fd, &m, (flags & ~ENGINE_SEND_ON) | MSG_DONTWAIT | MSG_NOSIGNAL));
 	return leave(slot, r);
 }
 

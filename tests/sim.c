@@ -388,7 +388,7 @@ void sim_flow_open(struct sim *m, struct sim_flow *f, uint16_t port, uint64_t up
 	assert(tcp_connect(f->c[0], SIM_B, port, &a, &p, m->now) == 0);
 }
 
-/* As a program that polls: it waits until there is room again, then writes until there is none. */
+/* Waits until there is room again, then writes until there is none. */
 static void flow_write(struct sim *m, struct sim_flow *f, int i)
 {
 	if (f->sent[i] < f->total[i] && !(tcp_events(f->c[i]) & POLLOUT))
@@ -398,7 +398,7 @@ static void flow_write(struct sim *m, struct sim_flow *f, int i)
 		struct iovec iov = { (void *)pattern(f->sent[i], i), n };
 		ssize_t ret;
 
-		ret = tcp_send(f->c[i], &iov, 1, 0, 0, m->now);
+		ret = tcp_send(f->c[i], &iov, 1, 0, f->blocks ? TCP_SEND_ON : 0, m->now);
 		if (ret == -EAGAIN)
 			return;
 		if (ret < 0) {

@@ -77,6 +77,7 @@ struct sim_flow {
 	uint64_t sent[2], got[2];    /* got[i]: received by i */
 	bool is_shut[2], has_eof[2]; /* our side shut down; the peer's end seen */
 	bool is_wrong;               /* a byte was not what was sent */
+	bool blocks;                 /* the programs block in send(), else they poll */
 	int err[2];
 	xtime begin, end;            /* when both directions were done */
 	size_t read_chunk;           /* how much the programs read at a time */

@@ -27,7 +27,7 @@
 #define FRAME 1514.0
 #define PAYLOAD (1448.0 / FRAME)
 #define LEAST 0.95
-#define MOST 1.07                  /* more than the model's: the model would be wrong */
+#define MOST 1.08                  /* more than the model's: the model would be wrong */
 #define LONG_MBIT 200              /* of simulated traffic */
 
 enum { RENO, CUBIC, BBR, DCTCP, ALGORITHMS };
@@ -44,7 +44,10 @@ struct line {
 	double bbr_dropped;
 	double needless;              /* at most of what was sent */
 	unsigned start;               /* needless ones at most before that */
-	enum { SUPER, SEGMENTS, WMEM } how;   /* WMEM: with the default send buffer */
+	/* WMEM: with the default send buffer, which fills up; the program blocks in send().  (One that polls finds all
+	 * sent when it writes again, which BBR counts as its having too little: it stays in STARTUP, in
+	 * Linux as well.) */
+	enum { SUPER, SEGMENTS, WMEM } how;
 	struct sim_link link;         /* the impairment; rate, delay and queue are set from the above */
 };
 
@@ -90,7 +93,7 @@ static const struct line lines[] = {
 	 * hole before it is dropped by PAWS, as in Linux: after real losses reordering causes more.) */
 	{ "reordering 10 % by 2 ms", 100, 20, 1, 4, R | C | B, 0.01, 0.05, 0, 10, SUPER,
 	  { .reorder = 0.1, .reorder_by = 2 * XTIME_MSEC } },
-	{ "reordering 50 % by 4 ms", 100, 20, 4, 6, R | C | B, 0.01, 0.05, 0.0001, 10, SUPER,
+	{ "reordering 50 % by 4 ms", 100, 20, 4, 6, R | C | B, 0.01, 0.05, 0.0001, 20, SUPER,
 	  { .reorder = 0.5, .reorder_by = 4 * XTIME_MSEC } },
 	{ "reordering 1 % by 15 ms", 100, 20, 1, 4, R | C | B, 0.01, 0.05, 0.0003, 40, SUPER,
 	  { .reorder = 0.01, .reorder_by = 15 * XTIME_MSEC } },
@@ -235,6 +238,7 @@ static bool run_line(const struct line *l, int k)
 
 	open_line(&m, l, k);
 	sim_flow_open(&m, &f, 80, UINT64_MAX, 0);
+	f.blocks = l->how == WMEM;
 	sim_run(&m, &f, 1, span(l->seconds / 3));
 	begin = take_mark(&m, &f);
 	sim_run(&m, &f, 1, span(l->seconds));

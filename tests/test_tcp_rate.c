@@ -102,6 +102,26 @@ static void little_to_send_is_app_limited(void **state)
 	sim_fini(&p.m);
 }
 
+/* A call that has waited for room goes on: tcp_sendmsg() asks once, when it begins. */
+static void call_that_goes_on_is_not_app_limited(void **state)
+{
+	struct iovec iov = { (char[100]){ 0 }, 100 };
+	struct path p;
+	struct tcp_conn *c;
+
+	(void)state;
+	path_open(&p, 100 * MBIT, 5 * XTIME_MSEC, 2000);
+	p.f.is_shut[0] = true;   /* it stays open */
+	run_until(&p, 2000);
+	c = p.f.c[0];
+	c->rate.app_limited = 0;
+	assert_int_equal(tcp_send(c, &iov, 1, 0, TCP_SEND_ON, p.m.now), 100);
+	assert_int_equal(c->rate.app_limited, 0);
+	assert_int_equal(tcp_send(c, &iov, 1, 0, 0, p.m.now), 100);
+	assert_int_not_equal(c->rate.app_limited, 0);
+	sim_fini(&p.m);
+}
+
 /* Two segments after a bulk transfer are no news of the path. */
 static void app_limited_sample_does_not_lower_the_rate(void **state)
 {
@@ -213,6 +233,7 @@ int main(void)
 		cmocka_unit_test(bulk_rate_is_that_of_the_link),
 		cmocka_unit_test(rate_never_exceeds_the_link),
 		cmocka_unit_test(little_to_send_is_app_limited),
+		cmocka_unit_test(call_that_goes_on_is_not_app_limited),
 		cmocka_unit_test(app_limited_sample_does_not_lower_the_rate),
 		cmocka_unit_test(program_sets_the_rate),
 		cmocka_unit_test(paced_bursts_fit_a_small_queue),

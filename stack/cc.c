@@ -79,7 +79,6 @@ void cc_assign(struct tcp_conn *c, const struct cc_ops *ops)
 {
 	c->cc.ops = ops;
 	memset(c->cc.priv, 0, sizeof(c->cc.priv));
-	c->cc.pacing_rate = 0;
 	tcp_ecn_mark(c, ops->needs_ecn);
 }
 

@@ -63,7 +63,6 @@ static void conn_init_protocol(struct tcp_conn *c, xtime now)
 	c->cc.is_cwnd_limited = false;
 	c->cc.cwnd_stamp = now;
 	memset(c->cc.priv, 0, sizeof(c->cc.priv));
-	c->cc.pacing_rate = 0;
 	c->has_route = false;
 	tcp_rtt_init(c);
 }
@@ -89,7 +88,7 @@ static void conn_init_options(struct tcp_conn *c)
 	c->opt.rcvlowat = 1;
 	c->opt.peek_off = -1;
 	c->opt.pmtudisc = set->ip_no_pmtu_disc ? IP_PMTUDISC_DONT : IP_PMTUDISC_WANT;
-	c->opt.max_pacing_rate = UINT64_MAX;
+	c->opt.max_pacing_rate = c->cc.pacing_rate = UINT64_MAX;
 }
 
 struct tcp_conn *tcp_alloc(struct stack *s, xtime now)

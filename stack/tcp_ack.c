@@ -247,6 +247,7 @@ static uint32_t dsack_seen(struct tcp_conn *c, const struct tcp_sack_block *b, s
 	if (c->loss.reord_seen && !(a->flag & FLAG_DSACK_TLP))
 		c->loss.rack_dsack_seen = true;
 	a->flag |= FLAG_DSACKING_ACK;
+	c->loss.delivered += segs;   /* sent again without need, but delivered */
 	return segs;
 }
 
@@ -513,10 +514,6 @@ int tcp_ack(struct tcp_conn *c, const struct tcp_hdr *th, size_t len, bool updat
 	if (seq_gt(th->ack, c->snd.una)) {
 		a.flag |= FLAG_SND_UNA_ADVANCED;
 		c->snd.retransmits = 0;
-		/* tcp_update_rto_time() */
-		if (c->snd.rto_stamp)
-			c->snd.rto_time += now - c->snd.rto_stamp;
-		c->snd.rto_stamp = 0;
 	}
 	a.prior_in_flight = tcp_in_flight(c);
 	if (update_ts)

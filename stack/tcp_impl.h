@@ -384,7 +384,7 @@ struct tcp_conn {
 		seq32 max_packets_seq;
 		xtime cwnd_stamp;
 		bool is_cwnd_limited;
-		uint64_t pacing_rate; /* bytes/s, 0: not paced */
+		uint64_t pacing_rate; /* bytes/s, ~0: none yet; as of the last ACK */
 		uint64_t priv[CC_PRIV_SIZE / 8];
 	} cc;
 
@@ -745,6 +745,7 @@ void tcp_cwnd_validate(struct tcp_conn *c, bool is_limited, xtime now);
 void tcp_set_ca_state(struct tcp_conn *c, enum ca_state st, xtime now);
 
 /* ---- tcp_pace.c ---- */
+void tcp_update_pacing_rate(struct tcp_conn *c);
 uint64_t tcp_pacing_rate(const struct tcp_conn *c);        /* bytes/s, ~0: none */
 bool tcp_is_paced(const struct tcp_conn *c);
 xtime tcp_pacing_delay(const struct tcp_conn *c, xtime now);   /* until data may leave */

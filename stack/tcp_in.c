@@ -104,6 +104,8 @@ static void take_peer_isn(struct tcp_conn *c, const struct seg_in *seg)
 /* tcp_finish_connect(). */
 static void finish_connect(struct tcp_conn *c, xtime now)
 {
+	bool was_synrecv = c->state == TCP_SYN_RECV;
+
 	/* tcp_finish_connect(): with a scaled window only once that is known. */
 	c->rcv.is_predicting = c->parent || !c->snd_wscale;
 	if (c->state == TCP_SYN_SENT || tcp_is_passive(c))
@@ -113,6 +115,8 @@ static void finish_connect(struct tcp_conn *c, xtime now)
 	tcp_set_state(c, TCP_ESTABLISHED, now);
 	c->snd.out &= (uint8_t)~OUT_SYN;   /* a retransmission that was due and is pointless now */
 	tcp_init_metrics(c, now);
+	if (was_synrecv)   /* else the ACK of the SYN has done it */
+		tcp_update_pacing_rate(c);
 	c->snd.lsndtime = now;
 	tcp_keep_start(c, now);
 	c->edges++;

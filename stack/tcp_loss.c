@@ -506,6 +506,10 @@ void tcp_fastretrans_alert(struct tcp_conn *c, struct ack_info *a, uint32_t num_
 	}
 	if (c->loss.ca_state == CA_LOSS) {
 		process_loss(c, a->flag, num_dupack, now);
+		if (c->loss.ca_state != CA_LOSS && c->snd.rto_stamp) {   /* tcp_update_rto_time() */
+			c->snd.rto_time += now - c->snd.rto_stamp;
+			c->snd.rto_stamp = 0;
+		}
 		identify_loss(c, a, now);
 		if (c->loss.ca_state != CA_OPEN && !(a->flag & FLAG_LOST_RETRANS))
 			return;
@@ -541,6 +545,7 @@ void tcp_cong_control(struct tcp_conn *c, struct ack_info *a, xtime now)
 		c->cc.ops->cong_avoid(c, c->snd.una, a->acked_sacked, now);
 		c->cc.cwnd_stamp = now;
 	}
+	tcp_update_pacing_rate(c);
 }
 
 /* ---- cwnd that is not used: RFC 2861 as Linux has it ---- */

@@ -13,21 +13,24 @@
 
 #define PACE_FREE_SEGS 10u   /* the first window leaves at once, as with Linux's fq */
 
-/* tcp_update_pacing_rate(): what would send the window in an RTT, with room to grow. */
 uint64_t tcp_pacing_rate(const struct tcp_conn *c)
 {
-	uint64_t rate = (uint64_t)c->snd.mss_cache * (XTIME_SEC / XTIME_USEC);
+	return MIN(c->cc.pacing_rate, c->opt.max_pacing_rate);
+}
 
-	if (c->cc.pacing_rate)
-		return MIN(c->cc.pacing_rate, c->opt.max_pacing_rate);
-	if (!conn_in(c, ~(ST(CLOSE) | ST(LISTEN) | ST(SYN_SENT))))
-		return UINT64_MAX;
+/* What would send the window in an RTT, with room to grow; where the algorithm doesn't say itself. */
+void tcp_update_pacing_rate(struct tcp_conn *c)
+{
+	uint64_t rate = (uint64_t)c->snd.mss_cache * (XTIME_SEC / XTIME_USEC) * 8;
+
+	if (c->cc.ops->cong_control)
+		return;
 	rate = rate * (uint64_t)(c->cc.cwnd < c->cc.ssthresh / 2 ? c->s->set.tcp_pacing_ss_ratio
 	                                                         : c->s->set.tcp_pacing_ca_ratio) / 100;
 	rate *= MAX(c->cc.cwnd, c->loss.packets_out);
 	if (c->rtt.srtt8_us)
-		rate = rate * 8 / c->rtt.srtt8_us;
-	return MIN(rate, c->opt.max_pacing_rate);
+		rate /= c->rtt.srtt8_us;
+	c->cc.pacing_rate = rate;
 }
 
 bool tcp_is_paced(const struct tcp_conn *c)

@@ -14,6 +14,7 @@
  *   ethernet                first: the interface has link addresses, and ARP
  *   connect | listen | accept | close | shutdown | disconnect
  *   write N | read [N]      what there is to read
+ *   congestion NAME
  *   set NAME VALUE          a socket option (table in both.c); hexadecimal bytes for options
  *   wait MS
  *   opts HEX | tos N        for the IP headers of the segments injected from here on

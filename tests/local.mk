@@ -154,7 +154,7 @@ check_PROGRAMS += tests/test_tcp_synq
 tests_test_tcp_synq_SOURCES = tests/test_tcp_synq.c $(HARNESS)
 # Beside the kernel, as root.
 check_PROGRAMS += tests/netns_linux
-tests_netns_linux_SOURCES = tests/netns_linux.c tests/netns_linux.def tests/both.c tests/both.h tests/both_arp.c tests/both_arp.h $(HARNESS)
+tests_netns_linux_SOURCES = tests/netns_linux.c tests/netns_linux.def tests/netns_linux_cc.def tests/both.c tests/both.h tests/both_arp.c tests/both_arp.h $(HARNESS)
 check_PROGRAMS += tests/netns_sysctl
 tests_netns_sysctl_SOURCES = tests/netns_sysctl.c
 check_PROGRAMS += tests/netns_random

@@ -23,6 +23,7 @@
 
 static const struct script scripts[] = {
 #include "netns_linux.def"
+#include "netns_linux_cc.def"
 };
 #define NSCRIPTS (sizeof(scripts) / sizeof(scripts[0]))
 

@@ -338,10 +338,10 @@ static void hystart_short_path_stays_in_slow_start(void **state)
 	conn(t, &cc_cubic, 20, TCP_CWND_INFINITE);
 	t->s->ifaces[t->c->rt.iface].gso_max = 65535;
 	t->c->rtt.srtt8_us = 50 * 8;
-	t->c->state = TCP_ESTABLISHED;   /* it has a pacing rate */
-	round_trip(t, 50 * XTIME_USEC);
-	round_trip(t, 50 * XTIME_USEC);
-	t->c->state = TCP_CLOSE;
+	for (int i = 0; i < 2; i++) {
+		tcp_update_pacing_rate(t->c);
+		round_trip(t, 50 * XTIME_USEC);
+	}
 	assert_int_equal(t->c->cc.ssthresh, TCP_CWND_INFINITE);
 	assert_int_equal(t->c->cc.cwnd, 80);
 }

@@ -504,6 +504,7 @@ static void super_frame_has_a_limit(void **state)
 	establish(t, "S. 0 ack 1 win 65535 mss 1460 wscale 7");
 	t->c->opt.sndbuf = 1 << 20;
 	t->c->cc.cwnd = 100;
+	tcp_update_pacing_rate(t->c);
 	inject(t, ". 1 ack 1 win 10000");
 	put(t, 146000);
 	expect(t, "P. 1:64241 ack 1 gso 1460");   /* 44 segments: 65,535 bytes with headers */

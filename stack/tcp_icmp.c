@@ -111,7 +111,7 @@ void tcp_icmp(struct stack *s, const struct tuple *t, seq32 seq, uint8_t type, u
 		return;
 	}
 	if (!e || e->kind != ENT_CONN) {
-		count(s, CTR_icmp_quote);
+		count(s, e ? CTR_icmp_error_in : CTR_icmp_quote);   /* to a TIME-WAIT it is no news */
 		return;
 	}
 	conn_icmp(container_of(e, struct tcp_conn, ent), seq, type, code, mtu, now);

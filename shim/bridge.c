@@ -244,7 +244,7 @@ int bridge_setopt(int fd, int level, int name, const void *val, socklen_t len)
 
 	if (!is_the_connections(level, name) || !is_bridged(fd, &b))
 		return -ENOTSOCK;
-	return val || !len ? engine_bridged_setopt(&b, level, name, val, len) : -EFAULT;
+	return val || !len ? engine_bridged_setopt(fd, &b, level, name, val, len) : -EFAULT;
 }
 
 static int give_int(void *val, socklen_t *len, socklen_t room, int v)
@@ -255,12 +255,12 @@ static int give_int(void *val, socklen_t *len, socklen_t room, int v)
 }
 
 /* An error of the connection, as long as there is one. */
-static int get_error(const struct engine_bridged *b, void *val, socklen_t *len, socklen_t room)
+static int get_error(int fd, const struct engine_bridged *b, void *val, socklen_t *len, socklen_t room)
 {
 	int v = 0, r;
 
 	*len = sizeof(v);
-	r = engine_bridged_getopt(b, SOL_SOCKET, SO_ERROR, &v, len);
+	r = engine_bridged_getopt(fd, b, SOL_SOCKET, SO_ERROR, &v, len);
 	return r ? -ENOTSOCK : give_int(val, len, room, v);
 }
 
@@ -275,7 +275,7 @@ int bridge_getopt(int fd, int r, int level, int name, void *val, socklen_t *len,
 		if (!is_bridged(fd, &b))
 			return -ENOTSOCK;
 		*len = room;
-		return engine_bridged_getopt(&b, level, name, val, len);
+		return engine_bridged_getopt(fd, &b, level, name, val, len);
 	}
 	if (r < 0 || level != SOL_SOCKET || (name != SO_TYPE && name != SO_DOMAIN && name != SO_PROTOCOL &&
 					     name != SO_ACCEPTCONN && name != SO_ERROR))
@@ -293,7 +293,7 @@ int bridge_getopt(int fd, int r, int level, int name, void *val, socklen_t *len,
 	case SO_ACCEPTCONN:
 		return give_int(val, len, room, b.is_listener);
 	default:
-		return get_error(&b, val, len, room);
+		return get_error(fd, &b, val, len, room);
 	}
 }
 

@@ -156,10 +156,10 @@ int engine_bridged(int fd, struct engine_bridged *b);
 /* One connection from a listener's end, taken as recvmsg() does with these flags (MSG_DONTWAIT,
  * MSG_CMSG_CLOEXEC): its end; b->host is 0 when it is a kernel's TCP socket.  -EAGAIN, -EINTR; -EINVAL: nobody listens any more. */
 int engine_bridged_accept(int fd, int flags, struct engine_bridged *b);
-/* Options and queries, answered by that engine, wherever it lives; errors as at home, and -EIO: it doesn't
- * answer. */
-int engine_bridged_setopt(const struct engine_bridged *b, int level, int name, const void *val, socklen_t len);
-int engine_bridged_getopt(const struct engine_bridged *b, int level, int name, void *val, socklen_t *len);
+/* Options and queries of fd, which is b, answered by that engine, wherever it lives; errors as at home, and -EIO:
+ * it doesn't answer. */
+int engine_bridged_setopt(int fd, const struct engine_bridged *b, int level, int name, const void *val, socklen_t len);
+int engine_bridged_getopt(int fd, const struct engine_bridged *b, int level, int name, void *val, socklen_t *len);
 
 /* ---- privileges that go ---- */
 

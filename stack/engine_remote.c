@@ -3,8 +3,8 @@
  * engine_remote.c - options of a bridged socket, asked for by whatever process has it.
  *
  * The engine behind a bridge is named in the name of its end (engine_bridge.c); it takes questions
- * as datagrams under that name, one answer each.  Who asks is told by the kernel (SCM_CREDENTIALS): root and
- * those with the engine's own user are answered, others get silence.
+ * as datagrams under that name, one answer each.  Who asks sends the socket along: to have it is the right to set its
+ * options, whoever the user, as it would be with the kernel's.  What needs privileges is granted to root (SCM_CREDENTIALS).
  */
 #include "engine_impl.h"
 
@@ -81,50 +81,99 @@ static void answer(struct engine *e, struct message *m, bool may_admin)
 	e->is_stirred = true;
 }
 
-/* The next question and who asks: false when there is none. */
-static bool take(struct engine *e, struct message *q, struct sockaddr_un *from, socklen_t *len,
-		 struct ucred *who, bool *is_sound)
+/* What came with a question. */
+struct asker {
+	struct sockaddr_un addr;
+	socklen_t len;
+	struct ucred who;        /* the kernel's word */
+	int fd;                  /* the socket that is asked about, -1 */
+};
+
+static void take_control(struct msghdr *m, struct asker *a)
+{
+	struct cmsghdr *c;
+
+	a->fd = -1;
+	a->who.uid = (uid_t)-1;
+	for (c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+		if (c->cmsg_level != SOL_SOCKET)
+			continue;
+		if (c->cmsg_type == SCM_CREDENTIALS)
+			memcpy(&a->who, CMSG_DATA(c), sizeof(a->who));
+		else if (c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(a->fd)))
+			memcpy(&a->fd, CMSG_DATA(c), sizeof(a->fd));
+	}
+}
+
+/* The next question: its length, or -errno when there is none. */
+static ssize_t take(struct engine *e, struct message *q, struct asker *a)
 {
 	union {
-		char buf[CMSG_SPACE(sizeof(struct ucred))];
+		char buf[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} control;
 	struct iovec iov = { q, sizeof(*q) };
-	struct msghdr m = { .msg_name = from, .msg_namelen = sizeof(*from), .msg_iov = &iov, .msg_iovlen = 1,
+	struct msghdr m = { .msg_name = &a->addr, .msg_namelen = sizeof(a->addr), .msg_iov = &iov, .msg_iovlen = 1,
 			    .msg_control = control.buf, .msg_controllen = sizeof(control.buf) };
-	struct cmsghdr *c;
 	ssize_t n = raw_recvmsg(e->remote, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 	if (n < 0)
-		return false;
-	*len = m.msg_namelen;
-	c = CMSG_FIRSTHDR(&m);
-	*is_sound = n == sizeof(*q) && c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS;
-	if (*is_sound)
-		memcpy(who, CMSG_DATA(c), sizeof(*who));
-	return true;
+		return n;
+	a->len = m.msg_namelen;
+	take_control(&m, a);
+	return n;
+}
+
+/* Has the asker the socket?  Its other end's name is one that only this engine gives. */
+static bool has_socket(const struct engine *e, const struct asker *a, const struct message *m)
+{
+	struct engine_bridged b;
+
+	return a->fd >= 0 && !engine_bridged(a->fd, &b) && b.host == e->host_id && b.s == m->sock;
 }
 
 void engine_remote_serve(struct engine *e)
 {
-	struct sockaddr_un from;
+	struct asker a;
 	struct message m;
-	struct ucred who;
-	socklen_t len;
-	bool is_sound;
 	unsigned i;
+	ssize_t n;
 
-	for (i = 0; i < ROUNDS && take(e, &m, &from, &len, &who, &is_sound); i++) {
-		if (!is_sound || (who.uid && who.uid != geteuid()))
-			continue;
-		answer(e, &m, who.uid == 0);
-		raw_sendto(e->remote, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL, &from, len);
+	for (i = 0; i < ROUNDS && (n = take(e, &m, &a)) >= 0; i++) {
+		if (n == sizeof(m)) {
+			if (has_socket(e, &a, &m))
+				answer(e, &m, a.who.uid == 0);
+			else
+				m.result = -EPERM;
+			raw_sendto(e->remote, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL, &a.addr, a.len);
+		}
+		if (a.fd >= 0)
+			raw_close(a.fd);
 	}
 }
 
 /* ---- the asker's ---- */
 
-static int ask_on(int fd, uint64_t host, struct message *m)
+/* The question goes out with the socket that it is about. */
+static ssize_t send_with(int fd, const struct message *q, int about)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { .buf = { 0 } };
+	struct iovec iov = { (void *)(uintptr_t)q, sizeof(*q) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf,
+			    .msg_controllen = sizeof(control.buf) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(about));
+	memcpy(CMSG_DATA(c), &about, sizeof(about));
+	return raw_sendmsg(fd, &m, MSG_NOSIGNAL);
+}
+
+static int ask_on(int fd, uint64_t host, struct message *m, int about)
 {
 	struct timespec wait = { ANSWER_MS / 1000, 0 };
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -135,26 +184,26 @@ static int ask_on(int fd, uint64_t host, struct message *m)
 	if (raw_bind(fd, &a, sizeof(a.sun_family)) < 0)
 		return -EIO;
 	host_name(host, &a, &len);
-	if (raw_connect(fd, &a, len) < 0 || raw_sendto(fd, m, sizeof(*m), MSG_NOSIGNAL, NULL, 0) < 0)
+	if (raw_connect(fd, &a, len) < 0 || send_with(fd, m, about) < 0)
 		return -EIO;
 	if (sys_ppoll(&p, 1, &wait, NULL) != 1)
 		return -EIO;
 	return raw_recv(fd, m, sizeof(*m), MSG_DONTWAIT) == sizeof(*m) ? m->result : -EIO;
 }
 
-static int ask(uint64_t host, struct message *m)
+static int ask(uint64_t host, struct message *m, int about)
 {
 	int err = errno, fd = raw_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), r = -EIO;
 
 	if (fd >= 0) {
-		r = ask_on(fd, host, m);
+		r = ask_on(fd, host, m, about);
 		raw_close(fd);
 	}
 	errno = err;
 	return r;
 }
 
-int engine_bridged_setopt(const struct engine_bridged *b, int level, int name, const void *val, socklen_t len)
+int engine_bridged_setopt(int fd, const struct engine_bridged *b, int level, int name, const void *val, socklen_t len)
 {
 	struct message m = { .op = OP_SETOPT, .level = level, .name = name, .sock = b->s };
 
@@ -162,10 +211,10 @@ int engine_bridged_setopt(const struct engine_bridged *b, int level, int name, c
 		return -EINVAL;
 	m.len = (uint32_t)MIN(len, VALUE_MAX);
 	memcpy(m.val, val, m.len);
-	return ask(b->host, &m);
+	return ask(b->host, &m, fd);
 }
 
-int engine_bridged_getopt(const struct engine_bridged *b, int level, int name, void *val, socklen_t *len)
+int engine_bridged_getopt(int fd, const struct engine_bridged *b, int level, int name, void *val, socklen_t *len)
 {
 	struct message m = { .op = OP_GETOPT, .level = level, .name = name, .sock = b->s };
 	int r;
@@ -173,7 +222,7 @@ int engine_bridged_getopt(const struct engine_bridged *b, int level, int name, v
 	if ((int)*len < 0)
 		return -EINVAL;
 	m.len = (uint32_t)MIN(*len, VALUE_MAX);
-	r = ask(b->host, &m);
+	r = ask(b->host, &m, fd);
 	if (r)
 		return r;
 	*len = (socklen_t)MIN(m.len, *len);

@@ -23,8 +23,9 @@ int engine_bridged_accept(int fd, int flags, struct engine_bridged *b)
 	return -EINVAL;
 }
 
-int engine_bridged_setopt(const struct engine_bridged *b, int level, int name, const void *val, socklen_t len)
+int engine_bridged_setopt(int fd, const struct engine_bridged *b, int level, int name, const void *val, socklen_t len)
 {
+	(void)fd;
 	(void)b;
 	(void)level;
 	(void)name;
@@ -33,8 +34,9 @@ int engine_bridged_setopt(const struct engine_bridged *b, int level, int name, c
 	return -ENOTSOCK;
 }
 
-int engine_bridged_getopt(const struct engine_bridged *b, int level, int name, void *val, socklen_t *len)
+int engine_bridged_getopt(int fd, const struct engine_bridged *b, int level, int name, void *val, socklen_t *len)
 {
+	(void)fd;
 	(void)b;
 	(void)level;
 	(void)name;

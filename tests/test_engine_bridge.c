@@ -265,23 +265,27 @@ static void options_are_asked_of_the_engine(void **state)
 	struct tcp_info info = { 0 };
 	socklen_t len = sizeof(int);
 	engine_sock s;
-	int fd = bridged(&s), v = 1;
+	int fd = bridged(&s), v = 1, other[2];
 
 	(void)state;
 	assert_int_equal(engine_bridged(fd, &b), 0);
-	assert_int_equal(engine_bridged_setopt(&b, IPPROTO_TCP, TCP_NODELAY, &v, sizeof(v)), 0);
+	assert_int_equal(engine_bridged_setopt(fd, &b, IPPROTO_TCP, TCP_NODELAY, &v, sizeof(v)), 0);
 	v = 0;
-	assert_int_equal(engine_bridged_getopt(&b, IPPROTO_TCP, TCP_NODELAY, &v, &len), 0);
+	assert_int_equal(engine_bridged_getopt(fd, &b, IPPROTO_TCP, TCP_NODELAY, &v, &len), 0);
 	assert_int_equal(v, 1);
 	len = sizeof(info);
-	assert_int_equal(engine_bridged_getopt(&b, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	assert_int_equal(engine_bridged_getopt(fd, &b, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
 	assert_int_equal(info.tcpi_state, TCP_ESTABLISHED);
 	len = sizeof(v);
-	assert_int_equal(engine_bridged_getopt(&b, IPPROTO_TCP, 9999, &v, &len), -ENOPROTOOPT);
+	assert_int_equal(engine_bridged_getopt(fd, &b, IPPROTO_TCP, 9999, &v, &len), -ENOPROTOOPT);
+	/* Who hasn't the socket isn't answered. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, other), 0);
+	assert_int_equal(engine_bridged_setopt(other[0], &b, IPPROTO_TCP, TCP_NODELAY, &v, sizeof(v)), -EPERM);
+	close(other[0]);
+	close(other[1]);
 	close(fd);
 	engine_release(server, s);
 	wait_until_gone(client, 0);
-	assert_int_equal(engine_bridged_getopt(&b, IPPROTO_TCP, TCP_NODELAY, &v, &len), -ENOTCONN);
 }
 
 /* ---- listeners ---- */

@@ -95,7 +95,12 @@ def options(to):
         assert s.getsockopt(socket.SOL_SOCKET, socket.SO_PROTOCOL) == socket.IPPROTO_TCP
         assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
 
+    def as_nobody():
+        os.setuid(65534)
+        work()
+
     wait(in_child(work))
+    wait(in_child(as_nobody))
 
 
 def epoll(to):

@@ -261,6 +261,7 @@ SCRIPT_TESTS = \
 	tests/netns/options.sh \
 	tests/netns/own.sh \
 	tests/netns/policy.sh \
+	tests/netns/programs.sh \
 	tests/netns/python.sh \
 	tests/netns/relay.sh \
 	tests/netns/server.sh \

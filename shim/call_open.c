@@ -371,6 +371,8 @@ static bool is_disconnected_by(struct sock *s, int how)
 {
 	int state = atomic_load(&s->state);
 
+	if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
+		return false;
 	if (state == SOCK_LISTENING)
 		return how != SHUT_WR;
 	return state == SOCK_CONNECTING && !(eng_events(s) & TCP_EV_CONNECTED);
@@ -379,12 +381,14 @@ static bool is_disconnected_by(struct sock *s, int how)
 int call_shutdown(struct sock *s, int how)
 {
 	bool disconnects = is_disconnected_by(s, how);
-	int r = eng_shutdown(s, how);
+	int r;
 
-	if (!r && disconnects) {
-		atomic_store(&s->state, SOCK_UNCONNECTED);
+	/* A set that watches it sees HUP alone, as of any fresh socket. */
+	if (disconnects)
 		ready_reset(s);
-	}
+	r = eng_shutdown(s, how);
+	if (!r && disconnects)
+		atomic_store(&s->state, SOCK_UNCONNECTED);
 	return r;
 }
 

@@ -481,8 +481,8 @@ void ready_drop_number(struct sock *s, int fd)
 		s->fd = n;
 	}
 	ready_unlock();
-	if (s->fd < 0)
-		ready_close(s);
+	/* The far end lives until call_release(), behind the kernel's close(): a set that watches is told
+	 * nothing. */
 }
 
 /* ---- epoll ---- */

@@ -77,6 +77,7 @@ void conntab_fini(struct conntab *ct)
 	htab_fini(&ct->ents, NULL);
 	free_pages(ct);
 	conntab_free_claims(ct);
+	free(ct->idle);
 	free(ct->held);
 	free(ct->blocked);
 	free(ct->reserved);

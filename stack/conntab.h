@@ -52,6 +52,8 @@ struct bind_owner {
 	bool by_connect;             /* chosen by connect(), not by bind(); the table's */
 	bool is_timewait;
 	bool is_inherited;           /* of a listener by an accepted connection; the table's */
+	bool is_named;               /* the port was named, or listened on: its claim is not kept for
+	                              * others; the table's */
 	uint32_t group_index;        /* among the listeners of its SO_REUSEPORT group; the table's */
 };
 
@@ -65,6 +67,8 @@ struct conntab {
 	                              * by bind(); NULL until the first; owned */
 	struct portset *reserved;    /* ip_local_reserved_ports, NULL for none; owned */
 	struct claims *claims;       /* per local address that needs claims; owned */
+	struct portset *idle;        /* named ports that a holder has left; NULL until the first; owned */
+	unsigned nidle;
 	uint32_t *perturb;           /* table_perturb of Linux, allocated at first use; owned */
 	/* What choosing ports has cost, for tests and statistics. */
 	uint64_t words_scanned, tuples_probed;
@@ -147,6 +151,13 @@ void conntab_drop_claims(struct conntab *ct, ip4 laddr);
  * over until conntab_retry_refused(). */
 void conntab_set_claim(struct conntab *ct, ip4 laddr, uint16_t port, bool granted);
 void conntab_retry_refused(struct conntab *ct);
+/* The claim has been given back: the port may be asked for again. */
+void conntab_unclaim(struct conntab *ct, ip4 laddr, uint16_t port);
+/* A port that was named by bind() or listened on, and that somebody has let go of since; 0: none.  Its
+ * claims may go where nobody holds it any more. */
+uint16_t conntab_next_idle(struct conntab *ct);
+/* Does anybody hold the port on this address (0: on any)? */
+bool conntab_is_held(const struct conntab *ct, ip4 laddr, uint16_t port);
 /* True when laddr needs no claims or this port of it is claimed. */
 bool conntab_is_claimed(const struct conntab *ct, ip4 laddr, uint16_t port);
 

@@ -251,7 +251,10 @@ int conntab_bind(struct conntab *ct, struct bind_owner *o, uint16_t port,
 	if (b && !reuseport_matches(b, o) && conflicts(b, o, true))
 		return -EADDRINUSE;
 	err = claim_named(ct, o, port, want);
-	return err ? err : take(ct, o, port);
+	if (!err)
+		err = take(ct, o, port);
+	o->is_named = !err;
+	return err;
 }
 
 int conntab_may_listen(const struct conntab *ct, const struct bind_owner *o)
@@ -271,6 +274,9 @@ static void release(struct conntab *ct, struct bind_owner *o)
 {
 	struct bind_bucket *b = o->bucket;
 
+	if (o->is_named)
+		conntab_note_idle(ct, b->port);
+	o->is_named = false;
 	list_remove(&o->link);
 	o->bucket = NULL;
 	if (!o->by_connect && --b->nblocking == 0) {
@@ -301,6 +307,7 @@ void conntab_bind_move(struct bind_owner *from, struct bind_owner *to)
 	from->bucket = NULL;
 	from->by_connect = false;
 	from->is_inherited = false;
+	from->is_named = false;
 }
 
 uint16_t conntab_port(const struct bind_owner *o)
@@ -316,6 +323,7 @@ int conntab_bind_inherit(struct conntab *ct, struct bind_owner *o, uint16_t port
 		return -ENOMEM;
 	o->by_connect = false;
 	o->is_inherited = true;
+	o->is_named = true;
 	conntab_hold(ct, b, o);
 	return 0;
 }
@@ -364,6 +372,7 @@ void conntab_listen(struct conntab *ct, struct bind_owner *o, bool on)
 	(void)ct;
 	if (on) {
 		o->is_listening = true;
+		o->is_named = true;
 		o->group_index = UINT32_MAX;
 		o->group_index = group_find(o, 0, &last) - 1;
 		return;

@@ -93,6 +93,52 @@ void conntab_set_claim(struct conntab *ct, ip4 laddr, uint16_t port, bool grante
 	}
 }
 
+void conntab_unclaim(struct conntab *ct, ip4 laddr, uint16_t port)
+{
+	for (struct claims *cl = ct->claims; cl; cl = cl->next) {
+		if (laddr && cl->laddr != laddr)
+			continue;
+		portset_del(&cl->granted, port);
+		portsum_any(&cl->any, &cl->granted, port);
+	}
+}
+
+/* Not remembering one keeps a claim, no more. */
+void conntab_note_idle(struct conntab *ct, uint16_t port)
+{
+	if (!ct->claims || (!ct->idle && !(ct->idle = calloc(1, sizeof(*ct->idle)))) || portset_has(ct->idle, port))
+		return;
+	portset_add(ct->idle, port);
+	ct->nidle++;
+}
+
+uint16_t conntab_next_idle(struct conntab *ct)
+{
+	for (uint32_t port = 0; ct->nidle && port < 65536; port++) {
+		if (!(port % 64) && !ct->idle->w[port / 64]) {
+			port += 63;
+		} else if (portset_has(ct->idle, (uint16_t)port)) {
+			portset_del(ct->idle, (uint16_t)port);
+			ct->nidle--;
+			return (uint16_t)port;
+		}
+	}
+	return 0;
+}
+
+bool conntab_is_held(const struct conntab *ct, ip4 laddr, uint16_t port)
+{
+	const struct bind_bucket *b = conntab_bucket(ct, port);
+
+	for (const struct list *l = b ? b->holders.next : NULL; l && l != &b->holders; l = l->next) {
+		const struct bind_owner *h = container_of(l, struct bind_owner, link);
+
+		if (!laddr || !h->addr || h->addr == laddr)
+			return true;
+	}
+	return false;
+}
+
 void conntab_retry_refused(struct conntab *ct)
 {
 	for (struct claims *cl = ct->claims; cl; cl = cl->next)

@@ -74,5 +74,7 @@ void conntab_hold(struct conntab *ct, struct bind_bucket *b, struct bind_owner *
 /* ---- conntab_claim.c ---- */
 struct claims *conntab_claims(const struct conntab *ct, ip4 laddr);
 void conntab_free_claims(struct conntab *ct);
+/* A holder of a named port has gone. */
+void conntab_note_idle(struct conntab *ct, uint16_t port);
 
 #endif

@@ -6,8 +6,9 @@
  * The core says which port it wants; the guard takes it from the kernel; the
  * filter passes it before the SYN can leave; then the core is asked again.  A claim
  * costs system calls and a new filter, so a program that opens connections fast is
- * given more at once, ports of the parity that the core would try next.  Claims are
- * kept: the core prefers claimed ports, and one port serves many destinations.
+ * given more at once, ports of the parity that the core would try next.  Claims for connect() are
+ * kept: the core prefers claimed ports, and one port serves many destinations.  Those of ports that were
+ * named by bind() or listened on end with the last socket.
  */
 #include "engine_impl.h"
 
@@ -150,6 +151,44 @@ bool engine_claim_retry(struct engine *e)
 	e->retried_at = e->now;
 	stack_retry_refused(e->stack);
 	return true;
+}
+
+/* One on every address, or on one that has a claim of its own. */
+static void unclaim(struct engine *e, ip4 addr, uint16_t port)
+{
+	unsigned i;
+
+	if (stack_is_held(e->stack, addr, port) || !guard_has(e->guard, addr, port) ||
+	    (addr && guard_has(e->guard, 0, port)))
+		return;
+	guard_release(e->guard, addr, port);
+	stack_unclaimed(e->stack, addr, port);
+	for (i = 0; !addr && i < e->nshared; i++)
+		if (guard_has(e->guard, e->shared[i].addr, port))
+			stack_claimed(e->stack, e->shared[i].addr, port, true);
+	e->is_filter_stale = true;
+}
+
+/* As in Linux a port is free once no listener, connection or TIME-WAIT remainder has it.  What connect()
+ * has chosen is kept, for the next one. */
+void engine_unclaim_idle(struct engine *e)
+{
+	bool has_some = false;
+	uint16_t port;
+	unsigned i;
+
+	for (; (port = stack_next_idle(e->stack)); has_some = true) {
+		engine_share_leave(e, port);
+		if (e->guard) {
+			unclaim(e, 0, port);
+			for (i = 0; i < e->nshared; i++)
+				unclaim(e, e->shared[i].addr, port);
+		} else if (e->own_fd >= 0) {
+			engine_own_unclaim(e, port);
+		}
+	}
+	if (has_some)
+		engine_filter_sync(e);
 }
 
 /* ---- the broker ---- */

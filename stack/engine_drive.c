@@ -360,6 +360,7 @@ void engine_settle(struct engine *e)
 				engine_tell(e, slot);
 		}
 	} while (e->is_stirred);
+	engine_unclaim_idle(e);
 }
 
 /* ---- time ---- */

@@ -314,12 +314,16 @@ int engine_claim(struct engine *e, ip4 addr, uint16_t port, enum claim_how how);
 /* Refused ports may be free by now: true when it makes sense to ask the core again. */
 bool engine_claim_retry(struct engine *e);
 int engine_filter_sync(struct engine *e);
+/* Gives back what nobody needs any more of the ports that were named or listened on. */
+void engine_unclaim_idle(struct engine *e);
 int engine_reserve_ports(struct engine *e, const char *list);
 
 /* ---- engine_own.c: own addresses that other processes have, too ---- */
 int engine_own_open(struct engine *e);
 /* Takes addr:port (addr 0: on every address) and tells the core what came of it; 0. */
 int engine_own_claim(struct engine *e, ip4 addr, uint16_t port, enum claim_how how);
+/* Gives addr:port back where nobody here holds it. */
+void engine_own_unclaim(struct engine *e, uint16_t port);
 /* Is this frame ours to send? */
 bool engine_own_permits(struct engine *e, const struct frame_out *f);
 /* ---- engine_share.c: other processes ---- */
@@ -332,6 +336,8 @@ bool engine_share_passes(struct engine *e, const struct frame_in *f);
 int engine_share_join(struct engine *e, ip4 addr, uint16_t port);
 int engine_share_listen(struct engine *e, ip4 addr, uint16_t port);
 void engine_share_update(struct engine *e);
+/* Leaves the groups of this port that no socket is of any more. */
+void engine_share_leave(struct engine *e, uint16_t port);
 /* Is nobody else in the group, or is there none? */
 bool engine_share_is_alone(struct engine *e, ip4 addr, uint16_t port);
 

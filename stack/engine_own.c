@@ -124,16 +124,33 @@ int engine_own_claim(struct engine *e, ip4 addr, uint16_t port, enum claim_how h
 	unsigned i;
 
 	for (i = 0; i < e->cfg.naddr && granted; i++) {
-		if (addr && addr != e->cfg.addrs[i].addr)
+		ip4 a = e->cfg.addrs[i].addr;
+
+		if (addr && addr != a)
 			continue;
-		if (how == CLAIM_SHARING)
-			granted = claim_beside(e, e->cfg.addrs[i].addr, port, addr);
-		else
-			granted = claim_one(e, e->cfg.addrs[i].addr, port);
+		granted = how == CLAIM_SHARING ? claim_beside(e, a, port, addr) : claim_one(e, a, port);
 	}
 	e->was_refused |= !granted;
 	stack_claimed(e->stack, addr, port, granted);
+	if (!granted)
+		engine_own_unclaim(e, port);   /* what it was granted on some */
 	return 0;
+}
+
+void engine_own_unclaim(struct engine *e, uint16_t port)
+{
+	unsigned i;
+
+	for (i = 0; i < e->cfg.naddr; i++) {
+		ip4 a = e->cfg.addrs[i].addr;
+
+		if (stack_is_held(e->stack, a, port))
+			continue;
+		lock(e, F_OFD_SETLK, F_UNLCK, a, port, 1);
+		stack_unclaimed(e->stack, a, port);
+	}
+	if (!stack_is_held(e->stack, 0, port))
+		stack_unclaimed(e->stack, 0, port);
 }
 
 /* ---- who answers ---- */

@@ -179,6 +179,22 @@ void engine_share_update(struct engine *e)
 		share_set_taking(g->share, stack_listens(e->stack, g->addr, g->port));
 }
 
+void engine_share_leave(struct engine *e, uint16_t port)
+{
+	struct share_group **p = &e->groups, *g;
+
+	while ((g = *p)) {
+		if (g->port != port || stack_is_held(e->stack, g->addr, port)) {
+			p = &g->next;
+			continue;
+		}
+		*p = g->next;
+		stack_set_quiet(e->stack, port, false);
+		share_close(g->share);
+		free(g);
+	}
+}
+
 /* ---- the end ---- */
 
 static void leave(struct engine *e, void (*how)(struct share *))

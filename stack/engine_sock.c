@@ -14,6 +14,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SLOTS_MIN 64
 
@@ -156,6 +157,7 @@ int engine_socket(struct engine *e, engine_sock *s)
 	engine_enter(e);
 	c = tcp_open(e->stack, e->now);
 	if (c) {
+		tcp_set_uid(c, geteuid());
 		r = engine_slot_new(e, c, s);
 		if (r < 0)
 			tcp_release(c, e->now);

@@ -370,6 +370,21 @@ void stack_retry_refused(struct stack *s)
 	conntab_retry_refused(&s->tab);
 }
 
+uint16_t stack_next_idle(struct stack *s)
+{
+	return s->tab.nidle ? conntab_next_idle(&s->tab) : 0;
+}
+
+bool stack_is_held(const struct stack *s, ip4 laddr, uint16_t port)
+{
+	return conntab_is_held(&s->tab, laddr, port);
+}
+
+void stack_unclaimed(struct stack *s, ip4 laddr, uint16_t port)
+{
+	conntab_unclaim(&s->tab, laddr, port);
+}
+
 int stack_reserve_ports(struct stack *s, uint16_t lo, uint16_t hi)
 {
 	return conntab_reserve(&s->tab, lo, hi);

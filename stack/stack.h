@@ -103,6 +103,10 @@ bool stack_is_claimed(const struct stack *s, ip4 laddr, uint16_t port);
 /* The outcome of a claim that tcp_bind() or tcp_connect() asked for with -EAGAIN (conntab.h). */
 void stack_claimed(struct stack *s, ip4 laddr, uint16_t port, bool granted);
 void stack_retry_refused(struct stack *s);
+/* Claims that may be given back: conntab_next_idle(), conntab_is_held(), conntab_unclaim(). */
+uint16_t stack_next_idle(struct stack *s);
+bool stack_is_held(const struct stack *s, ip4 laddr, uint16_t port);
+void stack_unclaimed(struct stack *s, ip4 laddr, uint16_t port);
 /* What must be added to `now` to have the time since 1970 in UTC, for the timestamps of ICMP and of
  * IP options; until it is known they say that they don't know. */
 void stack_set_wall_clock(struct stack *s, xtime offset);

@@ -168,6 +168,7 @@ void tcp_free_all(struct stack *s)
 		tcp_tw_free(container_of(s->tws.next, struct tcp_tw, link));
 }
 
+void tcp_set_uid(struct tcp_conn *c, uint32_t uid) { c->bind.uid = uid; }
 void tcp_set_user(struct tcp_conn *c, void *user) { c->user = user; }
 void *tcp_user(const struct tcp_conn *c) { return c->user; }
 struct stack *tcp_stack(const struct tcp_conn *c) { return c->s; }
@@ -538,8 +539,8 @@ uint32_t tcp_events(struct tcp_conn *c)
 void tcp_sockname(const struct tcp_conn *c, ip4 *addr, uint16_t *port)
 {
 	*port = conntab_port(&c->bind);
-	if (!*port && c->ent.is_hashed)
-		*port = c->ent.t.lport;
+	if (!*port)
+		*port = c->ent.t.lport;   /* inet_sport: the last one, also when it has been given up */
 	*addr = c->ent.t.laddr;
 }
 

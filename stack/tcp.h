@@ -22,6 +22,8 @@ struct tcp_conn;
 /* A new socket in CLOSED with one reference, the caller's; NULL: no memory. */
 struct tcp_conn *tcp_open(struct stack *s, xtime now);
 
+/* Whose socket it is, for SO_REUSEPORT: of one user only (sk_uid). */
+void tcp_set_uid(struct tcp_conn *c, uint32_t uid);
 /* The program's context pointer; the core only keeps it. */
 void tcp_set_user(struct tcp_conn *c, void *user);
 void *tcp_user(const struct tcp_conn *c);

@@ -84,6 +84,7 @@ int tcp_bind(struct tcp_conn *c, ip4 addr, uint16_t port, bool may_low, ip4 *cla
 			return ret;
 		}
 	}
+	c->ent.t.lport = conntab_port(&c->bind);
 	c->ent.t.laddr = ip_is_unicast(s, addr) ? addr : 0;
 	c->ent.t.raddr = 0;
 	c->ent.t.rport = 0;

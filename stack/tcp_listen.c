@@ -162,6 +162,7 @@ static void child_inherit(struct tcp_conn *c, struct tcp_conn *l)
 	c->opt.priority = 0;
 	c->opt.defer_accept = 0;
 	c->cc.ops = l->cc.ops;   /* its mark is among the options */
+	c->shut = l->shut;       /* shutdown() of a socket that was closed, before it listened */
 	c->parent = l;
 	c->bind.addr = c->ent.t.laddr;
 	c->bind.oif = l->bind.oif;

@@ -282,6 +282,7 @@ EXTRA_DIST += \
 	tests/netns/forker.py \
 	tests/netns/group.py \
 	tests/netns/lib.sh \
+	tests/netns/listening.py \
 	tests/netns/options.txt \
 	tests/netns/peer.py \
 	tests/netns/relay_lib.sh \

@@ -347,6 +347,39 @@ static void named_port_is_claimed_first_and_asked_for_each_time(void **state)
 	conntab_fini(&ct);
 }
 
+static void named_port_is_idle_when_the_last_holder_goes(void **state)
+{
+	struct bind_owner l = owner(0, A1, 0, 0), child = owner(0, A1, 0, 0), any = owner(0, A1, 0, 0);
+	struct port_range range = { 40000, 40009, false };
+	struct conntab ct;
+	uint16_t want;
+
+	(void)state;
+	assert_int_equal(conntab_init(&ct, &key), 0);
+	conntab_need_claims(&ct, A1);
+	conntab_set_claim(&ct, A1, PORT, true);
+	conntab_set_claim(&ct, A1, 40001, true);
+	assert_int_equal(bind_to(&ct, &l, PORT), 0);
+	assert_int_equal(conntab_bind_inherit(&ct, &child, PORT), 0);
+	assert_int_equal(conntab_next_idle(&ct), 0);
+	conntab_unbind(&ct, &l);
+	assert_int_equal(conntab_next_idle(&ct), PORT);
+	assert_true(conntab_is_held(&ct, A1, PORT));
+	assert_true(conntab_is_held(&ct, 0, PORT));
+	assert_false(conntab_is_held(&ct, A2, PORT));
+	conntab_unbind(&ct, &child);
+	assert_int_equal(conntab_next_idle(&ct), PORT);
+	assert_int_equal(conntab_next_idle(&ct), 0);
+	assert_false(conntab_is_held(&ct, A1, PORT));
+	conntab_unclaim(&ct, A1, PORT);
+	assert_false(conntab_is_claimed(&ct, A1, PORT));
+	/* One that was chosen is kept for the next connection. */
+	assert_int_equal(conntab_bind(&ct, &any, 0, &range, 0, &want), 0);
+	conntab_unbind(&ct, &any);
+	assert_int_equal(conntab_next_idle(&ct), 0);
+	conntab_fini(&ct);
+}
+
 static void named_port_in_conflict_asks_for_no_claim(void **state)
 {
 	struct port_range range = { 40000, 40009, false };
@@ -560,6 +593,7 @@ int main(void)
 		cmocka_unit_test(port_zero_passes_over_reserved_ports),
 		cmocka_unit_test(port_zero_in_a_full_range_costs_words_not_ports),
 		cmocka_unit_test(named_port_is_claimed_first_and_asked_for_each_time),
+		cmocka_unit_test(named_port_is_idle_when_the_last_holder_goes),
 		cmocka_unit_test(named_port_in_conflict_asks_for_no_claim),
 		cmocka_unit_test(port_zero_prefers_claimed_then_wants_one),
 		cmocka_unit_test(claim_on_every_address_counts_for_each),

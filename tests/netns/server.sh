@@ -40,7 +40,8 @@ alike() {
 }
 
 # With arguments: only these.
-[ $# -gt 0 ] || set -- server:states server:options urgent:read urgent:write urgent:signals data:reading data:writing
+[ $# -gt 0 ] || set -- server:states server:options urgent:read urgent:write urgent:signals data:reading data:writing \
+	listening:calls listening:sleepers listening:queues
 for pair; do
 	alike "${pair%%:*}" "${pair#*:}"
 done

@@ -333,13 +333,13 @@ unsigned engine_share_fds(const struct engine *e, int *fds, unsigned n);
 /* Is the frame for this process, too?  Asked when there are groups. */
 bool engine_share_passes(struct engine *e, const struct frame_in *f);
 /* A socket with SO_REUSEPORT is to be bound: joins the group.  It listens; sockets may have stopped to. */
-int engine_share_join(struct engine *e, ip4 addr, uint16_t port);
+int engine_share_join(struct engine *e, uint16_t port);
 int engine_share_listen(struct engine *e, ip4 addr, uint16_t port);
 void engine_share_update(struct engine *e);
 /* Leaves the groups of this port that no socket is of any more. */
 void engine_share_leave(struct engine *e, uint16_t port);
 /* Is nobody else in the group, or is there none? */
-bool engine_share_is_alone(struct engine *e, ip4 addr, uint16_t port);
+bool engine_share_is_alone(struct engine *e, uint16_t port);
 
 /* ---- engine.c ---- */
 /* For tests: an engine with addresses of its own (cfg.addrs) on a netif that it takes over;

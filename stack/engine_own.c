@@ -100,11 +100,11 @@ static void lease(struct engine *e, ip4 addr)
 }
 
 /* With others, if they are of the same SO_REUSEPORT group. */
-static bool claim_beside(struct engine *e, ip4 addr, uint16_t port, ip4 bound)
+static bool claim_beside(struct engine *e, ip4 addr, uint16_t port)
 {
-	if (engine_share_join(e, bound, port) || lock(e, F_OFD_SETLK, F_RDLCK, addr, port, 1) < 0)
+	if (engine_share_join(e, port) || lock(e, F_OFD_SETLK, F_RDLCK, addr, port, 1) < 0)
 		return false;
-	if (!others_have(e, addr, port, 1) || !engine_share_is_alone(e, bound, port))
+	if (!others_have(e, addr, port, 1) || !engine_share_is_alone(e, port))
 		return true;
 	lock(e, F_OFD_SETLK, F_UNLCK, addr, port, 1);
 	return false;
@@ -128,7 +128,7 @@ int engine_own_claim(struct engine *e, ip4 addr, uint16_t port, enum claim_how h
 
 		if (addr && addr != a)
 			continue;
-		granted = how == CLAIM_SHARING ? claim_beside(e, a, port, addr) : claim_one(e, a, port);
+		granted = how == CLAIM_SHARING ? claim_beside(e, a, port) : claim_one(e, a, port);
 	}
 	e->was_refused |= !granted;
 	stack_claimed(e->stack, addr, port, granted);

@@ -22,10 +22,13 @@
 #define REFRESH_EVERY XTIME_MSEC
 #define SETTLE_NS 2000000L       /* what a process that joins leaves the others to notice */
 
+#define SHARE_ADDRS 9            /* any, and as many as share.h keeps */
+
 struct share_group {
 	struct share_group *next;
-	ip4 addr;                /* bound to, 0: any */
 	uint16_t port;
+	ip4 addrs[SHARE_ADDRS];  /* listened on at some time, 0: any */
+	unsigned naddr;
 	struct share *share;     /* owned */
 	bool is_alone;
 };
@@ -75,19 +78,13 @@ static bool parse_syn(const struct engine *e, const struct frame_in *f, struct t
 	return (p[13] & (TCPF_SYN | TCPF_ACK | TCPF_RST)) == TCPF_SYN;
 }
 
-static struct share_group *find_group(struct engine *e, ip4 addr, uint16_t port)
+static struct share_group *group_of(struct engine *e, uint16_t port)
 {
-	struct share_group *g, *any = NULL;
+	struct share_group *g = e->groups;
 
-	for (g = e->groups; g; g = g->next) {
-		if (g->port != port)
-			continue;
-		if (g->addr == addr)
-			return g;
-		if (!g->addr)
-			any = g;
-	}
-	return any;
+	while (g && g->port != port)
+		g = g->next;
+	return g;
 }
 
 bool engine_share_passes(struct engine *e, const struct frame_in *f)
@@ -99,13 +96,13 @@ bool engine_share_passes(struct engine *e, const struct frame_in *f)
 	refresh(e);
 	if (!parse_syn(e, f, &t))
 		return true;
-	g = find_group(e, t.laddr, t.lport);
+	g = group_of(e, t.lport);
 	if (!g || g->is_alone)
 		return true;
 	is_known = stack_knows(e->stack, &t);
 	if (share_takes(g->share,
 	                share_hash(g->share, (uint64_t)t.laddr << 32 | t.raddr, (uint64_t)t.lport << 16 | t.rport),
-	                is_known))
+	                t.laddr, is_known))
 		return true;
 	stack_forget_timewait(e->stack, &t);
 	return false;
@@ -113,26 +110,16 @@ bool engine_share_passes(struct engine *e, const struct frame_in *f)
 
 /* ---- groups ---- */
 
-static struct share_group *group_of(struct engine *e, ip4 addr, uint16_t port)
+bool engine_share_is_alone(struct engine *e, uint16_t port)
 {
-	struct share_group *g = e->groups;
-
-	while (g && (g->addr != addr || g->port != port))
-		g = g->next;
-	return g;
-}
-
-bool engine_share_is_alone(struct engine *e, ip4 addr, uint16_t port)
-{
-	struct share_group *g = group_of(e, addr, port);
+	struct share_group *g = group_of(e, port);
 
 	return !g || share_is_alone(g->share);
 }
 
-int engine_share_join(struct engine *e, ip4 addr, uint16_t port)
+int engine_share_join(struct engine *e, uint16_t port)
 {
-	struct share_group *g = group_of(e, addr, port);
-	char name[48];
+	struct share_group *g = group_of(e, port);
 	int r;
 
 	if (g)
@@ -140,43 +127,58 @@ int engine_share_join(struct engine *e, ip4 addr, uint16_t port)
 	g = calloc(1, sizeof(*g));
 	if (!g)
 		return -ENOMEM;
-	g->addr = addr;
 	g->port = port;
-	snprintf(name, sizeof(name), "%08x-%u", addr, port);
-	r = share_open(&g->share, name);
+	r = share_open(&g->share, port);
 	if (r) {
 		engine_log(e, LOG_ERR, "cannot share port %u with other processes: %s", port, strerror(-r));
 		free(g);
-		return r == -ENOSPC || r == -EPERM || r == -EACCES ? -EADDRINUSE : r;
+		return r == -ENOSPC || r == -EBUSY || r == -EPERM || r == -EACCES ? -EADDRINUSE : r;
 	}
 	g->next = e->groups;
 	e->groups = g;
 	return 0;
 }
 
+static int note_addr(struct share_group *g, ip4 addr)
+{
+	unsigned i;
+
+	for (i = 0; i < g->naddr; i++)
+		if (g->addrs[i] == addr)
+			return 0;
+	if (g->naddr == SHARE_ADDRS)
+		return -EADDRINUSE;
+	g->addrs[g->naddr++] = addr;
+	return 0;
+}
+
 int engine_share_listen(struct engine *e, ip4 addr, uint16_t port)
 {
 	struct share_group *g;
-	int r = engine_share_join(e, addr, port);
+	int r = engine_share_join(e, port);
 
 	if (r)
 		return r;
-	g = group_of(e, addr, port);
+	g = group_of(e, port);
+	r = note_addr(g, addr);
+	if (r)
+		return r;
 	e->shares_seen = 0;
 	refresh(e);
 	if (!g->is_alone)
 		settle();
-	share_set_taking(g->share, true);
-	return 0;
+	return share_set_taking(g->share, addr, true) ? -EADDRINUSE : 0;
 }
 
 /* Sockets may have stopped to listen. */
 void engine_share_update(struct engine *e)
 {
 	struct share_group *g;
+	unsigned i;
 
 	for (g = e->groups; g; g = g->next)
-		share_set_taking(g->share, stack_listens(e->stack, g->addr, g->port));
+		for (i = 0; i < g->naddr; i++)
+			share_set_taking(g->share, g->addrs[i], stack_listens(e->stack, g->addrs[i], g->port));
 }
 
 void engine_share_leave(struct engine *e, uint16_t port)
@@ -184,7 +186,7 @@ void engine_share_leave(struct engine *e, uint16_t port)
 	struct share_group **p = &e->groups, *g;
 
 	while ((g = *p)) {
-		if (g->port != port || stack_is_held(e->stack, g->addr, port)) {
+		if (g->port != port || stack_is_held(e->stack, 0, port)) {
 			p = &g->next;
 			continue;
 		}

@@ -41,7 +41,7 @@ alike() {
 
 # With arguments: only these.
 [ $# -gt 0 ] || set -- server:states server:options urgent:read urgent:write urgent:signals data:reading data:writing \
-	listening:calls listening:sleepers listening:queues
+	listening:calls listening:sleepers listening:queues listening:ports
 for pair; do
 	alike "${pair%%:*}" "${pair#*:}"
 done

@@ -178,6 +178,34 @@ static int get_acceptconn(struct sock *s, void *val, socklen_t *len)
 	return give_int(val, len, atomic_load(&s->state) == SOCK_LISTENING);
 }
 
+/* The engine knows its own interfaces alone; the others are the host's, by which nothing of ours goes or
+ * comes. */
+static int set_device(struct sock *s, const void *val, socklen_t len)
+{
+	int r = eng_setopt(s, SOL_SOCKET, SO_BINDTODEVICE, val, len), index;
+	char name[IFNAMSIZ] = "";
+
+	if (r != -ENODEV)
+		return r;
+	memcpy(name, val, MIN(len, sizeof(name) - 1));
+	index = (int)if_nametoindex(name);
+	return index ? eng_setopt(s, SOL_SOCKET, SO_BINDTOIFINDEX, &index, sizeof(index)) : -ENODEV;
+}
+
+static int get_device(struct sock *s, void *val, socklen_t *len)
+{
+	int r = eng_getopt(s, SOL_SOCKET, SO_BINDTODEVICE, val, len), index;
+	socklen_t size = sizeof(index);
+	char name[IFNAMSIZ];
+
+	if (r != -ENODEV)
+		return r;
+	r = eng_getopt(s, SOL_SOCKET, SO_BINDTOIFINDEX, &index, &size);
+	if (r)
+		return r;
+	return if_indextoname((unsigned)index, name) ? give(val, len, name, strlen(name) + 1) : -ENODEV;
+}
+
 /* NULL: the engine's. */
 struct own_opt {
 	int name;
@@ -192,6 +220,7 @@ static const struct own_opt own_opts[] = {
 	{ SO_SNDTIMEO_NEW, set_sndtimeo, get_sndtimeo },
 	{ SO_RCVLOWAT, set_rcvlowat, NULL },
 	{ SO_PEEK_OFF, set_peek_off, NULL },
+	{ SO_BINDTODEVICE, set_device, get_device },
 	{ SO_TYPE, set_never, get_type },
 	{ SO_DOMAIN, set_never, get_domain },
 	{ SO_PROTOCOL, set_never, get_protocol },

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Members of a SO_REUSEPORT group and their clients, for server_group.sh.
 
-group.py member NAME PORT     says its name to each connection, then echoes
+group.py member NAME PORT [ADDR]   says its name to each connection, then echoes
 group.py clients ADDR PORT    reads lines: "open N" opens N connections more and prints how many each
                               member has of these; "work" uses all that are open and prints "ok", or of
                               how many the other side is gone; "forget NAME" closes those of a member
@@ -12,11 +12,11 @@ import socket
 import sys
 
 
-def member(who, port):
+def member(who, port, addr=""):
     sel = selectors.DefaultSelector()
     s = socket.socket()
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    s.bind(("", port))
+    s.bind((addr, port))
     s.listen(100)
     s.setblocking(False)
     sel.register(s, selectors.EVENT_READ)
@@ -65,6 +65,6 @@ def clients(addr, port):
 
 
 if sys.argv[1] == "member":
-    member(sys.argv[2], int(sys.argv[3]))
+    member(sys.argv[2], int(sys.argv[3]), *sys.argv[4:])
 else:
     clients(sys.argv[2], int(sys.argv[3]))

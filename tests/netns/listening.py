@@ -398,6 +398,7 @@ def ports(addr, port):
             s.close()
             print("closed:", elsewhere(first, port))
     wrong_user(port)
+    devices(ask, addr, port)
     s = listener(port)
     ask("open", "a", port)
     c, _ = s.accept()
@@ -408,6 +409,46 @@ def ports(addr, port):
     c.close()
     time.sleep(SETTLE)
     print("the peer closed first:", elsewhere("", port))
+
+
+def device_of(s):
+    r = tried(s.getsockopt, SOL, socket.SO_BINDTODEVICE, 16)
+    return "ours" if r == DEVICE.encode() + b"\0" else r
+
+
+DEVICE = next((n for _, n in socket.if_nameindex() if n != "lo"), "")
+
+
+def devices(ask, addr, port):
+    for dev in (DEVICE, "lo", "nosuch0", ""):
+        s = socket.socket()
+        s.setsockopt(SOL, socket.SO_REUSEADDR, 1)
+        print("device", "ours" if dev == DEVICE else dev, tried(s.setsockopt, SOL, socket.SO_BINDTODEVICE, dev.encode()),
+              device_of(s), tried(s.bind, ("", port)), tried(s.listen))
+        r = ask("do", f"(p.__setitem__('v', create_connection((addr, {port}), 2)), 'reached')[1]")
+        print("  listener:", r, end=" ")
+        if r == "'reached'":
+            c, _ = s.accept()
+            print(device_of(c), ask("do", "p['v'].send(b'abc')"), c.recv(3), tried(c.setsockopt, SOL,
+                  socket.SO_BINDTODEVICE, b""), device_of(c), c.send(b"def"), ask("read", "v"))
+            ask("reset", "v")
+            settled()
+            c.close()
+        else:
+            print()
+        other = socket.socket()
+        other.setsockopt(SOL, socket.SO_BINDTODEVICE, b"lo")
+        print("  beside one of lo:", tried(other.bind, ("", port)))
+        other.close()
+        s.close()
+    ask("do", f"(p.__setitem__('L', create_server(('', {port}))), 1)[1]")
+    for dev in (DEVICE, "lo"):
+        s = socket.socket()
+        s.settimeout(1)
+        s.setsockopt(SOL, socket.SO_BINDTODEVICE, dev.encode())
+        print("connect by", "ours" if dev == DEVICE else dev, tried(s.connect, ("10.99.0.2", port)) == "ok", device_of(s))
+        s.close()
+    ask("do", "p['L'].close()")
 
 
 def wrong_user(port):

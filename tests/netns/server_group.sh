@@ -8,8 +8,10 @@ need python3
 net_up
 
 declare -A pid
-join() {   # NAME: a member over xtcp
-	xt_bg "$mode" python3 "$here/group.py" member "$1" $port >"$T/member.$mode.$1" 2>"$T/err" &
+# Memory that nobody has: all of a group's goes with its last member, killed or not.
+deserted() { awk 'FNR > 1 && $7 == 0' /proc/sysvipc/shm | wc -l; }
+join() {   # NAME [ADDR]: a member over xtcp
+	xt_bg "$mode" python3 "$here/group.py" member "$1" $port "${@:2}" >"$T/member.$mode.$1" 2>"$T/err" &
 	pid[$1]=$!
 	disown
 	until_true 10 test -s "$T/member.$mode.$1"
@@ -28,6 +30,7 @@ opened() {
 	note "$mode: $3: $answer"
 }
 
+deserted=$(deserted)
 port=8200
 for mode in shared own; do
 	port=$((port + 1))
@@ -75,8 +78,19 @@ try:
     print("ok")
 except OSError as e:
     print(errno.errorcode[e.errno])' $port)"
+	# As in one process, a listener on the address comes before those on any (compute_score()).
+	join E $addr
+	join F $addr
+	ask open 60
+	opened 60 EF "two are bound to the address"
+	for m in E F; do kill -KILL "$(real_pid $m)"; ask forget $m; done
+	ask open 40
+	opened 40 CD "they were killed"
 	for m in C D; do kill -KILL "$(real_pid $m)"; done
+	gone() { [ -z "$(real_pid C)$(real_pid D)" ]; }
+	until_true 5 gone
 	exec {to}>&- {from}>&-
 done
+check_eq "kill -9 of all members leaves no memory behind" "$deserted" "$(deserted)"
 check_eq "shared: nor a kernel's" 0 "$(tcp_counter PassiveOpens)"
 finish

@@ -521,7 +521,7 @@ static void synsent_disconnect_frees_the_port(void **state)
 	expect_nothing(t);
 	tcp_sockname(t->c, &addr, &port);
 	assert_int_equal(addr, 0);
-	assert_int_equal(port, 0);
+	assert_int_equal(conntab_port(&t->c->bind), 0);   /* though the name tells it still */
 	t->c->err = 0;
 	t->has_iss = false;
 	t->lport = 0;

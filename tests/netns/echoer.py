@@ -129,6 +129,7 @@ def life(addr):
         pass
     refused("after shutdown()", (addr, port))
     s.listen(5)
+    port = s.getsockname()[1]    # one that was not named is chosen anew
     one(s, socket.AF_INET, (addr, port))
     s.setblocking(False)
     try:

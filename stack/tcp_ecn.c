@@ -75,6 +75,17 @@ void tcp_ecn_queue_cwr(struct tcp_conn *c)
 
 /* ---- receiving ---- */
 
+void tcp_ecn_received(struct tcp_conn *c, size_t len, uint32_t n)
+{
+	if (!c->ecn.field)
+		return;
+	if (!c->ecn.is_ok)
+		c->ecn.is_seen = true;
+	if (c->ecn.field == ECN_CE)
+		c->ecn.received_ce += n;
+	c->ecn.received_bytes[c->ecn.field - 1] += (uint32_t)len;
+}
+
 /* tcp_data_ecn_check(). */
 void tcp_ecn_data(struct tcp_conn *c, xtime now)
 {

@@ -374,6 +374,7 @@ struct tcp_conn {
 		bool is_seen;         /* the peer marks its data (TCP_ECN_SEEN) */
 		uint8_t field;        /* of the IP header that the segment being processed had */
 		uint32_t delivered_ce;   /* segments whose ACK had ECE */
+		uint32_t received_ce, received_bytes[3];      /* segments with CE; payload by ECN field: ECT(1), ECT(0), CE */
 	} ecn;
 
 	/* Congestion control. */
@@ -495,6 +496,8 @@ bool tcp_ecn_accepts(const struct tcp_conn *l, uint8_t tos, const struct tcp_hdr
  * caller clears ecn.has_cwr when one with CWR has left. */
 void tcp_ecn_send(struct tcp_conn *c, struct tcp_hdr *th, size_t len);
 void tcp_ecn_queue_cwr(struct tcp_conn *c);
+/* tcp_ecn_received_counters(): what TCP_INFO tells of a segment of an open connection, n frames. */
+void tcp_ecn_received(struct tcp_conn *c, size_t len, uint32_t n);
 void tcp_ecn_data(struct tcp_conn *c, xtime now);         /* data came with ecn.field */
 void tcp_ecn_accept_cwr(struct tcp_conn *c, const struct tcp_hdr *th, bool has_text);
 

@@ -513,6 +513,8 @@ static void rcv_synchronized(struct tcp_conn *c, const struct seg_in *seg)
 	}
 	if (!validate(c, seg))
 		return;
+	if (c->state == TCP_ESTABLISHED)
+		tcp_ecn_received(c, seg->len, seg->gso_size ? (uint32_t)MAX((seg->len + seg->gso_size - 1) / seg->gso_size, 1) : 1);
 	is_foreseen = header_is_foreseen(c, seg);
 	if (is_foreseen && seg->len)
 		count(c->s, CTR_TcpExtTCPHPHits);

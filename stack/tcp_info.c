@@ -2,7 +2,7 @@
 /*
  * tcp_info.c - TCP_INFO: each field means what it means in Linux's tcp_get_info().
  *
- * Not counted here, and 0: received duplicates, and what Accurate ECN alone tells.
+ * Not counted here, and 0: received duplicates, and what the options of Accurate ECN alone tell.
  */
 #include "tcp_info.h"
 
@@ -34,6 +34,10 @@ static void info_flight(const struct tcp_conn *c, struct tcp_info_abi *i, xtime 
 	i->retrans = c->loss.retrans_out;
 	i->delivered = c->loss.delivered;
 	i->delivered_ce = c->ecn.delivered_ce;
+	i->received_ce = c->ecn.received_ce;
+	i->received_e1_bytes = c->ecn.received_bytes[0];
+	i->received_e0_bytes = c->ecn.received_bytes[1];
+	i->received_ce_bytes = c->ecn.received_bytes[2];
 	i->reord_seen = c->loss.reord_seen;
 	i->snd_ssthresh = c->cc.ssthresh;
 	i->total_retrans = c->snd.total_retrans;

@@ -169,6 +169,9 @@ static void log_tcp(struct side *x, const struct ip_hdr *ip, const uint8_t *p, s
 		x->iss = th.seq;
 		x->lport = th.sport;
 	}
+	/* Another connection: its number is anybody's guess. */
+	if (th.flags & TCPF_SYN && th.seq - x->iss > 200000)
+		x->iss = th.seq;
 	if (th.has_ts)
 		x->ts_ecr = th.tsval;
 	for (unsigned i = 0; bits[i]; i++)

@@ -296,11 +296,13 @@ static void queue_in_order(struct tcp_conn *c, const struct tcp_hdr *th, const u
                            size_t len, uint16_t gso_size, xtime now)
 {
 	seq32 seq = c->rcv.nxt;
-	bool had_holes = c->rcv.ofo.n > 0;
-	uint32_t stored = had_holes ? ranges_total(&c->rcv.ofo) : 0;
+	uint32_t stored;
+	bool had_holes;
 
 	if (!may_store(c, seq, len, gso_size))
 		return;
+	had_holes = c->rcv.ofo.n > 0;   /* some may just have been thrown away */
+	stored = had_holes ? ranges_total(&c->rcv.ofo) : 0;
 	if (len && place(c, seq, data, len) < 0) {
 		count(c->s, CTR_tcp_nomem);
 		return;
@@ -326,6 +328,16 @@ static void queue_in_order(struct tcp_conn *c, const struct tcp_hdr *th, const u
 	}
 	c->edges++;
 	tcp_report(c);
+}
+
+/* Ranges that [start, end) covers whole: it takes their place. */
+static void count_covered(struct tcp_conn *c, seq32 start, seq32 end)
+{
+	const struct ranges *ofo = &c->rcv.ofo;
+
+	for (uint32_t i = 0; i < ofo->n && seq_lt(ofo->v[i].start, end); i++)
+		if (seq_le(start, ofo->v[i].start) && seq_le(ofo->v[i].end, end))
+			count(c->s, CTR_TcpExtTCPOFOMerge);
 }
 
 /* What was stored beyond a gap changes: the window's room and the SACK blocks (the end of
@@ -374,6 +386,7 @@ static void queue_out_of_order(struct tcp_conn *c, const struct tcp_hdr *th, seq
 		return;
 	}
 	dsack_overlap(c, seq, end);
+	count_covered(c, seq, end);
 	ret = ranges_add(&c->rcv.ofo, seq, end, TCP_OFO_MAX, &merged, &was_new);
 	if (ret < 0) {
 		count(c->s, CTR_TcpExtTCPOFODrop);

@@ -276,8 +276,9 @@ static bool prune_ofo(struct tcp_conn *c, seq32 seq)
 		return false;
 	do {
 		enough = c->rcv.rmem - MIN(c->rcv.rmem, c->opt.rcvbuf / 8);
-		while (ofo->n && seq_gt(ofo->v[ofo->n - 1].end, seq) && c->rcv.rmem > enough)
+		do
 			cut_last(c, seq, c->rcv.rmem - enough, &stored);
+		while (ofo->n && seq_gt(ofo->v[ofo->n - 1].end, seq) && c->rcv.rmem > enough);
 	} while (ofo->n && seq_gt(ofo->v[ofo->n - 1].end, seq) && c->rcv.rmem > c->opt.rcvbuf);
 	count(c->s, CTR_TcpExtOfoPruned);
 	c->rcv.nsacks = 0;   /* RFC 2018 8: what was told is taken back */

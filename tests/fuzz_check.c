@@ -134,6 +134,8 @@ static size_t pow2_above(size_t n)
 
 void fuzz_check_memory(struct stack *s)
 {
+	uint64_t pages = 0;
+
 	for (struct list *l = s->conns.next; l != &s->conns; l = l->next) {
 		const struct tcp_conn *c = container_of(l, struct tcp_conn, all_link);
 		size_t rcv = MAX(c->opt.rcvbuf, (uint32_t)s->set.tcp_rmem_max);
@@ -144,5 +146,7 @@ void fuzz_check_memory(struct stack *s)
 		fuzz_require(c->snd.q.cap <= pow2_above(snd), "send ring beyond the send buffer");
 		fuzz_require(c->snd.txq.n <= snd / 8, "more segments in flight than the send buffer holds");
 		fuzz_require(c->rcv.ofo.n <= TCP_OFO_MAX, "more holes than allowed");
+		pages += c->mem_pages;
 	}
+	fuzz_require(pages == s->mem_pages, "mem_pages is not the sum");
 }

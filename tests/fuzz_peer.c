@@ -69,7 +69,7 @@ static const char *const settings[][2] = {
 	{ "tcp_sack", "0" }, { "tcp_window_scaling", "0" }, { "tcp_recovery", "0" }, { "tcp_frto", "0" },
 	{ "tcp_early_retrans", "0" }, { "tcp_rmem", "4096 5000 20000" }, { "tcp_wmem", "4096 5000 20000" },
 	{ "tcp_fastopen", "1543" }, { "tcp_slow_start_after_idle", "0" }, { "tcp_autocorking", "0" },
-	{ "tcp_moderate_rcvbuf", "0" }, { "tcp_shrink_window", "1" },
+	{ "tcp_moderate_rcvbuf", "0" }, { "tcp_shrink_window", "1" }, { "tcp_mem", "2 4 8" },
 };
 
 static void make_stack(struct pair *z, int i, const struct settings *set, const char *algorithm)

@@ -128,6 +128,25 @@ static void overfull_buffer_throws_away_what_is_out_of_order(void **state)
 	take(t, 1001);
 }
 
+/* What comes is less than what goes for it. */
+static void little_in_order_has_much_thrown_away(void **state)
+{
+	struct rig *t = *state;
+
+	establish(t, NULL);
+	t->c->opt.is_rcvbuf_locked = true;
+	t->c->opt.rcvbuf = 40000;
+	for (unsigned i = 0; !counted(t, CTR_TcpExtTCPOFODrop); i++) {
+		inject(t, ". %u:%u ack 1", 1001 + 2 * i, 1002 + 2 * i);
+		forget(t);
+	}
+	inject(t, ". 1:2 ack 1");
+	expect(t, ". 1 ack 2");
+	assert_int_equal(counted(t, CTR_TcpExtOfoPruned), 1);
+	assert_in_range(t->c->rcv.rmem, 30000, 40000);
+	take(t, 1);
+}
+
 /* The same without gaps: they are put together. */
 static void overfull_buffer_is_collapsed(void **state)
 {
@@ -210,6 +229,7 @@ int main(void)
 		own(segment_across_the_edge_is_taken_by_an_empty_queue_only),
 		own(window_is_taken_back_only_if_allowed),
 		own(overfull_buffer_throws_away_what_is_out_of_order),
+		own(little_in_order_has_much_thrown_away),
 		own(overfull_buffer_is_collapsed),
 		own(round_trip_grows_while_nothing_waits),
 		own(window_that_shrinks_leaves_room_for_the_gap),

@@ -265,7 +265,9 @@ SCRIPT_TESTS = \
 	tests/netns/python.sh \
 	tests/netns/relay.sh \
 	tests/netns/server.sh \
+	tests/netns/server_data.sh \
 	tests/netns/server_group.sh \
+	tests/netns/server_listening.sh \
 	tests/netns/server_programs.sh \
 	tests/netns/shared.sh \
 	tests/netns/tun.sh \

@@ -40,8 +40,7 @@ alike() {
 }
 
 # With arguments: only these.
-[ $# -gt 0 ] || set -- server:states server:options urgent:read urgent:write urgent:signals data:reading data:writing \
-	listening:calls listening:sleepers listening:queues listening:ports
+[ $# -gt 0 ] || set -- server:states server:options
 for pair; do
 	alike "${pair%%:*}" "${pair#*:}"
 done

@@ -161,18 +161,23 @@ unsigned guard_fds(const struct guard *g, int *fds, unsigned n)
 
 /* ---- claims ---- */
 
-/* A socket that holds addr:port, by this option of SOL_SOCKET (0: none): its fd or -errno. */
-static int hold(uint32_t addr, uint16_t port, int option)
+enum { REUSE = 1, SHARE = 2 };    /* SO_REUSEADDR, SO_REUSEPORT */
+
+/* A socket that holds addr:port, by these options (an OR): its fd or -errno. */
+static int hold(uint32_t addr, uint16_t port, unsigned options)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port),
 	                         .sin_addr.s_addr = htonl(addr) };
 	const int on = 1;
-	int fd, err;
+	int fd, err = 0;
 
 	fd = raw_socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
 	if (fd < 0)
 		return fd;
-	err = option ? raw_setsockopt(fd, SOL_SOCKET, option, &on, sizeof(on)) : 0;
+	if (options & REUSE)
+		err = raw_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (!err && options & SHARE)
+		err = raw_setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 	if (!err)
 		err = raw_bind(fd, &a, sizeof(a));
 	if (!err)
@@ -190,7 +195,7 @@ static int stop_sharing(int fd, uint32_t addr, uint16_t port)
 
 	if (err)
 		return err;
-	probe = hold(addr, port, SO_REUSEADDR);
+	probe = hold(addr, port, REUSE);
 	if (probe < 0)
 		return probe == -EADDRINUSE ? 0 : probe;
 	raw_close(probe);
@@ -198,15 +203,15 @@ static int stop_sharing(int fd, uint32_t addr, uint16_t port)
 }
 
 /* The same where the kernel has addr:port in TIME-WAIT. */
-static int hold_after_timewait(uint32_t addr, uint16_t port)
+static int hold_after_timewait(uint32_t addr, uint16_t port, bool is_sharing)
 {
-	int fd = hold(addr, port, SO_REUSEADDR), r;
+	int fd = hold(addr, port, REUSE | (is_sharing ? SHARE : 0)), r;
 
 	if (fd < 0)
 		return fd;
 	r = stop_sharing(fd, addr, port);
 	if (!r)
-		r = portdiag_is_used(addr, port, fd, true) ? -EADDRINUSE : 0;
+		r = portdiag_is_used(addr, port, fd, !is_sharing) ? -EADDRINUSE : 0;
 	if (!r)
 		return fd;
 	raw_close(fd);
@@ -298,7 +303,7 @@ int guard_claim_sharing(struct guard *g, uint32_t addr, uint16_t port)
 	err = guard_make_slot(g, addr, port);
 	if (err)
 		return err;
-	fd = hold(addr, port, SO_REUSEPORT);
+	fd = hold(addr, port, SHARE);
 	if (fd < 0)
 		return fd;
 	if (portdiag_is_used(addr, port, fd, false)) {
@@ -308,13 +313,13 @@ int guard_claim_sharing(struct guard *g, uint32_t addr, uint16_t port)
 	return claim_held(g, addr, port, fd);
 }
 
-int guard_claim_reusing(struct guard *g, uint32_t addr, uint16_t port)
+int guard_claim_reusing(struct guard *g, uint32_t addr, uint16_t port, bool is_sharing)
 {
 	int fd, err = guard_claim(g, addr, port);
 
 	if (err != -EADDRINUSE)
 		return err;
-	fd = hold_after_timewait(addr, port);
+	fd = hold_after_timewait(addr, port, is_sharing);
 	if (fd < 0)
 		return fd;
 	return claim_held(g, addr, port, fd);   /* guard_claim() has made room */

@@ -28,8 +28,8 @@ void guard_close(struct guard *g);
  * -EADDRNOTAVAIL; -EMFILE; other -errno.  Claiming what is claimed succeeds. */
 int guard_claim(struct guard *g, uint32_t addr, uint16_t port);
 /* The same for a program that set SO_REUSEADDR: also when the kernel has the port in TIME-WAIT, and
- * nothing else of it. */
-int guard_claim_reusing(struct guard *g, uint32_t addr, uint16_t port);
+ * nothing else of it.  is_sharing: it set SO_REUSEPORT, too, and others may join. */
+int guard_claim_reusing(struct guard *g, uint32_t addr, uint16_t port, bool is_sharing);
 /* The same for a program that set SO_REUSEPORT: with others of the same user, none of which may be
  * the kernel's listener or connection. */
 int guard_claim_sharing(struct guard *g, uint32_t addr, uint16_t port);

@@ -112,7 +112,7 @@ static int claim_over_limit(struct engine *e, ip4 addr, const uint16_t *ports, u
 	return r;
 }
 
-int engine_claim(struct engine *e, ip4 addr, uint16_t port, enum claim_how how)
+int engine_claim(struct engine *e, ip4 addr, uint16_t port, unsigned how)
 {
 	uint16_t ports[CLAIM_BATCH_MAX];
 	bool granted[CLAIM_BATCH_MAX] = { false };
@@ -123,13 +123,13 @@ int engine_claim(struct engine *e, ip4 addr, uint16_t port, enum claim_how how)
 		return e->own_fd < 0 ? -EADDRNOTAVAIL : engine_own_claim(e, addr, port, how);
 	grow_batch(e);
 	n = choose(e, addr, port, ports);
-	if (how == CLAIM_SHARING)
+	if (how & CLAIM_SHARING)
 		guard_claim_sharing(e->guard, addr, port);   /* then it is claimed already */
 	r = guard_claim_many(e->guard, addr, ports, n, granted);
 	if (r == -EMFILE)
 		r = claim_over_limit(e, addr, ports, n, granted);
-	if (!granted[0] && how == CLAIM_REUSING)
-		granted[0] = !guard_claim_reusing(e->guard, addr, port);
+	if (!granted[0] && how & CLAIM_REUSING)
+		granted[0] = !guard_claim_reusing(e->guard, addr, port, how & CLAIM_SHARING);
 	if (r < 0 && !is_taken(r)) {
 		engine_log(e, LOG_ERR, "cannot take port %u from the kernel: %s", port, strerror(-r));
 		return r;

@@ -306,11 +306,12 @@ int engine_link_sync(struct engine *e);
 /* ---- engine_claim.c: ports and filter ---- */
 /* The core wants addr:port claimed; 0: ask it again. */
 enum claim_how {
-	CLAIM_ALONE,
-	CLAIM_REUSING,           /* SO_REUSEADDR */
-	CLAIM_SHARING,           /* SO_REUSEPORT */
+	CLAIM_ALONE = 0,
+	CLAIM_REUSING = 1,       /* SO_REUSEADDR */
+	CLAIM_SHARING = 2,       /* SO_REUSEPORT */
 };
-int engine_claim(struct engine *e, ip4 addr, uint16_t port, enum claim_how how);
+/* how: an OR of enum claim_how. */
+int engine_claim(struct engine *e, ip4 addr, uint16_t port, unsigned how);
 /* Refused ports may be free by now: true when it makes sense to ask the core again. */
 bool engine_claim_retry(struct engine *e);
 int engine_filter_sync(struct engine *e);
@@ -321,7 +322,7 @@ int engine_reserve_ports(struct engine *e, const char *list);
 /* ---- engine_own.c: own addresses that other processes have, too ---- */
 int engine_own_open(struct engine *e);
 /* Takes addr:port (addr 0: on every address) and tells the core what came of it; 0. */
-int engine_own_claim(struct engine *e, ip4 addr, uint16_t port, enum claim_how how);
+int engine_own_claim(struct engine *e, ip4 addr, uint16_t port, unsigned how);
 /* Gives addr:port back where nobody here holds it. */
 void engine_own_unclaim(struct engine *e, uint16_t port);
 /* Is this frame ours to send? */

@@ -118,7 +118,7 @@ static bool claim_one(struct engine *e, ip4 addr, uint16_t port)
 }
 
 /* addr 0: of every address, or of none. */
-int engine_own_claim(struct engine *e, ip4 addr, uint16_t port, enum claim_how how)
+int engine_own_claim(struct engine *e, ip4 addr, uint16_t port, unsigned how)
 {
 	bool granted = true;
 	unsigned i;
@@ -128,7 +128,7 @@ int engine_own_claim(struct engine *e, ip4 addr, uint16_t port, enum claim_how h
 
 		if (addr && addr != a)
 			continue;
-		granted = how == CLAIM_SHARING ? claim_beside(e, a, port) : claim_one(e, a, port);
+		granted = how & CLAIM_SHARING ? claim_beside(e, a, port) : claim_one(e, a, port);
 	}
 	e->was_refused |= !granted;
 	stack_claimed(e->stack, addr, port, granted);

@@ -209,11 +209,10 @@ static bool has_flag(struct engine *e, struct slot *slot, int name)
 	return !tcp_getopt(slot->conn, SOL_SOCKET, name, &on, &len, e->now) && on;
 }
 
-static enum claim_how claim_how(struct engine *e, struct slot *slot)
+static unsigned claim_how(struct engine *e, struct slot *slot)
 {
-	if (has_flag(e, slot, SO_REUSEPORT))
-		return CLAIM_SHARING;
-	return has_flag(e, slot, SO_REUSEADDR) ? CLAIM_REUSING : CLAIM_ALONE;
+	return (has_flag(e, slot, SO_REUSEPORT) ? CLAIM_SHARING : 0) |
+	       (has_flag(e, slot, SO_REUSEADDR) ? CLAIM_REUSING : 0);
 }
 
 int engine_bind(struct engine *e, engine_sock s, const struct sockaddr_in *a, bool may_low)

@@ -64,7 +64,7 @@ refused "a MAC that is none" 2 'mac.*02:00' "$run" -a 10.0.0.9/24 --mac 02:00 "$
 refused "a log level names the others" 2 'loud.*error.*warn.*info.*debug' "$run" -l loud "${start[@]}"
 refused "a congestion control that isn't there" 2 'vegas.*cubic' "$run" --congestion vegas "${start[@]}"
 refused "a setting that isn't there" 2 'no setting tcp_teapot' "$run" --sysctl tcp_teapot=1 "${start[@]}"
-refused "the second setting's value" 2 '7.*tcp_sack' "$run" --sysctl tcp_frto=0 --sysctl tcp_sack=7 "${start[@]}"
+refused "the second setting's value" 2 '700.*tcp_sack' "$run" --sysctl tcp_frto=0 --sysctl tcp_sack=700 "${start[@]}"
 refused "a setting without a value" 2 'tcp_sack.*sysctl' "$run" --sysctl tcp_sack "${start[@]}"
 refused "the same by its variable" 2 'loud' env XTCP_LOG=loud "$run" "${start[@]}"
 

@@ -256,11 +256,11 @@ static void reusing_claim_spares_who_would_share(void **state)
 
 	(void)state;
 	assert_true(fd >= 0);
-	assert_int_equal(guard_claim_reusing(g, NET_US, SHARED), -EADDRINUSE);
-	assert_int_equal(guard_claim_reusing(g, 0, SHARED), -EADDRINUSE);
+	assert_int_equal(guard_claim_reusing(g, NET_US, SHARED, false), -EADDRINUSE);
+	assert_int_equal(guard_claim_reusing(g, 0, SHARED, false), -EADDRINUSE);
 	assert_false(guard_has(g, NET_US, SHARED));
 	close(fd);
-	assert_int_equal(guard_claim_reusing(g, NET_US, SHARED), 0);
+	assert_int_equal(guard_claim_reusing(g, NET_US, SHARED, false), 0);
 	assert_true(guard_has(g, NET_US, SHARED));
 	assert_int_equal(bind_sharing(NET_US), -1);
 	assert_int_equal(bind_sharing(0), -1);
@@ -273,7 +273,7 @@ static void reusing_claim_spares_who_would_share(void **state)
 static void reusing_claim_takes_a_port_in_timewait(void **state)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(SHARED), .sin_addr.s_addr = htonl(NET_US) };
-	struct guard *g = open_guard();
+	struct guard *g = open_guard(), *other = open_guard();
 	int l = bind_sharing(NET_US), c = socket(AF_INET, SOCK_STREAM, 0), conn;
 
 	(void)state;
@@ -281,14 +281,17 @@ static void reusing_claim_takes_a_port_in_timewait(void **state)
 	assert_int_equal(connect(c, (struct sockaddr *)&a, sizeof(a)), 0);
 	conn = accept(l, NULL, NULL);
 	assert_true(conn >= 0);
-	assert_int_equal(guard_claim_reusing(g, NET_US, SHARED), -EADDRINUSE);
+	assert_int_equal(guard_claim_reusing(g, NET_US, SHARED, false), -EADDRINUSE);
 	close(l);
-	assert_int_equal(guard_claim_reusing(g, NET_US, SHARED), -EADDRINUSE);   /* a connection is open */
+	assert_int_equal(guard_claim_reusing(g, NET_US, SHARED, false), -EADDRINUSE);   /* a connection is open */
 	close(conn);
 	close(c);
 	assert_int_equal(guard_claim(g, NET_US, SHARED), -EADDRINUSE);
-	assert_int_equal(guard_claim_reusing(g, NET_US, SHARED), 0);
+	assert_int_equal(guard_claim_sharing(g, NET_US, SHARED), -EADDRINUSE);
+	assert_int_equal(guard_claim_reusing(g, NET_US, SHARED, true), 0);
 	assert_int_equal(bind_sharing(NET_US), -1);
+	assert_int_equal(guard_claim_reusing(other, NET_US, SHARED, true), 0);
+	guard_close(other);
 	guard_close(g);
 }
 

@@ -348,8 +348,8 @@ static void requests_change_settings_of_a_running_engine(void **state)
 	assert_string_equal(ask(path, "sysctl tcp_sack", answer, sizeof(answer)), "ok\ntcp_sack = 0\n");
 	assert_string_equal(ask(path, "sysctl net.ipv4.tcp_rmem=1 2 3\n", answer, sizeof(answer)), "ok\n");
 	assert_string_equal(ask(path, "sysctl tcp_rmem", answer, sizeof(answer)), "ok\ntcp_rmem = 1 2 3\n");
-	assert_string_equal(ask(path, "sysctl tcp_sack=7", answer, sizeof(answer)),
-			    "error: 7 is not a value for tcp_sack\n");
+	assert_string_equal(ask(path, "sysctl tcp_sack=700", answer, sizeof(answer)),
+			    "error: 700 is not a value for tcp_sack\n");
 	assert_string_equal(ask(path, "sysctl tcp_sock=1", answer, sizeof(answer)),
 			    "error: there is no setting tcp_sock\n");
 	assert_string_equal(ask(path, "tcp_metrics flush", answer, sizeof(answer)), "ok\n");

@@ -461,10 +461,13 @@ pair_postgres() {
 		echo "host all all 0.0.0.0/0 trust" >>"$T/pg/pg_hba.conf"
 	}
 	rm -f "$T/pg/postmaster.pid" "$T/pg"/.s.*
-	# It refuses to run as root: the capabilities go along.
+	# It refuses to run as root: the capabilities go along, and what it can't look into is copied.
+	[ -d "$T/bin" ] || {
+		mkdir "$T/bin" && cp "$LIBXTCP" "$top_builddir/xtcp-run" "$T/bin/"
+	}
 	cat >"$T/pg.sh" <<-END
 	cd / && exec setpriv --reuid postgres --regid postgres --clear-groups --inh-caps=+net_raw,+net_admin \
-		--ambient-caps=+net_raw,+net_admin $([ "$role" = client ] || echo "$XTCP_RUN") $pg/postgres -D $T/pg -h 0.0.0.0 -k $T/pg
+		--ambient-caps=+net_raw,+net_admin $([ "$role" = client ] || echo "$T/bin/xtcp-run") $pg/postgres -D $T/pg -h 0.0.0.0 -k $T/pg
 	END
 	ip netns exec "$SNS" timeout -k 5 $LIMIT bash "$T/pg.sh" >"$T/server" 2>&1 </dev/null &
 	disown

@@ -6,6 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 need python3
 net_up
+port=8000
 
 # told MODE PROGRAM WHAT: what PROGRAM.py says; MODE kernel, shared or own.
 told() {
@@ -15,9 +16,9 @@ told() {
 	mkfifo "$T/ask" "$T/answer"
 	in_s python3 "$here/server.py" peer "$addr" <"$T/ask" >"$T/answer" 2>"$T/peer.err" &
 	if [ "$mode" = kernel ]; then
-		in_c timeout -k 5 60 python3 "$here/$program.py" "$what" "$addr" 8000 3>"$T/ask" 4<"$T/answer" 2>"$T/err"
+		in_c timeout -k 5 60 python3 "$here/$program.py" "$what" "$addr" $port 3>"$T/ask" 4<"$T/answer" 2>"$T/err"
 	else
-		xt_bg "$mode" python3 "$here/$program.py" "$what" "$addr" 8000 3>"$T/ask" 4<"$T/answer" 2>"$T/err"
+		xt_bg "$mode" python3 "$here/$program.py" "$what" "$addr" $port 3>"$T/ask" 4<"$T/answer" 2>"$T/err"
 	fi | sed "s/$OWN_ADDR/$C_ADDR/g" >"$T/$what.$mode"
 	wait $!
 }
@@ -27,6 +28,7 @@ alike() {
 	local program=$1 what mode
 	shift
 	for what; do
+		port=$((port + 1))   # nothing of the part before is in its way
 		told kernel $program $what
 		check "$what: the kernel's answers are there" test "$(wc -l <"$T/$what.kernel")" -gt 10
 		for mode in shared own; do

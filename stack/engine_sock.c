@@ -465,18 +465,19 @@ int engine_setopt(struct engine *e, engine_sock s, int level, int name, const vo
 
 int engine_getopt(struct engine *e, engine_sock s, int level, int name, void *val, socklen_t *len)
 {
+	bool is_error = level == SOL_SOCKET && name == SO_ERROR;
 	struct slot *slot = enter(e, s);
 	int err, r = 0;
 
-	if (slot && level == SOL_SOCKET && name == SO_ERROR) {
+	/* What has arrived counts: the kernel would have taken it in. */
+	if (slot && (is_error || (level == IPPROTO_TCP && name == TCP_INFO)))
+		look(e);
+	if (slot && is_error) {
 		err = tcp_take_error(slot->conn);
 		*len = (socklen_t)MIN(*len, sizeof(err));
 		memcpy(val, &err, *len);
 		return done(e, slot, 0);
 	}
-	/* What has arrived counts: the kernel would have taken it in. */
-	if (slot && level == IPPROTO_TCP && name == TCP_INFO)
-		look(e);
 	if (slot)
 		r = tcp_getopt(slot->conn, level, name, val, len, e->now);
 	return done(e, slot, r);

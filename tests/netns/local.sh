@@ -16,8 +16,7 @@ nobody_left() { [ -z "$(ip netns pids "$C")" ]; }
 end_all() { ip netns pids "$C" | xargs -r kill "$@" 2>/dev/null; until_true 10 nobody_left; }
 # echoes NAMESPACE ADDRESS PORT: 4 MB there and back by the kernel's TCP.
 echoes() { ip netns exec "$1" timeout 20 nc -N "$2" "$3" <"$T/www/big.bin" 2>"$T/err" | sha; }
-echoes_xtcp() { timeout 20 "${xt_client[@]}" nc -N "$1" "$2" <"$T/www/big.bin" 2>"$T/err" | sha; }
-xt_client=(ip netns exec "$C" "$XTCP_RUN")
+echoes_xtcp() { xt shared nc -N "$1" "$2" <"$T/www/big.bin" | sha; }
 answers() { ip netns exec "$1" nc -z -w 1 "$2" "$3" 2>/dev/null; }
 serve() {
 	xt_bg shared python3 "$here/echoer.py" "$@" >"$T/server" 2>&1 &

@@ -38,8 +38,10 @@ done
 
 # ---- what needs no stack opens none ----
 
-alone() { in_c env LD_PRELOAD="$LIBXTCP" XTCP_INTERFACE=nosuch0 XTCP_POLICY="$1" \
-	curl -sS -m 10 -o "$T/got" "http://$S_ADDR:8080/small.txt" 2>"$T/err"; }
+alone() {
+	(sanitizer_env curl && in_c env LD_PRELOAD="$LIBXTCP" XTCP_INTERFACE=nosuch0 XTCP_POLICY="$1" \
+		curl -sS -m 10 -o "$T/got" "http://$S_ADDR:8080/small.txt" 2>"$T/err")
+}
 check "all is the kernel's: no interface is opened" alone kernel
 alone 'kernel :1' 2>/dev/null
 check_eq "not all is: it is" 7 $?

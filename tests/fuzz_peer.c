@@ -447,12 +447,13 @@ static bool move(struct pair *z)
 }
 
 /* A peer without memory takes its window back and refuses what is in flight; when then the network
- * loses every answer for twice tcp_rto_max_ms, it is given up (tcp_rtx_probe0_timed_out()). */
+ * loses every answer for twice tcp_rto_max_ms, it is given up (tcp_rtx_probe0_timed_out()): a time-out here,
+ * or a reset there. */
 static bool is_starved(const struct pair *z, int i)
 {
-	const uint64_t *peer = stack_counters(z->side[!i].s);
+	const uint64_t *own = stack_counters(z->side[i].s), *peer = stack_counters(z->side[!i].s);
 
-	return z->side[i].err == ETIMEDOUT && peer[CTR_TcpExtTCPToZeroWindowAdv] &&
+	return own[CTR_TcpExtTCPAbortOnTimeout] && peer[CTR_TcpExtTCPToZeroWindowAdv] &&
 	       peer[CTR_TcpExtTCPZeroWindowDrop] + peer[CTR_TcpExtBeyondWindow] > 0;
 }
 

@@ -253,15 +253,15 @@ def interrupted(port):
     for restart, timeo in ((0, 0), (0x10000000, 0), (0, 1), (0x10000000, 1)):
         act = Action(ctypes.cast(handler, ctypes.c_void_p).value, (ctypes.c_ulong * 16)(), restart, None)
         libc.sigaction(signal.SIGUSR2, ctypes.byref(act), None)
-        s.setsockopt(SOL, socket.SO_RCVTIMEO, struct.pack("ll", 0, timeo * 400000))
+        s.setsockopt(SOL, socket.SO_RCVTIMEO, struct.pack("ll", 0, timeo * 900000))
         threading.Timer(0.1, signal.pthread_kill, (me, signal.SIGUSR2)).start()
         if not timeo:
-            threading.Timer(0.3, s.shutdown, (socket.SHUT_RD,)).start()
+            threading.Timer(0.9, s.shutdown, (socket.SHUT_RD,)).start()
         t = time.monotonic()
         r = raw("accept", s.fileno(), None, None)
         t = time.monotonic() - t
         print("restart" if restart else "no restart", "time-out" if timeo else "", r,
-              "at the signal" if t < 0.2 else "later")
+              "at the signal" if t < 0.5 else "later")
         time.sleep(0.3)
         tried(s.listen)
     s.close()

@@ -249,7 +249,7 @@ def interrupted(port):
                     ("restorer", ctypes.c_void_p)]
 
     s = listener(port)
-    me = ctypes.c_ulong(libc.pthread_self()) if False else threading.get_ident()
+    me = threading.get_ident()
     for restart, timeo in ((0, 0), (0x10000000, 0), (0, 1), (0x10000000, 1)):
         act = Action(ctypes.cast(handler, ctypes.c_void_p).value, (ctypes.c_ulong * 16)(), restart, None)
         libc.sigaction(signal.SIGUSR2, ctypes.byref(act), None)

@@ -246,14 +246,13 @@ int engine_bridge(struct engine *e, engine_sock s, bool is_v6, int *fd)
 
 /* ---- the listener ---- */
 
-/* The message that carries one connection; its text is its identity. */
-static int hand_over(struct bridge *b, const struct engine_bridged *id, int fd)
+ssize_t engine_send_fd(int to, const void *text, size_t len, int fd, int flags)
 {
 	union {
 		char buf[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} control = { .buf = { 0 } };
-	struct iovec iov = { (void *)(uintptr_t)id, sizeof(*id) };
+	struct iovec iov = { (void *)(uintptr_t)text, len };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf,
 			    .msg_controllen = sizeof(control.buf) };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
@@ -262,7 +261,13 @@ static int hand_over(struct bridge *b, const struct engine_bridged *id, int fd)
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	return (int)raw_sendmsg(b->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return raw_sendmsg(to, &m, flags | MSG_NOSIGNAL);
+}
+
+/* The message that carries one connection; its text is its identity. */
+static int hand_over(struct bridge *b, const struct engine_bridged *id, int fd)
+{
+	return (int)engine_send_fd(b->fd, id, sizeof(*id), fd, MSG_DONTWAIT);
 }
 
 static bool has_room(int fd)

@@ -154,25 +154,6 @@ void engine_remote_serve(struct engine *e)
 
 /* ---- the asker's ---- */
 
-/* The question goes out with the socket that it is about. */
-static ssize_t send_with(int fd, const struct message *q, int about)
-{
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = { .buf = { 0 } };
-	struct iovec iov = { (void *)(uintptr_t)q, sizeof(*q) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf,
-			    .msg_controllen = sizeof(control.buf) };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(about));
-	memcpy(CMSG_DATA(c), &about, sizeof(about));
-	return raw_sendmsg(fd, &m, MSG_NOSIGNAL);
-}
-
 static int ask_on(int fd, uint64_t host, struct message *m, int about)
 {
 	struct timespec wait = { ANSWER_MS / 1000, 0 };
@@ -184,7 +165,7 @@ static int ask_on(int fd, uint64_t host, struct message *m, int about)
 	if (raw_bind(fd, &a, sizeof(a.sun_family)) < 0)
 		return -EIO;
 	host_name(host, &a, &len);
-	if (raw_connect(fd, &a, len) < 0 || send_with(fd, m, about) < 0)
+	if (raw_connect(fd, &a, len) < 0 || engine_send_fd(fd, m, sizeof(*m), about, 0) < 0)
 		return -EIO;
 	if (sys_ppoll(&p, 1, &wait, NULL) != 1)
 		return -EIO;

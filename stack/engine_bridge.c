@@ -278,7 +278,7 @@ static bool has_room(int fd)
 }
 
 /* One of the kernel's connections; who takes it asks the kernel for its names. */
-static void hand_over_local(struct engine *e, struct bridge *b)
+static bool hand_over_local(struct engine *e, struct bridge *b)
 {
 	struct engine_bridged id = { .host = 0, .is_v6 = b->is_v6 };
 	struct sockaddr_storage peer;
@@ -286,9 +286,10 @@ static void hand_over_local(struct engine *e, struct bridge *b)
 	int fd = engine_local_take(e, b->slot, SOCK_CLOEXEC, &peer, &len);
 
 	if (fd < 0)
-		return;
+		return false;
 	hand_over(b, &id, fd);
 	raw_close(fd);
+	return true;
 }
 
 static void run_listener(struct engine *e, struct bridge *b)
@@ -303,10 +304,11 @@ static void run_listener(struct engine *e, struct bridge *b)
 			want(e, b, EPOLLOUT);
 			return;
 		}
-		hand_over_local(e, b);
+		if (hand_over_local(e, b))
+			continue;
 		c = tcp_accept(b->slot->conn, &err, e->now);
 		if (!c)
-			continue;
+			break;
 		e->is_stirred = true;
 		if (engine_slot_new(e, c, &s) < 0) {
 			tcp_release(c, e->now);

@@ -229,15 +229,15 @@ int call_fastopen(struct sock *s, const struct sockaddr *addr, socklen_t len, co
 
 /* ---- listen and accept ---- */
 
-static void lend_options(void *s, int fd)
+static void lend_options(void *opts, int fd)
 {
-	sock_opts_lend(s, fd);
+	sock_opts_lend(opts, fd);
 }
 
 static int listen_locally(struct sock *s, int backlog)
 {
 	const struct engine_local how = {
-		.backlog = backlog, .is_v6 = s->is_v6, .set_up = lend_options, .user = s,
+		.backlog = backlog, .is_v6 = s->is_v6, .set_up = lend_options, .user = s->opts,
 	};
 	int r = eng_listen_locally(s, &how);
 

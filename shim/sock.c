@@ -29,6 +29,10 @@ struct sock *sock_new(engine_sock es)
 	s->state = SOCK_UNCONNECTED;
 	s->is_nonblock = false;
 	s->is_bridged = false;
+	s->is_deferred = false;
+	s->has_peek_off = false;
+	s->has_owner = false;
+	s->is_urgent = false;
 	s->is_v6 = false;
 	s->is_v6only = false;
 	s->is_bound = false;
@@ -100,14 +104,18 @@ int sock_opt_add(struct sock *s, int level, int name, const void *val, socklen_t
 }
 
 /* The kernel's part of a listener is the engine's: it says who may have the port. */
-void sock_opts_lend(struct sock *s, int fd)
+static bool is_lent(const struct sock_opt *o)
 {
-	const struct sock_opt *o;
+	return o->level != SOL_SOCKET || (o->name != SO_REUSEADDR && o->name != SO_REUSEPORT);
+}
 
-	for (o = s->opts; o; o = o->next) {
-		if (o->level != SOL_SOCKET || (o->name != SO_REUSEADDR && o->name != SO_REUSEPORT))
-			REAL(setsockopt)(fd, o->level, o->name, o->val, o->len);
-	}
+void sock_opts_lend(const struct sock_opt *o, int fd)
+{
+	if (!o)
+		return;
+	sock_opts_lend(o->next, fd);
+	if (is_lent(o))
+		REAL(setsockopt)(fd, o->level, o->name, o->val, o->len);
 }
 
 static void replay(const struct sock_opt *o, int level, int fd)

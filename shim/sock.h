@@ -78,8 +78,8 @@ void sock_put(struct sock *s);
 int sock_opt_add(struct sock *s, int level, int name, const void *val, socklen_t len);
 /* Sets them again on a kernel socket, oldest first; those at one level, or at all (-1). */
 void sock_opts_replay(struct sock *s, int level, int fd);
-/* The same for the kernel's part of a listener, where some can't be had. */
-void sock_opts_lend(struct sock *s, int fd);
+/* The same, of o and those before it, for the kernel's part of a listener, where some can't be had. */
+void sock_opts_lend(const struct sock_opt *o, int fd);
 void sock_opts_free(struct sock *s);
 
 /* Around fork(), so that the child finds no lock held. */

@@ -110,8 +110,17 @@ def refused(what, to):
 
 
 def life(addr):
-    s = listen(0)
+    s = socket.socket()
+    for value in (1, 0):
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, value)
+    s.bind(("0.0.0.0", 0))
+    s.listen(16)
     port = s.getsockname()[1]
+    waiting = socket.create_connection((addr, port), 5)
+    conn, _ = s.accept()
+    same("SO_OOBINLINE, set and taken back", conn.getsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE), 0)
+    conn.close()
+    waiting.close()
     s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     waiting = socket.create_connection((addr, port), 5)

@@ -89,6 +89,21 @@ struct asker {
 	int fd;                  /* the socket that is asked about, -1 */
 };
 
+/* One fd is kept; who sends more has the rest closed. */
+static void take_fds(const struct cmsghdr *c, struct asker *a)
+{
+	size_t at;
+	int fd;
+
+	for (at = 0; CMSG_LEN(at + sizeof(fd)) <= c->cmsg_len; at += sizeof(fd)) {
+		memcpy(&fd, CMSG_DATA(c) + at, sizeof(fd));
+		if (a->fd < 0)
+			a->fd = fd;
+		else
+			raw_close(fd);
+	}
+}
+
 static void take_control(struct msghdr *m, struct asker *a)
 {
 	struct cmsghdr *c;
@@ -100,8 +115,8 @@ static void take_control(struct msghdr *m, struct asker *a)
 			continue;
 		if (c->cmsg_type == SCM_CREDENTIALS)
 			memcpy(&a->who, CMSG_DATA(c), sizeof(a->who));
-		else if (c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(a->fd)))
-			memcpy(&a->fd, CMSG_DATA(c), sizeof(a->fd));
+		else if (c->cmsg_type == SCM_RIGHTS)
+			take_fds(c, a);
 	}
 }
 

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <linux/capability.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -26,8 +25,6 @@
 #include "signal.h"
 
 #define NOBODY 65534
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- the broker ---- */
 
@@ -51,7 +48,7 @@ static void be_nobody(void)
 static _Noreturn void be_broker(struct engine *e, int end)
 {
 	unsigned n = engine_broker_fds(e, NULL, 0);
-	struct process_fds fds = { .v = malloc((n + 2) * sizeof(*fds.v)), .n = n + 1 };
+	struct process_fds fds = { .v = malloc((n + 1) * sizeof(*fds.v)), .n = n + 1 };
 
 	if (fds.v) {
 		engine_broker_fds(e, fds.v, n);
@@ -97,11 +94,9 @@ void creds_prepare(void)
 	if (init_is_inside() || process_is_vfork_child() || !policy_takes(AF_INET, SOCK_STREAM, 0) ||
 	    !eng_has_cap(CAP_NET_RAW))
 		return;
-	pthread_mutex_lock(&lock);
 	init_attach_early();
 	e = atomic_load(&eng_current);
 	if (e && eng_has_cap(CAP_NET_ADMIN))
 		delegate(e);
-	pthread_mutex_unlock(&lock);
 	errno = err;
 }

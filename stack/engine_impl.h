@@ -306,13 +306,12 @@ void engine_host_changed(struct engine *e);
 int engine_link_sync(struct engine *e);
 
 /* ---- engine_claim.c: ports and filter ---- */
-/* The core wants addr:port claimed; 0: ask it again. */
 enum claim_how {
 	CLAIM_ALONE = 0,
 	CLAIM_REUSING = 1,       /* SO_REUSEADDR */
 	CLAIM_SHARING = 2,       /* SO_REUSEPORT */
 };
-/* how: an OR of enum claim_how. */
+/* The core wants addr:port claimed; how is an OR of enum claim_how.  0: ask it again. */
 int engine_claim(struct engine *e, ip4 addr, uint16_t port, unsigned how);
 /* Refused ports may be free by now: true when it makes sense to ask the core again. */
 bool engine_claim_retry(struct engine *e);

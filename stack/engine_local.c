@@ -219,9 +219,12 @@ int engine_accept_locally(struct engine *e, engine_sock s, int flags, struct soc
 
 	engine_enter(e);
 	slot = engine_slot(e, s);
-	fd = slot ? engine_local_take(e, slot, flags, peer, len) : -EBADF;
-	if (slot)
-		engine_tell(e, slot);
+	if (!slot || !engine_local_has_client(slot)) {
+		engine_exit(e);
+		return slot ? -EAGAIN : -EBADF;
+	}
+	fd = engine_local_take(e, slot, flags, peer, len);
+	engine_tell(e, slot);
 	engine_leave(e);
 	return fd;
 }

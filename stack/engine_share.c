@@ -37,7 +37,7 @@ static void settle(void)
 {
 	const struct timespec t = { 0, SETTLE_NS };
 
-	syscall(SYS_nanosleep, &t, NULL);
+	raw_syscall(SYS_nanosleep, &t, NULL);
 }
 
 /* ---- who else is there ---- */

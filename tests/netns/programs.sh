@@ -415,9 +415,9 @@ pair_ssh() {
 	transfer "8 MB over ssh" "$BIG_SHA" "$(sha "$T/got")"
 	client=git
 	[ -d "$T/repo.git" ] || {
-		git init -q --bare "$T/repo.git" && git init -q "$T/work" && cp "$T/www/big.bin" "$T/work/"
-		git -C "$T/work" add big.bin && git -C "$T/work" -c user.name=x -c user.email=x@xtcp.test commit -q -m x
-		git -C "$T/work" push -q "$T/repo.git" HEAD:refs/heads/main
+		git init -q --bare "$T/repo.git" && git init -q "$T/tree" && cp "$T/www/big.bin" "$T/tree/"
+		git -C "$T/tree" add big.bin && git -C "$T/tree" -c user.name=x -c user.email=x@xtcp.test commit -q -m x
+		git -C "$T/tree" push -q "$T/repo.git" HEAD:refs/heads/main
 		git -C "$T/repo.git" symbolic-ref HEAD refs/heads/main && git -C "$T/repo.git" update-server-info
 		cp -r "$T/repo.git" "$T/www/repo.git" && chmod -R a+rX "$T/www/repo.git"
 	} 2>/dev/null

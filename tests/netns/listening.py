@@ -254,15 +254,20 @@ def interrupted(port):
         act = Action(ctypes.cast(handler, ctypes.c_void_p).value, (ctypes.c_ulong * 16)(), restart, None)
         libc.sigaction(signal.SIGUSR2, ctypes.byref(act), None)
         s.setsockopt(SOL, socket.SO_RCVTIMEO, struct.pack("ll", 0, timeo * 900000))
-        threading.Timer(0.1, signal.pthread_kill, (me, signal.SIGUSR2)).start()
+        timers = [threading.Timer(0.1, signal.pthread_kill, (me, signal.SIGUSR2))]
         if not timeo:
-            threading.Timer(0.9, s.shutdown, (socket.SHUT_RD,)).start()
+            timers.append(threading.Timer(0.9, s.shutdown, (socket.SHUT_RD,)))
+        for t in timers:
+            t.start()
         t = time.monotonic()
         r = raw("accept", s.fileno(), None, None)
         t = time.monotonic() - t
         print("restart" if restart else "no restart", "time-out" if timeo else "", r,
               "at the signal" if t < 0.5 else "later")
-        time.sleep(0.3)
+        # What is left of one round must not reach into the next.
+        for t in timers:
+            t.cancel()
+            t.join()
         tried(s.listen)
     s.close()
 

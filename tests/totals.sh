@@ -1,12 +1,26 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# totals.sh DIRECTORY: sums up the logs that `make check` left in that build directory: cmocka's tests, the
-# checks of scripts (ok, not ok), automake's results; the last line is the sum of all.  A test
-# program that skips or dies without a count of its own counts as one.
+# totals.sh DIRECTORY: sums up the logs that `make check` left in that build directory: what failed, with what it
+# said, then cmocka's tests, the checks of scripts (ok, not ok), automake's results; the last line is the sum of
+# all.  A test program that skips or dies without a count of its own counts as one.
 set -u
 cd "$1" || exit 1
 shopt -s nullglob globstar
+
+# why LOG: the failures that it tells of, each with the lines after it; else its end.
+why() {
+	awk '/^not ok|^\[  ERROR   \]|^\[  FAILED  \]/ { n = 12 } /^ok / { n = 0 } n-- > 0' "$1" | head -n 40 | grep . ||
+		tail -n 20 "$1"
+}
+
+for trs in tests/**/*.trs; do
+	log=${trs%.trs}.log
+	grep -qE '^:global-test-result: (PASS|SKIP)' "$trs" && continue
+	echo "${log%.log} failed:"
+	why "$log" | sed 's/^/    /'
+done
+
 for trs in tests/**/*.trs; do
 	log=${trs%.trs}.log
 	result=$(sed -n 's/^:global-test-result: //p' "$trs")

@@ -520,19 +520,50 @@ void establish(struct rig *t, const char *syn_ack)
 	assert_int_equal(tcp_connect_result(t->c), 0);
 }
 
-void establish_passive(struct rig *t, const char *syn)
+void serve_on(struct rig *t, struct tcp_conn *l, int backlog)
 {
-	struct tcp_conn *l = tcp_open(t->s, t->now);
 	ip4 addr;
 	uint16_t port;
-	int err;
+	int ret;
 
+	while ((ret = tcp_bind(l, 0, 80, true, &addr, &port, t->now)) == -EAGAIN)
+		stack_claimed(t->s, addr, port, true);
+	assert_int_equal(ret, 0);
+	assert_int_equal(tcp_listen(l, backlog, &addr, &port, t->now), 0);
 	t->lport = 80;
 	t->rport = 50000;
-	while ((err = tcp_bind(l, 0, 80, true, &addr, &port, t->now)) == -EAGAIN)
-		stack_claimed(t->s, addr, port, true);
-	assert_int_equal(err, 0);
-	assert_int_equal(tcp_listen(l, 5, &addr, &port, t->now), 0);
+}
+
+struct tcp_conn *serve(struct rig *t, int backlog)
+{
+	struct tcp_conn *l = tcp_open(t->s, t->now);
+
+	assert_non_null(l);
+	serve_on(t, l, backlog);
+	return l;
+}
+
+void next_client(struct rig *t)
+{
+	t->rport++;
+	t->has_iss = false;
+	t->iss = 0;
+}
+
+struct tcp_conn *try_accept(struct rig *t, struct tcp_conn *l)
+{
+	int err = 0;
+	struct tcp_conn *c = tcp_accept(l, &err, t->now);
+
+	if (!c)
+		assert_int_equal(err, -EAGAIN);
+	return c;
+}
+
+void establish_passive(struct rig *t, const char *syn)
+{
+	struct tcp_conn *l = serve(t, 5);
+
 	syn = syn ? syn : "S 0 mss 1460 sackOK ts wscale 7";
 	t->ts = strstr(syn, " ts") != NULL;
 	inject(t, "%s", syn);
@@ -540,7 +571,7 @@ void establish_passive(struct rig *t, const char *syn)
 	advance(t, XTIME_MSEC);
 	inject(t, ". 1 ack 1 win 512");
 	expect_nothing(t);
-	t->c = tcp_accept(l, &err, t->now);
+	t->c = try_accept(t, l);
 	assert_non_null(t->c);
 	assert_int_equal(tcp_state(t->c), TCP_ESTABLISHED);
 }

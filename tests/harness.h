@@ -115,6 +115,15 @@ int dial_connect(struct rig *t);
 void dial(struct rig *t);
 /* The whole handshake; the SYN-ACK as text, NULL: SYN_ACK with timestamps 1 ms later. */
 void establish(struct rig *t, const char *syn_ack);
+
+/* A socket that listens on port 80, claims granted; the test plays a client on port 50000. */
+struct tcp_conn *serve(struct rig *t, int backlog);
+/* The same with one that has options set. */
+void serve_on(struct rig *t, struct tcp_conn *l, int backlog);
+/* The next client: another port, its own numbers. */
+void next_client(struct rig *t);
+/* accept() without sleeping; NULL: none is there. */
+struct tcp_conn *try_accept(struct rig *t, struct tcp_conn *l);
 /* As a server: listening on port 80 with a connection accepted. */
 void establish_passive(struct rig *t, const char *syn);
 

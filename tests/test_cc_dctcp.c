@@ -75,19 +75,13 @@ static void listener_agrees_to_a_marked_syn(void **state)
 {
 	struct rig *t = *state;
 	struct tcp_conn *l = tcp_open(t->s, t->now);
-	ip4 addr;
-	uint16_t port;
-	int err;
 
-	t->lport = 80;
-	t->rport = 50000;
 	choose(t, l);
-	assert_int_equal(tcp_bind(l, 0, 80, true, &addr, &port, t->now), 0);
-	assert_int_equal(tcp_listen(l, 5, &addr, &port, t->now), 0);
+	serve_on(t, l, 5);
 	inject(t, "SEW 0 mss 1000 sackOK ect0");
 	expect(t, "SE. 0 ack 1 ect0");
 	inject(t, ". 1 ack 1 ect0");
-	t->c = tcp_accept(l, &err, t->now);
+	t->c = try_accept(t, l);
 	assert_non_null(t->c);
 	assert_int_equal(info(t).is_enabled, 1);
 	put(t, 500);

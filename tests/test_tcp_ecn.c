@@ -111,23 +111,11 @@ static void syn_again_asks_without_fallback(void **state)
 	expect_after(t, XTIME_SEC, "SEW 0");
 }
 
-static void listen_for(struct rig *t)
-{
-	struct tcp_conn *l = tcp_open(t->s, t->now);
-	ip4 addr;
-	uint16_t port;
-
-	t->lport = 80;
-	t->rport = 50000;
-	assert_int_equal(tcp_bind(l, 0, 80, true, &addr, &port, t->now), 0);
-	assert_int_equal(tcp_listen(l, 5, &addr, &port, t->now), 0);
-}
-
 static void listener_agrees_when_asked(void **state)
 {
 	struct rig *t = *state;
 
-	listen_for(t);
+	serve(t, 5);
 	inject(t, "SEW 0 mss 1460");
 	expect(t, "SE. 0 ack 1 noecn");
 	/* And says so again when it is asked again. */
@@ -139,7 +127,7 @@ static void listener_refuses_when_off(void **state)
 	struct rig *t = *state;
 
 	set(t, "tcp_ecn", "0");
-	listen_for(t);
+	serve(t, 5);
 	inject(t, "SEW 0 mss 1460");
 	expect(t, "S. 0 ack 1");
 }
@@ -149,7 +137,7 @@ static void listener_refuses_what_is_no_ecn_setup(void **state)
 {
 	struct rig *t = *state;
 
-	listen_for(t);
+	serve(t, 5);
 	inject(t, "SE 0 mss 1460");
 	expect(t, "S. 0 ack 1");
 	t->rport++;

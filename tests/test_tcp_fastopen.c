@@ -30,20 +30,13 @@ static void inject_fast(struct rig *t, uint16_t flags, seq32 ack, const uint8_t 
 static struct tcp_conn *fast_listener(struct rig *t)
 {
 	struct tcp_conn *l;
-	ip4 addr;
-	uint16_t port;
-	int qlen = 5, ret;
+	int qlen = 5;
 
 	assert_int_equal(stack_set(t->s, "tcp_fastopen_key", "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4"), 0);
 	assert_int_equal(stack_set(t->s, "tcp_fastopen", "3"), 0);
 	l = tcp_open(t->s, t->now);
-	while ((ret = tcp_bind(l, 0, 80, true, &addr, &port, t->now)) == -EAGAIN)
-		stack_claimed(t->s, addr, port, true);
-	assert_int_equal(ret, 0);
 	assert_int_equal(tcp_setopt(l, IPPROTO_TCP, TCP_FASTOPEN, &qlen, sizeof(qlen), true, t->now), 0);
-	assert_int_equal(tcp_listen(l, 5, &addr, &port, t->now), 0);
-	t->lport = 80;
-	t->rport = 50000;
+	serve_on(t, l, 5);
 	return l;
 }
 

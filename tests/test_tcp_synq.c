@@ -12,22 +12,11 @@
 #define SYN "S 0 win 65535 mss 1460 sackOK ts wscale 7"
 #define SYN_NOTS "S 0 win 65535 mss 1460 sackOK wscale 7"
 
-/* A listener on port 80; the test plays clients from port 50000 on. */
-static struct tcp_conn *serve(struct rig *t, int backlog)
+/* A listener, and clients with timestamps. */
+static struct tcp_conn *listen_on_80(struct rig *t, int backlog)
 {
-	struct tcp_conn *l = tcp_open(t->s, t->now);
-	ip4 addr;
-	uint16_t port;
-	int ret;
-
-	while ((ret = tcp_bind(l, 0, 80, true, &addr, &port, t->now)) == -EAGAIN)
-		stack_claimed(t->s, addr, port, true);
-	assert_int_equal(ret, 0);
-	assert_int_equal(tcp_listen(l, backlog, &addr, &port, t->now), 0);
-	t->lport = 80;
-	t->rport = 50000;
 	t->ts = true;
-	return l;
+	return serve(t, backlog);
 }
 
 /* A client's numbers, to come back to it. */
@@ -41,9 +30,7 @@ static struct client leave_client(struct rig *t)
 {
 	struct client c = { t->rport, t->iss, t->ts_ecr };
 
-	t->rport++;
-	t->has_iss = false;
-	t->iss = 0;
+	next_client(t);
 	return c;
 }
 
@@ -63,22 +50,12 @@ static struct client shake(struct rig *t)
 	return leave_client(t);
 }
 
-static struct tcp_conn *try_accept(struct rig *t, struct tcp_conn *l)
-{
-	int err = 0;
-	struct tcp_conn *c = tcp_accept(l, &err, t->now);
-
-	if (!c)
-		assert_int_equal(err, -EAGAIN);
-	return c;
-}
-
 /* ---- limits ---- */
 
 static void synq_full_without_cookies_drops(void **state)
 {
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, 2);
+	struct tcp_conn *l = listen_on_80(t, 2);
 
 	stack_settings(t->s)->tcp_syncookies = 0;
 	shake(t);
@@ -93,7 +70,7 @@ static void synq_full_without_cookies_drops(void **state)
 static void synq_last_quarter_is_for_the_known(void **state)
 {
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, 100);
+	struct tcp_conn *l = listen_on_80(t, 100);
 
 	stack_settings(t->s)->tcp_syncookies = 0;
 	stack_settings(t->s)->tcp_max_syn_backlog = 8;
@@ -114,7 +91,7 @@ static void synq_last_quarter_is_for_the_known(void **state)
 static void synq_entry_is_small_and_no_connection(void **state)
 {
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, 100);
+	struct tcp_conn *l = listen_on_80(t, 100);
 
 	assert_true(sizeof(struct tcp_req) <= 320);
 	for (int i = 0; i < 100; i++)
@@ -130,7 +107,7 @@ static void synq_entry_is_small_and_no_connection(void **state)
 static void backlog_is_bounded_by_somaxconn(void **state)
 {
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, -1);
+	struct tcp_conn *l = listen_on_80(t, -1);
 	ip4 addr;
 	uint16_t port;
 
@@ -145,7 +122,7 @@ static void backlog_is_bounded_by_somaxconn(void **state)
 static void acceptq_full_drops_the_last_ack(void **state)
 {
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, 2), *first;
+	struct tcp_conn *l = listen_on_80(t, 2), *first;
 	struct client a = shake(t), b = shake(t), c;
 
 	back_to(t, a);
@@ -179,7 +156,7 @@ static void acceptq_full_drops_the_last_ack(void **state)
 static void acceptq_full_aborts_if_asked(void **state)
 {
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, 1);
+	struct tcp_conn *l = listen_on_80(t, 1);
 	struct client a = shake(t), b;
 
 	stack_settings(t->s)->tcp_abort_on_overflow = 1;
@@ -199,7 +176,7 @@ static void acceptq_full_aborts_if_asked(void **state)
 static void acceptq_full_drops_syns_and_sends_no_cookie(void **state)
 {
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, 0);
+	struct tcp_conn *l = listen_on_80(t, 0);
 
 	inject(t, SYN);
 	expect(t, "S. 0 ack 1");
@@ -220,7 +197,7 @@ static void synack_retries_follow_the_setting(void **state)
 {
 	struct rig *t = *state;
 
-	serve(t, 5);
+	listen_on_80(t, 5);
 	stack_settings(t->s)->tcp_synack_retries = 2;
 	inject(t, SYN);
 	expect(t, "S. 0 ack 1");
@@ -235,7 +212,7 @@ static void synack_retries_follow_the_setting(void **state)
 static void synack_retries_follow_tcp_syncnt(void **state)
 {
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, 5);
+	struct tcp_conn *l = listen_on_80(t, 5);
 
 	l->opt.syn_cnt = 1;
 	inject(t, SYN);
@@ -249,7 +226,7 @@ static void synq_of_old_ones_is_pruned_sooner(void **state)
 {
 	struct rig *t = *state;
 
-	serve(t, 10);
+	listen_on_80(t, 10);
 	for (int i = 0; i < 10; i++)
 		shake(t);
 	/* More than half full of old ones: two time-outs are enough. */
@@ -264,7 +241,7 @@ static void syn_again_begins_the_wait_anew(void **state)
 {
 	struct rig *t = *state;
 
-	serve(t, 5);
+	listen_on_80(t, 5);
 	inject(t, SYN);
 	expect(t, "S. 0 ack 1");
 	advance(t, 600 * XTIME_MSEC);
@@ -279,7 +256,7 @@ static void syn_again_begins_the_wait_anew(void **state)
 static void handshake_after_repeated_synack_has_its_backoff(void **state)
 {
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, 5);
+	struct tcp_conn *l = listen_on_80(t, 5);
 
 	inject(t, SYN);
 	expect(t, "S. 0 ack 1");
@@ -297,7 +274,7 @@ static void handshake_after_repeated_synack_has_its_backoff(void **state)
 static void defer_accept_waits_for_data(void **state)
 {
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, 5);
+	struct tcp_conn *l = listen_on_80(t, 5);
 
 	l->opt.defer_accept = 2;   /* 3 s */
 	inject(t, SYN);
@@ -317,7 +294,7 @@ static void defer_accept_waits_for_data(void **state)
 static void defer_accept_gives_a_last_chance(void **state)
 {
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, 5);
+	struct tcp_conn *l = listen_on_80(t, 5);
 
 	l->opt.defer_accept = 2;
 	inject(t, SYN);
@@ -331,7 +308,7 @@ static void defer_accept_gives_a_last_chance(void **state)
 static void defer_accept_repeats_until_acked(void **state)
 {
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, 5);
+	struct tcp_conn *l = listen_on_80(t, 5);
 
 	l->opt.defer_accept = 2;
 	inject(t, SYN);
@@ -348,7 +325,7 @@ static void defer_accept_long_outlasts_the_retries(void **state)
 {
 	struct rig *t = *state;
 
-	serve(t, 5)->opt.defer_accept = 7;   /* 127 s */
+	listen_on_80(t, 5)->opt.defer_accept = 7;   /* 127 s */
 	inject(t, SYN);
 	expect(t, "S. 0 ack 1");
 	inject(t, ". 1 ack 1");
@@ -363,7 +340,7 @@ static void request_syn_in_window_resets(void **state)
 {
 	struct rig *t = *state;
 
-	serve(t, 5);
+	listen_on_80(t, 5);
 	inject(t, SYN);
 	expect(t, "S. 0 ack 1");
 	inject(t, "S 100");
@@ -376,7 +353,7 @@ static void request_inexact_resets_are_answered_once(void **state)
 {
 	struct rig *t = *state;
 
-	serve(t, 5);
+	listen_on_80(t, 5);
 	inject(t, SYN);
 	expect(t, "S. 0 ack 1");
 	inject(t, "R 100");
@@ -393,7 +370,7 @@ static void request_inexact_resets_are_answered_once(void **state)
 static void request_out_of_window_is_answered(void **state)
 {
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, 5);
+	struct tcp_conn *l = listen_on_80(t, 5);
 
 	inject(t, SYN);
 	expect(t, "S. 0 ack 1");
@@ -412,7 +389,7 @@ static void request_out_of_window_is_answered(void **state)
 static void request_old_timestamp_is_answered(void **state)
 {
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, 5);
+	struct tcp_conn *l = listen_on_80(t, 5);
 
 	inject(t, SYN);
 	expect(t, "S. 0 ack 1");
@@ -425,7 +402,7 @@ static void request_old_timestamp_is_answered(void **state)
 static void request_echo_of_what_was_never_sent_is_answered(void **state)
 {
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, 5);
+	struct tcp_conn *l = listen_on_80(t, 5);
 
 	inject(t, SYN);
 	expect(t, "S. 0 ack 1");
@@ -439,7 +416,7 @@ static void request_unreachable_is_forgotten(void **state)
 {
 	struct rig *t = *state;
 
-	serve(t, 5);
+	listen_on_80(t, 5);
 	inject(t, SYN);
 	expect(t, "S. 0 ack 1");
 	inject_icmp(t, ICMP_UNREACH, 1, 0, 5);   /* another number */
@@ -453,7 +430,7 @@ static void request_unreachable_is_forgotten(void **state)
 static void request_of_a_closed_listener_is_reset_at_its_ack(void **state)
 {
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, 5);
+	struct tcp_conn *l = listen_on_80(t, 5);
 
 	inject(t, SYN);
 	expect(t, "S. 0 ack 1");
@@ -470,7 +447,7 @@ static void request_of_a_closed_listener_is_reset_at_its_ack(void **state)
 static void cookie_needs_no_memory(void **state)
 {
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, 1);
+	struct tcp_conn *l = listen_on_80(t, 1);
 
 	shake(t);
 	for (int i = 0; i < 1000; i++)
@@ -485,7 +462,7 @@ static void cookie_needs_no_memory(void **state)
 static void cookie_carries_the_options(void **state)
 {
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, 1);
+	struct tcp_conn *l = listen_on_80(t, 1);
 
 	shake(t);
 	advance(t, 600 * XTIME_MSEC);
@@ -512,7 +489,7 @@ static void cookie_carries_the_options(void **state)
 static void cookie_without_some_options_has_the_others(void **state)
 {
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, 1);
+	struct tcp_conn *l = listen_on_80(t, 1);
 
 	shake(t);
 	inject(t, "S 0 win 65535 mss 1460 ts");
@@ -529,7 +506,7 @@ static void cookie_without_some_options_has_the_others(void **state)
 static void cookie_without_timestamps_has_no_options(void **state)
 {
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, 1);
+	struct tcp_conn *l = listen_on_80(t, 1);
 
 	shake(t);
 	t->ts = false;
@@ -552,7 +529,7 @@ static void cookie_says_one_of_four_mss(void **state)
 		{ 1460, 1460 }, { 8960, 1460 },
 	};
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, 1);
+	struct tcp_conn *l = listen_on_80(t, 1);
 
 	shake(t);
 	t->ts = false;
@@ -572,7 +549,7 @@ static void cookie_says_one_of_four_mss(void **state)
 static void cookie_forged_is_reset(void **state)
 {
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, 1);
+	struct tcp_conn *l = listen_on_80(t, 1);
 
 	shake(t);
 	inject(t, SYN);
@@ -596,7 +573,7 @@ static void cookie_forged_is_reset(void **state)
 static void cookie_is_good_for_one_to_two_minutes(void **state)
 {
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, 0);
+	struct tcp_conn *l = listen_on_80(t, 0);
 	struct client old;
 
 	t->ts = false;
@@ -629,7 +606,7 @@ static void cookie_is_not_looked_for_when_none_was_sent(void **state)
 {
 	struct rig *t = *state;
 
-	serve(t, 5);
+	listen_on_80(t, 5);
 	inject(t, ". 1 ack 1");
 	expect(t, "R 1 nots");
 	assert_int_equal(counted(t, CTR_TcpExtSyncookiesFailed), 0);
@@ -638,7 +615,7 @@ static void cookie_is_not_looked_for_when_none_was_sent(void **state)
 static void cookie_always_if_asked(void **state)
 {
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, 5);
+	struct tcp_conn *l = listen_on_80(t, 5);
 
 	stack_settings(t->s)->tcp_syncookies = 2;
 	inject(t, SYN);
@@ -652,7 +629,7 @@ static void cookie_always_if_asked(void **state)
 static void cookie_finds_the_queue_full(void **state)
 {
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, 0);
+	struct tcp_conn *l = listen_on_80(t, 0);
 	struct client a = shake(t), b = shake(t);
 
 	back_to(t, a);
@@ -673,7 +650,7 @@ static void cookie_finds_the_queue_full(void **state)
 static void child_inherits_what_linux_gives_it(void **state)
 {
 	struct rig *t = *state;
-	struct tcp_conn *l = serve(t, 5);
+	struct tcp_conn *l = listen_on_80(t, 5);
 
 	l->opt.priority = 6;
 	l->opt.tos = 16;

@@ -17,14 +17,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fdpass.h"
 #include "guard_impl.h"
 #include "highfd.h"
 #include "rawcall.h"
-
-union fds {
-	struct cmsghdr align;
-	char room[CMSG_SPACE(GUARD_REQUEST_PORTS * sizeof(int))];
-};
 
 /* ---- asking ---- */
 
@@ -49,40 +45,21 @@ bool guard_is_delegated(const struct guard *g)
 	return g->broker >= 0;
 }
 
-static void attach_claims(const struct guard *g, struct msghdr *m, union fds *u, const struct guard_request *rq)
-{
-	struct cmsghdr *c;
-	int fds[GUARD_REQUEST_PORTS];
-	unsigned i;
-
-	for (i = 0; i < rq->n; i++)
-		fds[i] = guard_claim_fd(g, rq->addr, rq->ports[i]);
-	memset(u, 0, sizeof(*u));
-	m->msg_control = u;
-	m->msg_controllen = CMSG_SPACE(rq->n * sizeof(int));
-	c = CMSG_FIRSTHDR(m);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(rq->n * sizeof(int));
-	memcpy(CMSG_DATA(c), fds, rq->n * sizeof(int));
-}
-
 int guard_broker_change(struct guard *g, bool is_add, uint32_t addr, const uint16_t *ports, unsigned n)
 {
 	struct guard_request rq = { .addr = addr, .n = (uint16_t)n, .is_add = is_add };
-	struct iovec iov = { &rq, sizeof(rq) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	int fds[GUARD_REQUEST_PORTS];
 	int32_t answer;
-	union fds u;
+	unsigned i;
 	ssize_t r;
 
 	if (!n || n > GUARD_REQUEST_PORTS)
 		return -EINVAL;
 	memcpy(rq.ports, ports, n * sizeof(*ports));
-	if (is_add)
-		attach_claims(g, &m, &u, &rq);
+	for (i = 0; is_add && i < n; i++)
+		fds[i] = guard_claim_fd(g, addr, ports[i]);
 	do
-		r = raw_sendmsg(g->broker, &m, MSG_NOSIGNAL);
+		r = fdpass_send(g->broker, &rq, sizeof(rq), fds, is_add ? n : 0, 0);
 	while (r == -EINTR);
 	while (r >= 0) {
 		r = raw_recv(g->broker, &answer, sizeof(answer), 0);
@@ -147,35 +124,19 @@ static int take_back(struct guard *g, const struct guard_request *rq)
 	return r;
 }
 
-static unsigned take_fds(struct msghdr *m, int *fds)
-{
-	struct cmsghdr *c = m->msg_controllen ? CMSG_FIRSTHDR(m) : NULL;
-	size_t bytes;
-
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-		return 0;
-	bytes = c->cmsg_len - CMSG_LEN(0);
-	memcpy(fds, CMSG_DATA(c), bytes);
-	return (unsigned)(bytes / sizeof(int));
-}
-
 /* One request: false when nobody is left to ask. */
 static bool serve_one(struct guard *g, int end)
 {
 	struct guard_request rq;
-	struct iovec iov = { &rq, sizeof(rq) };
 	int fds[GUARD_REQUEST_PORTS];
-	union fds u;
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &u, .msg_controllen = sizeof(u) };
-	ssize_t r = raw_recvmsg(end, &m, MSG_CMSG_CLOEXEC);
 	int32_t answer = -EINVAL;
 	unsigned i, nfd;
+	ssize_t r = fdpass_recv(end, &rq, sizeof(rq), fds, GUARD_REQUEST_PORTS, &nfd, MSG_CMSG_CLOEXEC);
 
 	if (r == -EINTR)
 		return true;
 	if (r <= 0)
 		return false;
-	nfd = take_fds(&m, fds);
 	if (r == sizeof(rq) && rq.n && rq.n <= GUARD_REQUEST_PORTS && nfd == (rq.is_add ? rq.n : 0u))
 		answer = rq.is_add ? add(g, &rq, fds) : take_back(g, &rq);
 	for (i = 0; i < nfd; i++) {

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "fdpass.h"
 #include "guard_nft.h"
 
 struct ports;
@@ -31,7 +32,7 @@ int guard_claim_fd(const struct guard *g, uint32_t addr, uint16_t port);
 
 /* A request to the broker, one datagram; with `is_add` the bound sockets go along, in the order of their ports.  The
  * answer is an int32_t, 0 or -errno. */
-#define GUARD_REQUEST_PORTS 128     /* SCM_MAX_FD is 253 */
+#define GUARD_REQUEST_PORTS FDPASS_MAX
 
 struct guard_request {
 	uint32_t addr;

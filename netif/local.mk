@@ -5,6 +5,8 @@ noinst_LTLIBRARIES += libnetif.la
 libnetif_la_SOURCES = \
 	netif/afpacket.c \
 	netif/afpacket.h \
+	netif/fdpass.c \
+	netif/fdpass.h \
 	netif/filter.c \
 	netif/filter.h \
 	netif/guard.c \

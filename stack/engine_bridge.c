@@ -31,6 +31,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "fdpass.h"
 #include "sys.h"
 
 #define CHUNK 65536u
@@ -246,28 +247,10 @@ int engine_bridge(struct engine *e, engine_sock s, bool is_v6, int *fd)
 
 /* ---- the listener ---- */
 
-ssize_t engine_send_fd(int to, const void *text, size_t len, int fd, int flags)
-{
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = { .buf = { 0 } };
-	struct iovec iov = { (void *)(uintptr_t)text, len };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf,
-			    .msg_controllen = sizeof(control.buf) };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	return raw_sendmsg(to, &m, flags | MSG_NOSIGNAL);
-}
-
 /* The message that carries one connection; its text is its identity. */
 static int hand_over(struct bridge *b, const struct engine_bridged *id, int fd)
 {
-	return (int)engine_send_fd(b->fd, id, sizeof(*id), fd, MSG_DONTWAIT);
+	return (int)fdpass_send(b->fd, id, sizeof(*id), &fd, 1, MSG_DONTWAIT);
 }
 
 static bool has_room(int fd)
@@ -330,24 +313,17 @@ static void run_listener(struct engine *e, struct bridge *b)
 
 int engine_bridged_accept(int fd, int flags, struct engine_bridged *b)
 {
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct iovec iov = { b, sizeof(*b) };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf,
-			    .msg_controllen = sizeof(control.buf) };
-	struct cmsghdr *c;
-	ssize_t n = raw_recvmsg(fd, &m, flags);
+	unsigned n;
 	int conn;
+	ssize_t r = fdpass_recv(fd, b, sizeof(*b), &conn, 1, &n, flags);
 
-	if (n < 0)
-		return (int)n;
-	c = CMSG_FIRSTHDR(&m);
-	if (n != sizeof(*b) || !c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-		return n ? -ECONNABORTED : -EINVAL;
-	memcpy(&conn, CMSG_DATA(c), sizeof(conn));
-	return conn;
+	if (r < 0)
+		return (int)r;
+	if (r == sizeof(*b) && n)
+		return conn;
+	if (n)
+		raw_close(conn);
+	return r ? -ECONNABORTED : -EINVAL;
 }
 
 /* ---- bytes ---- */

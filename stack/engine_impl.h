@@ -250,8 +250,6 @@ unsigned engine_bridge_fds(struct engine *e, int *fds, unsigned n);
 /* What their ends are called. */
 void engine_bridge_name(const struct engine_bridged *b, struct sockaddr_un *a, socklen_t *len);
 
-/* A message with one fd in it (SCM_RIGHTS), flags as of sendmsg(): its length or -errno. */
-ssize_t engine_send_fd(int to, const void *text, size_t len, int fd, int flags);
 /* What all that is in bridge_ep needs: once. */
 int engine_bridge_prepare(struct engine *e);
 

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fdpass.h"
 #include "sys.h"
 
 #define VALUE_MAX 512
@@ -89,21 +90,6 @@ struct asker {
 	int fd;                  /* the socket that is asked about, -1 */
 };
 
-/* One fd is kept; who sends more has the rest closed. */
-static void take_fds(const struct cmsghdr *c, struct asker *a)
-{
-	size_t at;
-	int fd;
-
-	for (at = 0; CMSG_LEN(at + sizeof(fd)) <= c->cmsg_len; at += sizeof(fd)) {
-		memcpy(&fd, CMSG_DATA(c) + at, sizeof(fd));
-		if (a->fd < 0)
-			a->fd = fd;
-		else
-			raw_close(fd);
-	}
-}
-
 static void take_control(struct msghdr *m, struct asker *a)
 {
 	struct cmsghdr *c;
@@ -115,8 +101,8 @@ static void take_control(struct msghdr *m, struct asker *a)
 			continue;
 		if (c->cmsg_type == SCM_CREDENTIALS)
 			memcpy(&a->who, CMSG_DATA(c), sizeof(a->who));
-		else if (c->cmsg_type == SCM_RIGHTS)
-			take_fds(c, a);
+		else                    /* who sends more than one has the rest closed */
+			fdpass_take(c, &a->fd, a->fd < 0);
 	}
 }
 
@@ -180,7 +166,7 @@ static int ask_on(int fd, uint64_t host, struct message *m, int about)
 	if (raw_bind(fd, &a, sizeof(a.sun_family)) < 0)
 		return -EIO;
 	host_name(host, &a, &len);
-	if (raw_connect(fd, &a, len) < 0 || engine_send_fd(fd, m, sizeof(*m), about, 0) < 0)
+	if (raw_connect(fd, &a, len) < 0 || fdpass_send(fd, m, sizeof(*m), &about, 1, 0) < 0)
 		return -EIO;
 	if (sys_ppoll(&p, 1, &wait, NULL) != 1)
 		return -EIO;

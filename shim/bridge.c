@@ -28,6 +28,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic unsigned count;
+static atomic_bool is_always;
 
 void bridge_lock(void)
 {
@@ -73,16 +74,22 @@ static void copy_settings(struct sock *s, int fd)
 		REAL(setsockopt)(fd, SOL_SOCKET, SO_RCVLOWAT, &lowat, sizeof(lowat));
 }
 
+static bool is_from_the_start(const struct sock *s)
+{
+	return atomic_load(&is_always) || atomic_load(&s->wants_bridge);
+}
+
 /* The lock is held. */
 static int bridge(struct sock *s)
 {
+	bool is_native = is_from_the_start(s) && atomic_load(&s->state) == SOCK_LISTENING;
 	int fd, r;
 
 	if (atomic_load(&s->is_bridged))
 		return 0;
 	atomic_store(&s->is_bridged, true);
 	atomic_fetch_add(&count, 1);
-	r = eng_bridge(s, &fd);
+	r = eng_bridge(s, is_native, &fd);
 	if (r) {
 		atomic_store(&s->is_bridged, false);
 		return r;
@@ -139,6 +146,24 @@ void bridge_all(void)
 {
 	if (atomic_load(&eng_current))
 		bridge_each(is_any);
+}
+
+void bridge_always(void)
+{
+	atomic_store(&is_always, true);
+	bridge_all();
+}
+
+ssize_t bridge_opened(struct sock *s, ssize_t r)
+{
+	int err;
+
+	if (!is_from_the_start(s) || atomic_load(&s->state) == SOCK_UNCONNECTED)
+		return r;
+	err = bridge_sock(s);
+	if (err)
+		log_event(LOG_WARNING, "a TCP socket can't be bridged: %s", strerror(-err));
+	return r;
 }
 
 void bridge_inherited(void)
@@ -254,20 +279,22 @@ static int give_int(void *val, socklen_t *len, socklen_t room, int v)
 	return 0;
 }
 
-/* An error of the connection, as long as there is one. */
+/* The connection's error; else the object's own, which the kernel has given. */
 static int get_error(int fd, const struct engine_bridged *b, void *val, socklen_t *len, socklen_t room)
 {
+	socklen_t given = *len;
 	int v = 0, r;
 
 	*len = sizeof(v);
 	r = engine_bridged_getopt(fd, b, SOL_SOCKET, SO_ERROR, &v, len);
-	return r ? -ENOTSOCK : give_int(val, len, room, v);
+	if (r || !v)
+		memcpy(&v, val, MIN(given, sizeof(v)));
+	return give_int(val, len, room, v);
 }
 
 int bridge_getopt(int fd, int r, int level, int name, void *val, socklen_t *len, socklen_t room)
 {
 	struct engine_bridged b;
-	int v = 0;
 
 	if (!len || !val)
 		return -ENOTSOCK;
@@ -280,8 +307,7 @@ int bridge_getopt(int fd, int r, int level, int name, void *val, socklen_t *len,
 	if (r < 0 || level != SOL_SOCKET || (name != SO_TYPE && name != SO_DOMAIN && name != SO_PROTOCOL &&
 					     name != SO_ACCEPTCONN && name != SO_ERROR))
 		return -ENOTSOCK;
-	memcpy(&v, val, *len < sizeof(v) ? *len : sizeof(v));
-	if ((name == SO_ERROR && v) || !is_bridged(fd, &b))
+	if (!is_bridged(fd, &b))
 		return -ENOTSOCK;
 	switch (name) {
 	case SO_TYPE:
@@ -297,11 +323,29 @@ int bridge_getopt(int fd, int r, int level, int name, void *val, socklen_t *len,
 	}
 }
 
+/* One that was under way when the socket was bridged. */
+static int finish_connect(int fd, const struct engine_bridged *b)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	int r;
+
+	for (;;) {
+		r = engine_bridged_connect_result(fd, b);
+		if (r != -EALREADY || REAL(fcntl)(fd, F_GETFL) & O_NONBLOCK)
+			break;
+		if (REAL(poll)(&p, 1, -1) < 0)
+			return -errno;
+	}
+	return r == -EIO || r == -ENOTCONN ? -EISCONN : r;
+}
+
 int bridge_connect(int fd, int r)
 {
 	struct engine_bridged b;
 
-	return r < 0 && errno == EINVAL && is_bridged(fd, &b) ? -EISCONN : -ENOTSOCK;
+	if (r >= 0 || errno != EINVAL || !is_bridged(fd, &b))
+		return -ENOTSOCK;
+	return b.is_listener ? -EISCONN : finish_connect(fd, &b);
 }
 
 int bridge_listen(int fd, int r)
@@ -347,4 +391,15 @@ int bridge_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 		return conn;
 	REAL(close)(conn);
 	return r;
+}
+
+/* From a native listener's end: the kernel has told the name of a socket of ours. */
+void bridge_accepted(int conn, struct sockaddr *addr, socklen_t *len, socklen_t room)
+{
+	struct engine_bridged b;
+
+	if (!addr || !len || (room >= sizeof(addr->sa_family) && addr->sa_family != AF_UNIX))
+		return;
+	if (is_bridged(conn, &b))
+		give_name(&b, &b.peer, addr, len, room);
 }

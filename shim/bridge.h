@@ -4,7 +4,8 @@
  * moved by the engine (engine_bridge()).
  *
  * A socket is bridged when it is to work where no call of ours reaches: in a child of fork(),
- * behind exec, in a process that gets it by SCM_RIGHTS, for splice().  From then on the library has no
+ * behind exec, in a process that gets it by SCM_RIGHTS, for splice(), on an io_uring, or as soon as it connects or listens
+ * when the policy says so.  From then on the library has no
  * record of it: reading, writing, waiting and closing are the kernel's own; what an
  * AF_UNIX socket would answer differently (names, options, accept) is asked of the engine
  * behind it, whose name is in the object's.  So it makes no difference which process has it, and whether
@@ -15,11 +16,18 @@
 
 #include <stdbool.h>
 #include <sys/socket.h>
+#include <sys/types.h>
+
+struct sock;
 
 /* Bridges the socket that fd is, if it is one of ours, under all of its numbers; the log says what can't be. */
 void bridge_fd(int fd);
 /* All of the process's sockets that can be. */
 void bridge_all(void);
+/* The same, and all that connect or listen later. */
+void bridge_always(void);
+/* connect() or listen() on s has given r, which is given back: a socket that is to be bridged from the start is now. */
+ssize_t bridge_opened(struct sock *s, ssize_t r);
 /* Those that an exec would leave open.  errno stays. */
 void bridge_inherited(void);
 /* Those that a message carries (SCM_RIGHTS). */
@@ -35,6 +43,8 @@ unsigned bridge_count(void);
 /* For calls on numbers without a socket of ours, after the kernel's object has answered: the object is
  * no bridged socket (-ENOTSOCK), or the answer.  `r` is what the kernel's call gave, -1 with errno. */
 int bridge_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags);
+/* accept() has given conn and the address of its other end. */
+void bridge_accepted(int conn, struct sockaddr *addr, socklen_t *len, socklen_t room);
 int bridge_sockname(int fd, int r, struct sockaddr *addr, socklen_t *len, socklen_t room);
 int bridge_peername(int fd, int r, struct sockaddr *addr, socklen_t *len, socklen_t room);
 int bridge_setopt(int fd, int level, int name, const void *val, socklen_t len);

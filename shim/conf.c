@@ -286,7 +286,7 @@ static const struct option options[] = {
 	{ "mac", "XTCP_MAC", set_mac, "a unicast MAC address, as 02:00:00:00:00:01", NULL },
 	{ "write", "XTCP_PCAP", set_write, "a path", NULL },
 	{ "policy", "XTCP_POLICY", set_policy,
-	  "rules, as \"kernel connect 10.0.0.0/8:5432 @psql\": xtcp, kernel or refuse, then what it is for",
+	  "rules, as \"kernel connect 10.0.0.0/8:5432 @psql\": xtcp, kernel, bridge or refuse, then what it is for",
 	  clear_policy },
 	{ "loopback", "XTCP_LOOPBACK", NULL, NULL, NULL },
 	{ "spin", "XTCP_SPIN", NULL, NULL, NULL },

@@ -46,7 +46,7 @@ uint32_t eng_events(struct sock *s);
 /* Is it an address of the host itself? */
 bool eng_is_local(struct sock *s, const struct sockaddr_in *a);
 int eng_mirror(struct sock *s, bool on);
-int eng_bridge(struct sock *s, int *fd);
+int eng_bridge(struct sock *s, bool is_native, int *fd);
 /* What a call on a socket without an engine gives: -EREROUTED or -EIO. */
 int eng_lost(const struct sock *s);
 

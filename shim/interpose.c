@@ -60,7 +60,7 @@ EXPORT int connect(int fd, __CONST_SOCKADDR_ARG arg, socklen_t len)
 	const struct sockaddr *addr = arg.__sockaddr__;
 	struct sock *s = fdtab_get(fd);
 
-	return (int)INTERPOSE(s, FIRST(policy_connect(s, addr, len), call_connect(s, addr, len)),
+	return (int)INTERPOSE(s, FIRST(policy_connect(s, addr, len), bridge_opened(s, call_connect(s, addr, len))),
 			      connect_kernels(fd, addr, len));
 }
 
@@ -75,14 +75,19 @@ EXPORT int listen(int fd, int backlog)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return (int)INTERPOSE(s, FIRST(policy_listen(s), call_listen(s, backlog)), listen_kernels(fd, backlog));
+	return (int)INTERPOSE(s, FIRST(policy_listen(s), bridge_opened(s, call_listen(s, backlog))),
+			      listen_kernels(fd, backlog));
 }
 
 static int accept_kernels(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
+	socklen_t room = addr && len ? *len : 0;
 	int r = REAL(accept4)(fd, addr, len, flags);
 
-	return r >= 0 ? r : bridged_or(r, bridge_accept(fd, addr, len, flags));
+	if (r < 0)
+		return bridged_or(r, bridge_accept(fd, addr, len, flags));
+	bridge_accepted(r, addr, len, room);
+	return r;
 }
 
 EXPORT int accept(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)

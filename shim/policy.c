@@ -145,6 +145,7 @@ int policy_connect(struct sock *s, const struct sockaddr *addr, socklen_t len)
 	action = decide(RULE_CONNECT, kind == KIND_IPV6, &a);
 	if (action == RULE_REFUSE)
 		return refuse(-ECONNREFUSED, "a connection was refused by the policy");
+	atomic_store(&s->wants_bridge, action == RULE_BRIDGE);
 	if (kind == KIND_IPV6)
 		log_once(LOG_INFO, "connections to IPv6 addresses are the kernel's");
 	return action == RULE_KERNEL || kind == KIND_IPV6 || s->is_v6only ||
@@ -180,6 +181,9 @@ int policy_listen(struct sock *s)
 		return refuse(-EACCES, "a listener was refused by the policy");
 	case RULE_KERNEL:
 		return hand_over(s);
+	case RULE_BRIDGE:
+		atomic_store(&s->wants_bridge, true);
+		return 0;
 	default:
 		return 0;
 	}

@@ -23,7 +23,7 @@ static bool is_word(const char *text, size_t len, const char *word)
 static enum rule_action read_action(const char *text, size_t len)
 {
 	return is_word(text, len, "xtcp") ? RULE_XTCP : is_word(text, len, "kernel") ? RULE_KERNEL :
-	       is_word(text, len, "refuse") ? RULE_REFUSE : RULE_NONE;
+	       is_word(text, len, "bridge") ? RULE_BRIDGE : is_word(text, len, "refuse") ? RULE_REFUSE : RULE_NONE;
 }
 
 /* PORT[-PORT] */

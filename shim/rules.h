@@ -6,7 +6,7 @@
  *
  *     ACTION [connect|listen] [A[/P]][:PORT[-PORT]] [@PROGRAM]
  *
- * ACTION is xtcp, kernel or refuse.  The address and the port are those of the peer for connect, those that
+ * ACTION is xtcp, kernel, bridge (xtcp, by way of a kernel object: bridge.h) or refuse.  The address and the port are those of the peer for connect, those that
  * the socket is bound to for listen.  PROGRAM is the name that the program was started by, without its
  * directory; * and ? stand for anything, as in fnmatch(3).
  */
@@ -22,7 +22,7 @@
 #define RULES_MAX 64
 #define RULE_PROGRAM_BYTES 64
 
-enum rule_action { RULE_NONE, RULE_XTCP, RULE_KERNEL, RULE_REFUSE };
+enum rule_action { RULE_NONE, RULE_XTCP, RULE_KERNEL, RULE_BRIDGE, RULE_REFUSE };
 enum rule_role { RULE_CONNECT = 1, RULE_LISTEN = 2 };
 
 struct rule {

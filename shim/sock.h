@@ -51,6 +51,7 @@ struct sock {
 	_Atomic bool is_nonblock;   /* the file's O_NONBLOCK as we saw it set last */
 	_Atomic bool is_deferred;   /* connect() waits for data (TCP_FASTOPEN_CONNECT) */
 	_Atomic bool is_bridged; /* or about to be (bridge.h) */
+	_Atomic bool wants_bridge;  /* from connect() or listen() on, by a rule of the policy */
 	bool is_v6;              /* of AF_INET6: its addresses are mapped ones */
 	bool is_v6only;          /* IPV6_V6ONLY */
 	bool is_bound;           /* by bind() */

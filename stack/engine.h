@@ -139,14 +139,19 @@ int engine_mirror(struct engine *e, engine_sock s, void *user);
  * *fd is the program's end, an AF_UNIX socket, blocking, close-on-exec; s is stale.  The engine moves the
  * bytes; the connection is closed when everybody has closed that end.  Of a listening socket
  * the end is a SOCK_SEQPACKET one, and each message a connection (engine_bridged_accept()).
- * is_v6 is told by engine_bridged().  -ENOTCONN: neither connected nor listening. */
+ * is_v6 is told by engine_bridged().  A connection may be under way still: the end can't be written to before it is
+ * there, and hangs up with an error when it fails.  -ENOTCONN: neither connected nor listening. */
 int engine_bridge(struct engine *e, engine_sock s, bool is_v6, int *fd);
+/* Of a listening socket: the end is a listening AF_UNIX stream socket, on which the kernel's own accept() gives bridged
+ * connections.  -ENOTCONN: it doesn't listen. */
+int engine_bridge_listener(struct engine *e, engine_sock s, bool is_v6, int *fd);
 
 /* What a bridged socket is, read from the kernel object by any process that has it. */
 struct engine_bridged {
 	uint64_t host;         /* the engine behind it */
 	engine_sock s;         /* there */
 	bool is_listener;
+	bool is_native;        /* a listener for the kernel, too */
 	bool is_v6;            /* the program knows it as an AF_INET6 socket */
 	struct sockaddr_in local, peer;
 };
@@ -160,6 +165,8 @@ int engine_bridged_accept(int fd, int flags, struct engine_bridged *b);
  * it doesn't answer. */
 int engine_bridged_setopt(int fd, const struct engine_bridged *b, int level, int name, const void *val, socklen_t len);
 int engine_bridged_getopt(int fd, const struct engine_bridged *b, int level, int name, void *val, socklen_t *len);
+/* engine_connect_result() there. */
+int engine_bridged_connect_result(int fd, const struct engine_bridged *b);
 
 /* ---- privileges that go ---- */
 

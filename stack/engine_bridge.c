@@ -12,6 +12,8 @@
  * SCM_RIGHTS.  Any process may take it, each is taken once, and when the queue is full the
  * connections wait in TCP's own.
  *
+ * What is to work for the kernel's own accept() is a native listener instead (engine_listener.c).
+ *
  * Our end has a name, which getpeername() at the other end gives: the engine, the handle and both
  * addresses.  Nobody can connect to it, as it doesn't listen.
  *
@@ -45,13 +47,19 @@ struct bridge {
 	int fd;                 /* our end */
 	uint32_t watched;       /* EPOLLIN, EPOLLOUT: what bridge_ep tells us */
 	bool is_listener;
+	bool is_native;         /* a listener of engine_listener.c; its fd is -1 */
 	bool is_v6;             /* for its name */
+	bool is_connecting;     /* the program's end has been filled, with `filler` bytes */
 	bool is_in_over;        /* the program has been told of the peer's end */
 	bool is_out_over;       /* the program will write no more */
 	bool is_hung_up;        /* nobody has the program's end */
 	bool is_broken;         /* the connection has ended badly: all that the object can show is an end */
+	int err;                /* by this error, when it has been taken */
 	uint8_t *left;          /* written by the program, not taken by the connection; owned */
 	size_t left_at, left_len;
+	size_t filler;
+	struct bridge *waiting; /* of a native listener: the queue was full for it */
+	struct bridge *listener; /* the other way round */
 };
 
 /* ---- names ---- */
@@ -59,7 +67,7 @@ struct bridge {
 /* Upper case: of AF_INET6. */
 static char kind_of(const struct engine_bridged *b)
 {
-	char kind = b->is_listener ? 'l' : 'c';
+	char kind = b->is_native ? 'n' : b->is_listener ? 'l' : 'c';
 
 	return (char)(b->is_v6 ? toupper(kind) : kind);
 }
@@ -85,23 +93,37 @@ static void fill_addr(struct sockaddr_in *a, uint32_t addr, unsigned port)
 	a->sin_port = htons((uint16_t)port);
 }
 
+/* Of our end; of a native listener its own. */
+static bool read_name(int fd, struct sockaddr_un *a)
+{
+	socklen_t len = sizeof(*a) - 1;
+	int r = raw_getpeername(fd, a, &len);
+
+	if (r == -ENOTCONN) {
+		len = sizeof(*a) - 1;
+		r = raw_getsockname(fd, a, &len);
+	}
+	if (r < 0 || a->sun_family != AF_UNIX || len > sizeof(*a) - 1 ||
+	    len <= offsetof(struct sockaddr_un, sun_path) || a->sun_path[0])
+		return false;
+	((char *)a)[len] = 0;
+	return true;
+}
+
 int engine_bridged(int fd, struct engine_bridged *b)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNSPEC };
-	socklen_t len = sizeof(a) - 1;
 	unsigned laddr, lport, raddr, rport;
 	uint64_t s;
 	char kind;
 
-	if (raw_getpeername(fd, &a, &len) < 0 || a.sun_family != AF_UNIX || len > sizeof(a) - 1)
-		return -ENOTSOCK;
-	((char *)&a)[len] = 0;
-	if (len <= offsetof(struct sockaddr_un, sun_path) || a.sun_path[0] ||
+	if (!read_name(fd, &a) ||
 	    sscanf(a.sun_path + 1, NAME_PREFIX "%" SCNx64 ":%" SCNx64 ":%c:%x:%x:%x:%x", &b->host, &s, &kind,
 		   &laddr, &lport, &raddr, &rport) != 7)
 		return -ENOTSOCK;
 	b->s = s;
-	b->is_listener = tolower(kind) == 'l';
+	b->is_native = tolower(kind) == 'n';
+	b->is_listener = b->is_native || tolower(kind) == 'l';
 	b->is_v6 = isupper((unsigned char)kind);
 	fill_addr(&b->local, laddr, lport);
 	fill_addr(&b->peer, raddr, rport);
@@ -116,6 +138,7 @@ static void identify(const struct engine *e, const struct slot *slot, bool is_v6
 	b->host = e->host_id;
 	b->s = (engine_sock)slot->gen << 32 | (slot->index + 1);
 	b->is_listener = tcp_state(slot->conn) == TCP_LISTEN;
+	b->is_native = slot->bridge && slot->bridge->is_native;
 	b->is_v6 = is_v6;
 	tcp_sockname(slot->conn, &addr, &port);
 	fill_addr(&b->local, addr, port);
@@ -170,49 +193,91 @@ static void bridge_free(struct engine *e, struct bridge *b)
 	list_remove(&b->link);
 	e->nbridge--;
 	b->slot->bridge = NULL;
-	raw_close(b->fd);
+	if (b->listener)
+		b->listener->waiting = NULL;
+	if (b->waiting)
+		b->waiting->listener = NULL;
+	if (b->fd >= 0)
+		raw_close(b->fd);
 	free(b->left);
 	free(b);
 }
 
-/* Nobody is left who could use the socket. */
+static void note_error(struct engine *e, const struct slot *slot)
+{
+	int err = slot->bridge->err ? slot->bridge->err : tcp_take_error(slot->conn);
+
+	if (err)
+		e->bridge_errors[e->bridge_nerror++ % ENGINE_BRIDGE_ERRORS] =
+			(struct bridge_error){ (engine_sock)slot->gen << 32 | (slot->index + 1), err };
+}
+
+int engine_bridge_error(struct engine *e, engine_sock s)
+{
+	struct bridge_error *x = e->bridge_errors;
+	int err = 0;
+
+	for (; x < e->bridge_errors + ENGINE_BRIDGE_ERRORS && !err; x++) {
+		if (x->s != s)
+			continue;
+		err = x->err;
+		x->s = 0;
+	}
+	return err;
+}
+
+/* Nobody is left who could use the socket, or it is of no use any more. */
 static void end(struct engine *e, struct bridge *b)
 {
 	struct slot *slot = b->slot;
 
+	if (!b->is_hung_up)
+		note_error(e, slot);
+	if (b->waiting)
+		end(e, b->waiting);
 	bridge_free(e, b);
 	engine_slot_release(e, slot);
 	e->is_stirred = true;
 }
 
-/* A bridge for slot with our end in ends[0], named. */
-static int bridge_new(struct engine *e, struct slot *slot, bool is_v6, int ends[2])
+static struct bridge *bridge_new(struct engine *e, struct slot *slot, bool is_v6)
 {
 	struct bridge *b = calloc(1, sizeof(*b));
-	struct engine_bridged id;
-	struct sockaddr_un a;
-	socklen_t len;
-	int r;
 
 	if (!b)
-		return -ENOMEM;
-	identify(e, slot, is_v6, &id);
-	r = raw_socketpair(AF_UNIX, (id.is_listener ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_CLOEXEC, 0, ends);
-	if (r < 0) {
-		free(b);
-		return r;
-	}
-	ends[0] = highfd_raise(ends[0]);
-	engine_bridge_name(&id, &a, &len);
-	raw_bind(ends[0], &a, len);
-	b->fd = ends[0];
+		return NULL;
+	b->fd = -1;
 	b->slot = slot;
-	b->is_listener = id.is_listener;
+	b->is_listener = tcp_state(slot->conn) == TCP_LISTEN;
 	b->is_v6 = is_v6;
 	slot->bridge = b;
 	list_append(&e->bridges, &b->link);
 	e->nbridge++;
+	return b;
+}
+
+/* One for slot, with the program's end in *fd. */
+static int bridge_pair(struct engine *e, struct slot *slot, bool is_v6, int *fd)
+{
+	struct bridge *b = bridge_new(e, slot, is_v6);
+	struct engine_bridged id;
+	struct sockaddr_un a;
+	socklen_t len;
+	int ends[2], r;
+
+	if (!b)
+		return -ENOMEM;
+	r = raw_socketpair(AF_UNIX, (b->is_listener ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_CLOEXEC, 0, ends);
+	if (r < 0) {
+		bridge_free(e, b);
+		return r;
+	}
+	b->fd = highfd_raise(ends[0]);
+	identify(e, slot, is_v6, &id);
+	engine_bridge_name(&id, &a, &len);
+	raw_bind(b->fd, &a, len);
 	r = watch(e, b, EPOLL_CTL_ADD, b->is_listener ? 0 : EPOLLIN);
+	*fd = ends[1];
 	if (!r)
 		return 0;
 	bridge_free(e, b);
@@ -220,25 +285,52 @@ static int bridge_new(struct engine *e, struct slot *slot, bool is_v6, int ends[
 	return r;
 }
 
+/* The program's end isn't writable before the connection is there: its buffer is full. */
+static void fill(struct engine *e, struct bridge *b, int fd)
+{
+	ssize_t n;
+
+	b->is_connecting = true;
+	do {
+		n = raw_sendto(fd, e->bridge_buf, CHUNK, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+		b->filler += (size_t)MAX(n, 0);
+	} while (n > 0);
+	want(e, b, 0);
+}
+
+/* A connection that has ended still has bytes or an end to show, a fresh socket hasn't. */
+static bool is_fresh(struct slot *slot)
+{
+	return tcp_state(slot->conn) == TCP_CLOSE && !(tcp_events(slot->conn) & POLLRDHUP);
+}
+
+/* Not connected yet, or it couldn't be: that is shown by a filled end. */
+static bool is_connecting(struct slot *slot)
+{
+	uint32_t events = tcp_events(slot->conn);
+
+	if (tcp_state(slot->conn) == TCP_CLOSE)
+		return events & POLLERR && !tcp_unread(slot->conn);
+	return !(events & TCP_EV_CONNECTED) && !slot->bridge->is_listener;
+}
+
 int engine_bridge(struct engine *e, engine_sock s, bool is_v6, int *fd)
 {
 	struct slot *slot;
-	int ends[2], r, state;
+	int r;
 
 	engine_enter(e);
 	slot = engine_slot(e, s);
-	state = slot ? tcp_state(slot->conn) : 0;
 	r = !slot ? -EBADF : engine_bridge_prepare(e);
-	/* A connection that has ended still has bytes or an end to show, a fresh socket hasn't. */
-	if (!r && (state == TCP_SYN_SENT ||
-		   (state == TCP_CLOSE && !(tcp_events(slot->conn) & POLLRDHUP))))
+	if (!r && is_fresh(slot))
 		r = -ENOTCONN;
 	if (!r) {
 		engine_slot_renew(e, slot);
-		r = bridge_new(e, slot, is_v6, ends);
+		r = bridge_pair(e, slot, is_v6, fd);
 	}
 	if (!r) {
-		*fd = ends[1];
+		if (is_connecting(slot))
+			fill(e, slot->bridge, *fd);
 		engine_bridge_run(e, slot->bridge);
 	}
 	engine_leave(e);
@@ -275,12 +367,28 @@ static bool hand_over_local(struct engine *e, struct bridge *b)
 	return true;
 }
 
+/* A slot for the next connection; NULL: there is none, or no memory. */
+static struct slot *take_next(struct engine *e, struct bridge *b)
+{
+	struct tcp_conn *c;
+	engine_sock s;
+	int err;
+
+	c = tcp_accept(b->slot->conn, &err, e->now);
+	if (!c)
+		return NULL;
+	e->is_stirred = true;
+	if (engine_slot_new(e, c, &s) == 0)
+		return engine_slot(e, s);
+	tcp_release(c, e->now);
+	return NULL;
+}
+
 static void run_listener(struct engine *e, struct bridge *b)
 {
 	struct engine_bridged id;
-	struct tcp_conn *c;
-	engine_sock s;
-	int ends[2], err;
+	struct slot *slot;
+	int fd;
 
 	while (engine_slot_events(b->slot) & POLLIN) {
 		if (!has_room(b->fd)) {
@@ -289,26 +397,143 @@ static void run_listener(struct engine *e, struct bridge *b)
 		}
 		if (hand_over_local(e, b))
 			continue;
-		c = tcp_accept(b->slot->conn, &err, e->now);
-		if (!c)
+		slot = take_next(e, b);
+		if (!slot)
 			break;
-		e->is_stirred = true;
-		if (engine_slot_new(e, c, &s) < 0) {
-			tcp_release(c, e->now);
-			break;
-		}
-		if (bridge_new(e, engine_slot(e, s), b->is_v6, ends) < 0) {
-			engine_slot_release(e, engine_slot(e, s));
+		if (bridge_pair(e, slot, b->is_v6, &fd) < 0) {
+			engine_slot_release(e, slot);
 			break;
 		}
-		identify(e, engine_slot(e, s), b->is_v6, &id);
-		if (hand_over(b, &id, ends[1]) < 0)
-			end(e, engine_slot(e, s)->bridge);
+		identify(e, slot, b->is_v6, &id);
+		if (hand_over(b, &id, fd) < 0)
+			end(e, slot->bridge);
 		else
-			engine_bridge_run(e, engine_slot(e, s)->bridge);
-		raw_close(ends[1]);
+			engine_bridge_run(e, slot->bridge);
+		raw_close(fd);
 	}
 	want(e, b, 0);
+}
+
+/* ---- the native listener ---- */
+
+bool engine_bridge_is_native(const struct bridge *b)
+{
+	return b->is_native;
+}
+
+int engine_bridge_listener(struct engine *e, engine_sock s, bool is_v6, int *fd)
+{
+	struct engine_bridged id;
+	struct bridge *b = NULL;
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+	struct slot *slot;
+	int r;
+
+	engine_enter(e);
+	slot = engine_slot(e, s);
+	r = !slot ? -EBADF : tcp_state(slot->conn) != TCP_LISTEN ? -ENOTCONN : engine_bridge_prepare(e);
+	if (!r)
+		r = tcp_getopt(slot->conn, IPPROTO_TCP, TCP_INFO, &info, &len, e->now);
+	if (!r) {
+		engine_slot_renew(e, slot);
+		b = bridge_new(e, slot, is_v6);
+		r = b ? 0 : -ENOMEM;
+	}
+	if (!r) {
+		b->is_native = true;
+		identify(e, slot, is_v6, &id);
+		*fd = r = engine_listener_open(&id, (int)info.tcpi_sacked);
+	}
+	if (b && r < 0)
+		bridge_free(e, b);
+	if (r >= 0) {
+		engine_local_close(slot);
+		engine_listener_hurry(e);
+		engine_bridge_run(e, b);
+	}
+	engine_leave(e);
+	return MIN(r, 0);
+}
+
+/* The next connection gets an end of ours. */
+static bool wait_native(struct engine *e, struct bridge *b)
+{
+	struct slot *slot = take_next(e, b);
+	struct engine_bridged id;
+
+	if (!slot)
+		return false;
+	b->waiting = bridge_new(e, slot, b->is_v6);
+	if (!b->waiting) {
+		engine_slot_release(e, slot);
+		return false;
+	}
+	b->waiting->listener = b;
+	identify(e, slot, b->is_v6, &id);
+	b->waiting->fd = engine_listener_client(&id);
+	if (b->waiting->fd >= 0)
+		return true;
+	end(e, b->waiting);
+	return false;
+}
+
+static void run_native(struct engine *e, struct bridge *b)
+{
+	struct engine_bridged id;
+	struct bridge *conn;
+	int r;
+
+	identify(e, b->slot, b->is_v6, &id);
+	while (b->waiting || wait_native(e, b)) {
+		conn = b->waiting;
+		r = engine_listener_offer(&id, conn->fd);
+		if (r == -EAGAIN) {
+			engine_listener_retry(e);
+			return;
+		}
+		conn->listener = b->waiting = NULL;
+		if (!r)
+			r = watch(e, conn, EPOLL_CTL_ADD, EPOLLIN);
+		if (!r) {
+			engine_bridge_run(e, conn);
+			continue;
+		}
+		end(e, conn);
+		if (r == -ECONNREFUSED) {
+			end(e, b);
+			return;
+		}
+	}
+}
+
+static struct bridge *next_native(struct engine *e, const struct list *l)
+{
+	struct bridge *b;
+
+	for (; l != &e->bridges; l = l->next) {
+		b = container_of(l, struct bridge, link);
+		if (b->is_native)
+			return b;
+	}
+	return NULL;
+}
+
+bool engine_bridge_look(struct engine *e)
+{
+	struct bridge *b = next_native(e, e->bridges.next), *next;
+	struct engine_bridged id;
+	bool has_some = b;
+
+	for (; b; b = next) {
+		next = next_native(e, b->link.next);
+		identify(e, b->slot, b->is_v6, &id);
+		if (engine_listener_has_gone(&id))
+			end(e, b);
+		else
+			run_native(e, b);
+	}
+	return has_some;
 }
 
 int engine_bridged_accept(int fd, int flags, struct engine_bridged *b)
@@ -342,6 +567,7 @@ static bool move_in(struct engine *e, struct bridge *b, uint8_t *buf)
 			return false;
 		if (n < 0) {
 			b->is_broken = true;
+			b->err = (int)-n;
 			return false;
 		}
 		if (n == 0) {
@@ -442,10 +668,34 @@ static bool move_out(struct engine *e, struct bridge *b, uint8_t *buf)
 	return !b->is_out_over;
 }
 
+/* Until it is there: true when it is. */
+static bool connect_stream(struct engine *e, struct bridge *b)
+{
+	ssize_t n = 1;
+
+	if (!(tcp_events(b->slot->conn) & TCP_EV_CONNECTED)) {
+		if (b->is_hung_up)
+			end(e, b);
+		return false;
+	}
+	if (tcp_state(b->slot->conn) == TCP_CLOSE) {
+		end(e, b);              /* with the filler unread: an error */
+		return false;
+	}
+	while (b->filler && n > 0) {
+		n = raw_recv(b->fd, e->bridge_buf, MIN(b->filler, CHUNK), MSG_DONTWAIT);
+		b->filler -= (size_t)MAX(n, 0);
+	}
+	b->is_connecting = false;
+	return true;
+}
+
 static void run_stream(struct engine *e, struct bridge *b)
 {
 	bool is_full, wants_more;
 
+	if (b->listener || (b->is_connecting && !connect_stream(e, b)))
+		return;
 	is_full = move_in(e, b, e->bridge_buf);
 	wants_more = move_out(e, b, e->bridge_buf);
 	if (b->is_broken || (b->is_hung_up && b->is_out_over && !b->left_len)) {
@@ -457,7 +707,9 @@ static void run_stream(struct engine *e, struct bridge *b)
 
 void engine_bridge_run(struct engine *e, struct bridge *b)
 {
-	if (b->is_listener)
+	if (b->is_native)
+		run_native(e, b);
+	else if (b->is_listener)
 		run_listener(e, b);
 	else
 		run_stream(e, b);
@@ -518,7 +770,8 @@ unsigned engine_bridge_fds(struct engine *e, int *fds, unsigned n)
 	unsigned i = 0;
 
 	for (l = e->bridges.next; l != &e->bridges && i < n; l = l->next)
-		fds[i++] = container_of(l, struct bridge, link)->fd;
+		if (container_of(l, struct bridge, link)->fd >= 0)
+			fds[i++] = container_of(l, struct bridge, link)->fd;
 	if (e->remote >= 0 && i < n)
 		fds[i++] = e->remote;
 	if (e->bridge_ep >= 0 && i < n)

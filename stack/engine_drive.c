@@ -369,11 +369,12 @@ void engine_expire(struct engine *e)
 {
 	if (stack_deadline(e->stack) <= e->now)
 		stack_expire(e->stack, e->now);
+	engine_listener_expire(e);
 }
 
 xtime engine_deadline(struct engine *e)
 {
-	xtime at = stack_deadline(e->stack);
+	xtime at = xtime_min(stack_deadline(e->stack), e->listener_at);
 
 	if (stack_tx_is_held(e->stack))
 		at = xtime_min(at, e->tx_check);

@@ -45,6 +45,7 @@ struct share_group;
 #define ENGINE_TX_BATCH 16      /* frames handed to the interface at once */
 #define ENGINE_RX_ROUNDS 2      /* batches before others get the lock */
 #define ENGINE_WAKE_MAX 16
+#define ENGINE_BRIDGE_ERRORS 64
 #define ENGINE_LOOK_EVERY (50 * XTIME_USEC)   /* how often a busy caller looks for frames */
 #define ENGINE_LOOK_AGAIN (5 * XTIME_USEC)    /* and one that just had -EAGAIN */
 
@@ -144,6 +145,12 @@ struct engine {
 	uint64_t host_id;            /* in the names of their ends */
 	uint8_t *bridge_buf;         /* owned */
 	bool is_stirred;             /* a bridge gave the stack something to do */
+	struct bridge_error {
+		engine_sock s;
+		int err;
+	} bridge_errors[ENGINE_BRIDGE_ERRORS];   /* what bridges ended with lately */
+	unsigned bridge_nerror;
+	xtime listener_at, listener_wait;   /* the next look at native listeners, and how long after the last */
 
 	/* transmitting */
 	struct frame_out *tx;        /* ENGINE_TX_BATCH of them; owned */
@@ -250,8 +257,27 @@ unsigned engine_bridge_fds(struct engine *e, int *fds, unsigned n);
 /* What their ends are called. */
 void engine_bridge_name(const struct engine_bridged *b, struct sockaddr_un *a, socklen_t *len);
 
+/* The error that the socket of a bridge ended with, once; 0: none is known. */
+int engine_bridge_error(struct engine *e, engine_sock s);
+bool engine_bridge_is_native(const struct bridge *b);
+/* Looks after the native listeners; false: there are none. */
+bool engine_bridge_look(struct engine *e);
 /* What all that is in bridge_ep needs: once. */
 int engine_bridge_prepare(struct engine *e);
+
+/* ---- engine_listener.c: listeners that accept() works on without us ---- */
+/* The program's end; what is connected to it, which is named already; each an fd or -errno. */
+int engine_listener_open(const struct engine_bridged *id, int backlog);
+int engine_listener_client(const struct engine_bridged *id);
+/* Puts a connection into the queue of the listener `id`: 0, -EAGAIN when that is full, -ECONNREFUSED when nobody
+ * listens any more. */
+int engine_listener_offer(const struct engine_bridged *id, int fd);
+bool engine_listener_has_gone(const struct engine_bridged *id);
+/* When engine_bridge_look() is called: at once and often, as a listener is new or may have gone; soon, for a queue that was
+ * full. */
+void engine_listener_hurry(struct engine *e);
+void engine_listener_retry(struct engine *e);
+void engine_listener_expire(struct engine *e);
 
 /* ---- engine_local.c ---- */
 #define BRIDGE_LOCAL (1ull << 32)       /* bridge_ep's words from here on are theirs, but for BRIDGE_REMOTE */

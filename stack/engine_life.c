@@ -209,6 +209,7 @@ void engine_carry_on(struct engine *e)
 		engine_loop_forget(e);
 		engine_control_forget(e);
 	}
+	engine_listener_hurry(e);
 	while (has_rest(e)) {
 		if (stack_counters(e->stack)[CTR_TcpInSegs] != in)
 			heard = e->now;

@@ -20,7 +20,7 @@
 #define ANSWER_MS 2000
 #define ROUNDS 16
 
-enum op { OP_SETOPT = 1, OP_GETOPT };
+enum op { OP_SETOPT = 1, OP_GETOPT, OP_CONNECT_RESULT };
 
 struct message {
 	uint32_t op;
@@ -59,6 +59,17 @@ int engine_remote_open(struct engine *e)
 	return r ? r : sys_epoll_ctl64(e->bridge_ep, EPOLL_CTL_ADD, e->remote, EPOLLIN, BRIDGE_REMOTE);
 }
 
+/* The socket has ended: what can be told is the error that it ended with. */
+static void answer_late(struct engine *e, struct message *m)
+{
+	bool asks = m->op == OP_CONNECT_RESULT || (m->op == OP_GETOPT && m->level == SOL_SOCKET && m->name == SO_ERROR);
+	int err = asks ? engine_bridge_error(e, m->sock) : 0;
+
+	m->result = m->op == OP_CONNECT_RESULT && err ? -err : err ? 0 : -ENOTCONN;
+	m->len = (uint32_t)(m->op == OP_GETOPT && err ? MIN(m->len, sizeof(err)) : 0);
+	memcpy(m->val, &err, m->len);
+}
+
 static void answer(struct engine *e, struct message *m, bool may_admin)
 {
 	struct slot *slot = engine_slot(e, m->sock);
@@ -66,7 +77,11 @@ static void answer(struct engine *e, struct message *m, bool may_admin)
 	int err;
 
 	if (!slot) {
-		m->result = -ENOTCONN;
+		answer_late(e, m);
+		return;
+	}
+	if (m->op == OP_CONNECT_RESULT) {
+		m->result = tcp_connect_result(slot->conn);
 	} else if (m->op == OP_SETOPT) {
 		m->result = tcp_setopt(slot->conn, m->level, m->name, m->val, len, may_admin, e->now);
 		len = 0;
@@ -125,12 +140,16 @@ static ssize_t take(struct engine *e, struct message *q, struct asker *a)
 	return n;
 }
 
-/* Has the asker the socket?  Its other end's name is one that only this engine gives. */
-static bool has_socket(const struct engine *e, const struct asker *a, const struct message *m)
+/* Has the asker the socket?  Its other end's name is one that only this engine gives; that of a native listener is its
+ * own, which nobody else can have while it is there. */
+static bool has_socket(struct engine *e, const struct asker *a, const struct message *m)
 {
+	struct slot *slot = engine_slot(e, m->sock);
 	struct engine_bridged b;
 
-	return a->fd >= 0 && !engine_bridged(a->fd, &b) && b.host == e->host_id && b.s == m->sock;
+	if (a->fd < 0 || engine_bridged(a->fd, &b) || b.host != e->host_id || b.s != m->sock)
+		return false;
+	return !b.is_native || (slot && slot->bridge && engine_bridge_is_native(slot->bridge));
 }
 
 void engine_remote_serve(struct engine *e)
@@ -210,4 +229,11 @@ int engine_bridged_getopt(int fd, const struct engine_bridged *b, int level, int
 	*len = (socklen_t)MIN(m.len, *len);
 	memcpy(val, m.val, *len);
 	return 0;
+}
+
+int engine_bridged_connect_result(int fd, const struct engine_bridged *b)
+{
+	struct message m = { .op = OP_CONNECT_RESULT, .sock = b->s };
+
+	return ask(b->host, &m, fd);
 }

@@ -215,6 +215,18 @@ static unsigned claim_how(struct engine *e, struct slot *slot)
 	       (has_flag(e, slot, SO_REUSEADDR) ? CLAIM_REUSING : 0);
 }
 
+/* Has one of those that nobody tells us of? */
+static bool has_ended_listener(struct engine *e)
+{
+	unsigned n = e->nbridge;
+
+	engine_bridge_look(e);
+	if (e->nbridge == n)
+		return false;
+	engine_settle(e);
+	return true;
+}
+
 int engine_bind(struct engine *e, engine_sock s, const struct sockaddr_in *a, bool may_low)
 {
 	struct slot *slot = enter(e, s);
@@ -227,7 +239,7 @@ int engine_bind(struct engine *e, engine_sock s, const struct sockaddr_in *a, bo
 			     &want_addr, &want_port, e->now);
 		if (r == -EAGAIN)
 			r = engine_claim(e, want_addr, want_port, claim_how(e, slot));
-		else if (r == -EADDRINUSE && engine_claim_retry(e))
+		else if (r == -EADDRINUSE && (engine_claim_retry(e) || has_ended_listener(e)))
 			r = 0;
 		else
 			break;

@@ -129,6 +129,7 @@ libengine_la_SOURCES = \
 	stack/engine_host.c \
 	stack/engine_impl.h \
 	stack/engine_life.c \
+	stack/engine_listener.c \
 	stack/engine_local.c \
 	stack/engine_loop.c \
 	stack/engine_own.c \

@@ -68,14 +68,16 @@ tests_test_sim_SOURCES = tests/test_sim.c tests/sim.c tests/sim.h tests/fuzz_che
 # A bad link between two interfaces: its rules, and the program that is in the path.
 check_PROGRAMS += tests/test_link
 tests_test_link_SOURCES = tests/test_link.c tests/link.c tests/link.h
-EXTRA_PROGRAMS += tests/relay tests/xfer tests/optprobe
-check_SCRIPTS += tests/relay tests/xfer tests/optprobe bench/flood bench/flows
-CLEANFILES += tests/relay tests/xfer tests/optprobe
+EXTRA_PROGRAMS += tests/relay tests/xfer tests/optprobe tests/rawcalls
+check_SCRIPTS += tests/relay tests/xfer tests/optprobe tests/rawcalls bench/flood bench/flows
+CLEANFILES += tests/relay tests/xfer tests/optprobe tests/rawcalls
 tests_relay_SOURCES = tests/relay.c tests/link.c tests/link.h
 tests_relay_LDADD =
 tests_xfer_LDADD =
 tests_optprobe_SOURCES = tests/optprobe.c
 tests_optprobe_LDADD =
+tests_rawcalls_SOURCES = tests/rawcalls.c
+tests_rawcalls_LDADD =
 
 # netif/: the filter without root; the others in namespaces of their own, as root.
 check_PROGRAMS += tests/test_netif_filter tests/test_netif_pcap
@@ -247,6 +249,7 @@ SCRIPT_TESTS = \
 	tests/docs.sh \
 	tests/exports.sh \
 	tests/includes.sh \
+	tests/netns/bridge.sh \
 	tests/netns/cleanup.sh \
 	tests/netns/close_exit.sh \
 	tests/netns/creds.sh \

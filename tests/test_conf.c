@@ -184,7 +184,7 @@ static void policy_is_a_list_of_rules(void **state)
 	assert_int_equal(conf.rules.rule[1].action, RULE_REFUSE);
 	assert_int_equal(load("XTCP_POLICY", "kernel;drop"), -EINVAL);
 	assert_says("XTCP_POLICY");
-	assert_says("xtcp, kernel or refuse");
+	assert_says("xtcp, kernel, bridge or refuse");
 }
 
 static void reserved_settings_are_refused(void **state)

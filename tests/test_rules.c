@@ -51,6 +51,18 @@ static void first_rule_that_fits_decides(void **state)
 	assert_int_equal(ask(RULE_CONNECT, 0x0b020203, 80, "x"), RULE_KERNEL);
 }
 
+static void every_action_is_read(void **state)
+{
+	(void)state;
+	assert_int_equal(add("bridge connect :80"), 0);
+	assert_int_equal(add("bridge listen @nginx"), 0);
+	assert_int_equal(add("xtcp connect"), 0);
+	assert_int_equal(ask(RULE_CONNECT, 1, 80, "x"), RULE_BRIDGE);
+	assert_int_equal(ask(RULE_CONNECT, 1, 81, "x"), RULE_XTCP);
+	assert_int_equal(ask(RULE_LISTEN, 1, 80, "nginx"), RULE_BRIDGE);
+	assert_int_equal(ask(RULE_LISTEN, 1, 80, "x"), RULE_NONE);
+}
+
 static void prefix_of_no_bits_fits_every_address(void **state)
 {
 	(void)state;
@@ -153,6 +165,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(no_rule_decides_nothing, setup),
 		cmocka_unit_test_setup(first_rule_that_fits_decides, setup),
+		cmocka_unit_test_setup(every_action_is_read, setup),
 		cmocka_unit_test_setup(prefix_of_no_bits_fits_every_address, setup),
 		cmocka_unit_test_setup(address_alone_is_one_host, setup),
 		cmocka_unit_test_setup(ports_are_a_range_with_both_ends, setup),

@@ -46,7 +46,7 @@ check "all is the kernel's: no interface is opened" alone kernel
 alone 'kernel :1' 2>/dev/null
 check_eq "not all is: it is" 7 $?
 alone 'kernel :x'
-check "a wrong rule is told" grep -q 'XTCP_POLICY.*xtcp, kernel or refuse' "$T/err"
+check "a wrong rule is told" grep -q 'XTCP_POLICY.*xtcp, kernel, bridge or refuse' "$T/err"
 
 # ---- listeners ----
 

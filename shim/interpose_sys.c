@@ -25,6 +25,7 @@
 #include "process.h"
 #include "rawcall.h"
 #include "real.h"
+#include "ring.h"
 
 #define INT(i) ((int)a[i])
 #define PTR(type, i) ((type *)a[i])
@@ -92,6 +93,15 @@ static long sys_wait(long nr, const long a[6])
 	}
 }
 
+static long sys_ring(const long a[6])
+{
+	long fd = raw_call(SYS_io_uring_setup, a[0], a[1], 0, 0, 0, 0);
+
+	if (fd >= 0)
+		ring_opened();
+	return fd;
+}
+
 static long sys_fd(long nr, const long a[6])
 {
 	switch (nr) {
@@ -111,6 +121,8 @@ static long sys_fd(long nr, const long a[6])
 		return fcntl(INT(0), INT(1), a[2]);
 	case SYS_ioctl:
 		return ioctl(INT(0), (unsigned long)a[1], a[2]);
+	case SYS_io_uring_setup:
+		return sys_ring(a);
 	case SYS_execve:
 		return execve(PTR(const char, 0), PTR(char *const, 1), PTR(char *const, 2));
 	case SYS_execveat:

@@ -39,6 +39,15 @@ int __dprintf_chk(int fd, int flag, const char *fmt, ...) __attribute__((format(
 int capset(cap_user_header_t header, const cap_user_data_t data);
 void (*bsd_signal(int sig, void (*handler)(int)))(int);
 
+/* liburing's. */
+struct io_uring;
+struct io_uring_params;
+int io_uring_setup(unsigned entries, struct io_uring_params *p);
+int io_uring_queue_init(unsigned entries, struct io_uring *ring, unsigned flags);
+int io_uring_queue_init_params(unsigned entries, struct io_uring *ring, struct io_uring_params *p);
+int io_uring_queue_init_mem(unsigned entries, struct io_uring *ring, struct io_uring_params *p, void *mem,
+			    size_t len);
+
 enum real_id {
 #define SYMBOL(name) REAL_##name,
 #include "symbols.def"

@@ -68,9 +68,9 @@ tests_test_sim_SOURCES = tests/test_sim.c tests/sim.c tests/sim.h tests/fuzz_che
 # A bad link between two interfaces: its rules, and the program that is in the path.
 check_PROGRAMS += tests/test_link
 tests_test_link_SOURCES = tests/test_link.c tests/link.c tests/link.h
-EXTRA_PROGRAMS += tests/relay tests/xfer tests/optprobe tests/rawcalls
-check_SCRIPTS += tests/relay tests/xfer tests/optprobe tests/rawcalls bench/flood bench/flows
-CLEANFILES += tests/relay tests/xfer tests/optprobe tests/rawcalls
+EXTRA_PROGRAMS += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls
+check_SCRIPTS += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls bench/flood bench/flows
+CLEANFILES += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls
 tests_relay_SOURCES = tests/relay.c tests/link.c tests/link.h
 tests_relay_LDADD =
 tests_xfer_LDADD =
@@ -78,6 +78,8 @@ tests_optprobe_SOURCES = tests/optprobe.c
 tests_optprobe_LDADD =
 tests_rawcalls_SOURCES = tests/rawcalls.c
 tests_rawcalls_LDADD =
+tests_ringcalls_SOURCES = tests/ringcalls.c
+tests_ringcalls_LDADD =
 
 # netif/: the filter without root; the others in namespaces of their own, as root.
 check_PROGRAMS += tests/test_netif_filter tests/test_netif_pcap
@@ -267,6 +269,7 @@ SCRIPT_TESTS = \
 	tests/netns/programs.sh \
 	tests/netns/python.sh \
 	tests/netns/relay.sh \
+	tests/netns/ring.sh \
 	tests/netns/server.sh \
 	tests/netns/server_data.sh \
 	tests/netns/server_group.sh \

@@ -8,7 +8,8 @@
 #     tests/netns/programs.sh NAME...    those pairs
 #
 # A pair is a function pair_NAME: it starts its server by `srv`, its clients by `cli`, and reports by `transfer` what the client
-# has got.  A program that isn't installed is a skip with its name.
+# has got.  That it came over xtcp is shown by the kernel's own counters, which must not have moved.  A program that isn't
+# installed is a skip with its name.
 . "$(dirname "$0")/lib.sh"
 need python3 nc
 net_up
@@ -27,6 +28,12 @@ set_role() {
 	client) A=$S_ADDR SNS=$S ;;
 	*) A=$C_ADDR SNS=$C ;;
 	esac
+	before=$(by_kernel)
+}
+# Connections that the kernel has opened where the client is over xtcp, and accepted where the server is.
+by_kernel() {
+	[ "$role" = server ] || tcp_counter ActiveOpens "$([ "$role" = client ] && echo "$C" || echo "$S")"
+	[ "$role" = client ] || tcp_counter PassiveOpens "$C"
 }
 over_xtcp() {
 	local ns=$1
@@ -48,8 +55,12 @@ cli() {
 	both) over_xtcp "$S" "$@" ;;
 	esac 2>"$T/err"
 }
-# The server of the kernel's side answers at this port.
-up() { until_true 15 ip netns exec "$S" nc -z -w 1 "$A" "$1" 2>/dev/null; }
+# The server answers the kernel's side at this port.
+up_at() { until_true 15 ip netns exec "$S" nc -z -w 1 "$1" "$2" 2>/dev/null; }
+up() {
+	up_at "$A" "$1"
+	before=$(by_kernel)
+}
 end_all() {
 	local ns pids end=$((SECONDS + 10))
 	for ns in "$C" "$S"; do
@@ -66,15 +77,17 @@ declare -A result
 declare -a rows
 # transfer WHAT WANTED FOUND: one row of the table.
 transfer() {
-	local key="$client|$server|$1"
+	local key="$client|$server|$1" found=$3
+	[ "$(by_kernel)" = "$before" ] || found="$3, but by the kernel"
+	before=$(by_kernel)
 	[ -n "${result[$key]+x}" ] || { rows+=("$key"); result[$key]=; }
-	if [ "$2" = "$3" ]; then
+	if [ "$2" = "$found" ]; then
 		result[$key]+="|yes"
 	else
 		result[$key]+="|**no**"
 		[ ! -s "$T/server" ] || { echo "server:"; tail -n 5 "$T/server"; } >>"$T/err"
 	fi
-	check_eq "$role: $client, $server: $1" "$2" "$3"
+	check_eq "$role: $client, $server: $1" "$2" "$found"
 }
 version() {
 	case $1 in
@@ -138,8 +151,7 @@ pair_curl() {
 	head -c 3000000 "$T/www/big.bin" >"$T/part"
 	cli curl -sS -C - -o "$T/part" "http://$A/big.bin"
 	transfer "resumed at 3 MB" "$BIG_SHA" "$(sha "$T/part")"
-	cli curl -sS -Z -o "$T/z#1" "http://$A/{big.bin,big.bin?1,big.bin?2,big.bin?3}" --output-dir / 2>/dev/null
-	rm -f "$T"/z*
+	rm -f "$T"/z?
 	cli curl -sS -Z -o "$T/z1" "http://$A/big.bin" -o "$T/z2" "http://$A/big.bin" -o "$T/z3" "http://$A/big.bin"
 	transfer "three at once" "$BIG_SHA $BIG_SHA $BIG_SHA" "$(echo $(sha "$T/z1" "$T/z2" "$T/z3"))"
 	transfer "--limit-rate 4M" "$BIG_SHA" "$(cli curl -sS --limit-rate 4M "http://$A/big.bin" | sha)"
@@ -153,33 +165,39 @@ pair_wget() {
 pair_ab() {
 	client=ab server=nginx
 	nginx_daemon
-	transfer "1,000 requests, 20 at once" "1000 0" "$(cli ab -q -n 1000 -c 20 "http://$A/small.txt" |
-		awk '/Complete requests/ { c = $3 } /Failed requests/ { f = $3 } END { print c, f }')"
+	transfer "1,000 requests, 20 at once" "1000 0 $((1000 * (${#SMALL} + 1)))" "$(cli ab -q -n 1000 -c 20 "http://$A/small.txt" |
+		awk '/Complete requests/ { c = $3 } /Failed requests/ { f = $3 } /HTML transferred/ { h = $3 } END { print c, f, h }')"
+}
+# run_wrk OPTION...: "all right" when there were requests, and each had the page as its answer.
+run_wrk() {
+	cat >"$T/wrk.lua" <<-END
+	function response(status, headers, body)
+		if status ~= 200 or body ~= "$SMALL\\n" then print("wrong: " .. status .. " " .. body) end
+	end
+	END
+	cli wrk -s "$T/wrk.lua" "$@" "http://$A/small.txt" >"$T/wrk.out"
+	awk '/requests in/ && $1 > 0 && !r { r = "all right" } /wrong|Non-2xx/ { r = $0 } END { print r }' "$T/wrk.out"
 }
 pair_wrk() {
 	client=wrk server=nginx
 	nginx_daemon
-	local out
-	out=$(cli wrk -t2 -c20 -d1 "http://$A/small.txt")
-	transfer "2 threads, 20 connections, no error" "requests" \
-		"$(echo "$out" | awk '/requests in/ && $1 > 0 { r = "requests" } /Socket errors|Non-2xx/ { r = $0 } END { print r }')"
+	transfer "2 threads, 20 connections" "all right, no error" \
+		"$(run_wrk -t2 -c20 -d1), $(grep 'Socket errors' "$T/wrk.out" || echo no error)"
 }
+# A connection that a worker ends with is an error to wrk, and opened again.
 pair_wrk_reload() {
 	client=wrk server="nginx, reloaded"
 	nginx_daemon
 	(sleep 0.5; ip netns exec "$SNS" kill -HUP "$(cat "$T/nginx/pid")") &
-	local out
-	out=$(cli wrk -t1 -c10 -d2 "http://$A/small.txt")
+	transfer "under load" "all right" "$(run_wrk -t1 -c10 -d2)"
 	wait $!
-	transfer "under load" "requests" \
-		"$(echo "$out" | awk '/requests in/ && $1 > 0 { r = "requests" } /Non-2xx/ { r = $0 } END { print r }')"
 	transfer "afterwards, 8 MB" "$BIG_SHA" "$(cli curl -sS "http://$A/big.bin" | sha)"
 }
 pair_h2load() {
 	client=h2load server=nginx
 	nginx_daemon
-	transfer "200 requests by HTTP/2" "200 0" "$(cli h2load -n 200 -c 4 -m 10 "https://$A/small.txt" |
-		awk '/^requests:/ { print $8, $10 }')"
+	transfer "12 times 8 MB by HTTP/2, 4 connections" "12 0 ($((12 << 23)))" "$(cli h2load -n 12 -c 4 -m 3 "https://$A/big.bin" |
+		awk '/^requests:/ { r = $8 " " $10 } /^traffic:/ { print r, $(NF - 1) }')"
 }
 pair_urllib() {
 	client=python3 server="python3 -m http.server"
@@ -269,8 +287,8 @@ pair_node_net() {
 const b = require('crypto').randomBytes(1000000), s = require('net').connect(8302, '$A'), got = []
 s.on('data', d => got.push(d)); s.on('end', () => console.log(Buffer.concat(got).equals(b) ? 'ok' : 'differs')); s.end(b)")"
 }
-pair_java() {
-	client=java server=haproxy
+# haproxy_conf ADDRESS: what listens there passes on to a server of the kernel's at port 8401.
+haproxy_conf() {
 	cat >"$T/haproxy.cfg" <<-END
 	global
 	  maxconn 500
@@ -280,15 +298,19 @@ pair_java() {
 	  timeout server 20s
 	  timeout connect 5s
 	frontend f
-	  bind 0.0.0.0:8400
+	  bind $1
 	  default_backend b
 	backend b
 	  server s $S_ADDR:8401
 	END
+}
+pair_java() {
+	client=java server=haproxy
+	haproxy_conf 0.0.0.0:8400
 	in_s python3 -m http.server -d "$T/www" -b 0.0.0.0 8401 >/dev/null 2>&1 &
 	disown
 	srv haproxy -f "$T/haproxy.cfg"
-	up 8401
+	up_at "$S_ADDR" 8401
 	up 8400
 	cat >"$T/Get.java" <<-END
 	import java.net.URI;
@@ -348,39 +370,65 @@ pair_socat() {
 	up 8601
 	transfer "echo of 8 MB by a child" "$BIG_SHA" "$(cli socat -t 10 - TCP:"$A":8601 <"$T/www/big.bin" | sha)"
 }
+# A launcher that binds, listens and becomes the server: LISTEN_FDS sockets from 3 on, and LISTEN_PID says who is meant.
 pair_inetd() {
-	client=nc server="inetd-like, listening socket passed by exec"
+	client=nc server="launcher (LISTEN_FDS), children by inetd's way"
 	srv python3 -c "
 import os, socket
 s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(('0.0.0.0', 8602)); s.listen()
-os.dup2(s.fileno(), 9)
+if s.fileno() == 3: os.set_inheritable(3, True)
+else: os.dup2(s.fileno(), 3)
+os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))
 os.execvp('python3', ['python3', '-c', '''
-import socket, subprocess
-s = socket.socket(fileno=9)
+import os, socket, subprocess
+assert os.environ[\"LISTEN_FDS\"] == \"1\" and os.environ[\"LISTEN_PID\"] == str(os.getpid())
+s = socket.socket(fileno=3)
 while True:
     c, _ = s.accept(); subprocess.Popen([\"cat\"], stdin=c, stdout=c); c.close()'''])"
 	up 8602
 	transfer "echo of 8 MB by a child" "$BIG_SHA" "$(cli nc -N "$A" 8602 <"$T/www/big.bin" | sha)"
 }
+pair_activate() {
+	client=curl server="systemd-socket-activate, haproxy"
+	haproxy_conf fd@3
+	in_s python3 -m http.server -d "$T/www" -b 0.0.0.0 8401 >/dev/null 2>&1 &
+	disown
+	up_at "$S_ADDR" 8401
+	# It starts programs without its own environment.
+	srv systemd-socket-activate -l 0.0.0.0:8606 $([ "$role" = client ] || printf "%s " -E LD_PRELOAD) haproxy -f "$T/haproxy.cfg"
+	up 8606
+	transfer "listening socket passed, 8 MB" "$BIG_SHA" "$(cli curl -sS "http://$A:8606/big.bin" | sha)"
+	end_all
+	client=ssh server="systemd-socket-activate, sshd -i"
+	ssh_keys
+	srv systemd-socket-activate -l 0.0.0.0:8607 -a --inetd /usr/sbin/sshd -i -f "$T/ssh/conf"
+	up 8607
+	transfer "a connection a process, 8 MB" "$BIG_SHA" "$(cli ssh $SSH_OPTIONS -p 8607 "root@$A" cat "$T/www/big.bin" | sha)"
+}
 pair_openssl() {
 	client="openssl s_client" server="openssl s_server"
 	(cd "$T/www" && srv openssl s_server -accept 8603 -cert "$T/cert.pem" -key "$T/key.pem" -WWW -quiet)
 	up 8603
-	transfer "TLS, 8 MB" "$BIG_SHA" "$( (printf 'GET /big.bin HTTP/1.0\r\n\r\n'; sleep 1) |
+	transfer "TLS, 8 MB" "$BIG_SHA" "$( printf 'GET /big.bin HTTP/1.0\r\n\r\n' |
 		cli openssl s_client -connect "$A:8603" -quiet -ign_eof 2>/dev/null |
 		python3 -c "import sys; sys.stdout.buffer.write(sys.stdin.buffer.read().partition(b'\r\n\r\n')[2])" | sha)"
 }
+# iperf3's receiver stops reading when it is told that all was sent: what is looked at is what was sent, and that it ends well.
+sent() { python3 -c '
+import json, sys
+end = json.load(sys.stdin)["end"]
+print("ended well" if end["sum_sent"]["bytes"] >= 64 << 20 and end["sum_received"]["bytes"] > 0 else end)'; }
 pair_iperf3() {
 	client=iperf3 server=iperf3
 	srv iperf3 -s -p 8604
 	up 8604
-	# It stops reading when it is told that all was sent: what is compared is that it ends well.
-	transfer "64 MB up" "ended well" "$(cli iperf3 -c "$A" -p 8604 -n 64M -J | grep -q '"sum_received"' && echo ended well)"
-	transfer "4 streams down" "ended well" "$(cli iperf3 -c "$A" -p 8604 -R -P 4 -t 1 -J | grep -q '"sum_received"' && echo ended well)"
+	transfer "64 MB up" "ended well" "$(cli iperf3 -c "$A" -p 8604 -n 64M -J | sent)"
+	transfer "64 MB down by 4 streams" "ended well" "$(cli iperf3 -c "$A" -p 8604 -R -P 4 -n 64M -J | sent)"
 }
 
 # ---- pairs: ssh and what goes over it ----
 
+SSH_OPTIONS="-q -i $T/ssh/id -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=10"
 ssh_keys() {
 	[ -e "$T/ssh/id" ] && return
 	mkdir -p /run/sshd "$T/ssh"
@@ -400,7 +448,7 @@ ssh_keys() {
 	END
 }
 pair_ssh() {
-	local o="-q -i $T/ssh/id -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=10"
+	local o=$SSH_OPTIONS
 	ssh_keys
 	server=sshd
 	srv /usr/sbin/sshd -D -e -f "$T/ssh/conf"
@@ -441,15 +489,27 @@ pair_redis() {
 	transfer "8 MB set and got" "$BIG_SHA" "$(cli redis-cli -h "$A" --raw get big | head -c 8388608 | sha)"
 	cli redis-cli -h "$A" bgsave >/dev/null
 	transfer "after BGSAVE's fork" "ok" "$(until_true 10 eval "cli redis-cli -h $A info persistence | grep -q 'rdb_last_bgsave_status:ok'" && echo ok)"
-	transfer "the same connection kept over BGSAVE" "ok" "$(cli python3 -c "
-import socket
-s = socket.create_connection(('$A', 6379)); f = s.makefile('rb')
-for i in range(200):
-    if i == 50: s.sendall(b'BGSAVE\r\n'); f.readline()
-    s.sendall(b'SET k%d %d\r\n' % (i, i)); assert f.readline() == b'+OK\r\n'
-for i in range(200):
-    s.sendall(b'GET k%d\r\n' % i); f.readline(); assert f.readline() == b'%d\r\n' % i
-print('ok')")"
+	client=python3
+	transfer "BGSAVE under load: 4 connections kept" "ok" "$(cli python3 -c "
+import socket, threading
+bad, saved = [], threading.Event()
+def open():
+    s = socket.create_connection(('$A', 6379)); return s, s.makefile('rb')
+def work(k):
+    s, f = open(); i = 0
+    while i < 200 or not saved.is_set():
+        v = b'%d.%d,' % (k, i) * 200; i += 1
+        s.sendall(b'SET k%d.%d %b\r\n' % (k, i, v))
+        if f.readline() != b'+OK\r\n': bad.append(i)
+        s.sendall(b'GET k%d.%d\r\n' % (k, i)); f.readline()
+        if f.readline() != v + b'\r\n': bad.append(i)
+threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+[t.start() for t in threads]
+s, f = open(); s.sendall(b'BGSAVE\r\n'); f.readline(); state = b'in_progress:1'
+while b'in_progress:1' in state:
+    s.sendall(b'INFO persistence\r\n'); state = f.read(int(f.readline()[1:]) + 2)
+saved.set(); [t.join() for t in threads]
+print('ok' if not bad and b'bgsave_status:ok' in state else bad)")"
 }
 pair_postgres() {
 	local pg
@@ -504,7 +564,7 @@ print('ok' if not bad else bad)")"
 # NAME  the programs that it needs
 PAIRS="curl:curl,nginx wget:wget,nginx ab:ab,nginx wrk:wrk,nginx wrk_reload:wrk,curl,nginx h2load:h2load,nginx urllib:python3
 python_tls:python3,nginx asyncio:python3 node:node node_cluster:node node_net:node java:java,haproxy perl:perl,php,apache2 nc:nc
-socat:socat inetd:nc openssl:openssl iperf3:iperf3 ssh:ssh,sshd,scp,rsync,git,nginx redis:redis-cli,redis-server
+socat:socat inetd:nc activate:systemd-socket-activate,haproxy,curl,ssh,sshd openssl:openssl iperf3:iperf3 ssh:ssh,sshd,scp,rsync,git,nginx redis:redis-cli,redis-server
 postgres:psql,pgbench memcached:memcached"
 PATH=$PATH:/usr/sbin
 
@@ -536,9 +596,11 @@ write_doc() {
 	local key c s what r
 	echo "# Programs"
 	echo
-	echo "Written by \`tests/netns/programs.sh\`, which is a part of \`make check\`: programs as Debian $(cut -d. -f1 /etc/debian_version) packages them,"
-	echo "on the shared address, with every transfer's bytes compared. \"Client\" is the client over xtcp and the server over the kernel,"
-	echo "\"server\" the other way round, \"both\" both over xtcp."
+	echo "Written by \`tests/netns/programs.sh\`, which is a part of \`make check\`: programs on Debian $(cut -d. -f1 /etc/debian_version),"
+	echo "on the shared address, with every transfer's bytes compared (what ab, h2load, pgbench and iperf3 check and count, they"
+	echo "check and count themselves). \"Client\" is the client over xtcp and the server over the kernel,"
+	echo "\"server\" the other way round, \"both\" both over xtcp. A \"yes\" also says that the TCP of the kernel has opened no connection"
+	echo "where the client is over xtcp (Tcp: ActiveOpens of its namespace), and accepted none where the server is (PassiveOpens)."
 	echo
 	echo "| client | server | what was done | client | server | both |"
 	echo "|---|---|---|---|---|---|"

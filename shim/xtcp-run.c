@@ -341,14 +341,29 @@ static bool will_have(cap_value_t cap)
 	return has == CAP_SET;
 }
 
+/* What the file of this program carries (setcap) ends with exec, but for ambient capabilities, and those must be
+ * inheritable as well: capabilities(7).  Whether it came about is seen by will_have(). */
+static void pass_on(cap_value_t cap)
+{
+	cap_t caps = cap_get_proc();
+
+	if (geteuid() && caps && !cap_set_flag(caps, CAP_INHERITABLE, 1, &cap, CAP_SET) && !cap_set_proc(caps))
+		cap_set_ambient(cap, CAP_SET);
+	cap_free(caps);
+}
+
 static void check_capabilities(const struct engine_config *cfg)
 {
+	pass_on(CAP_NET_RAW);
 	if (!will_have(CAP_NET_RAW))
 		die(TARGET_ERR, "the capability CAP_NET_RAW is missing, which a packet socket needs:"
-		    " run it as root, or with sudo");
-	if (!cfg->naddr && !will_have(CAP_NET_ADMIN))
+		    " run it as root, or with sudo, or give it to xtcp-run with setcap");
+	if (cfg->naddr)
+		return;
+	pass_on(CAP_NET_ADMIN);
+	if (!will_have(CAP_NET_ADMIN))
 		die(TARGET_ERR, "the capability CAP_NET_ADMIN is missing, which sharing the kernel's"
-		    " address needs: run it as root, or with sudo");
+		    " address needs: run it as root, or with sudo, or give it to xtcp-run with setcap");
 }
 
 static void check_sysctls(const struct engine_config *cfg)

@@ -257,6 +257,7 @@ SCRIPT_TESTS = \
 	tests/netns/creds.sh \
 	tests/netns/curl.sh \
 	tests/netns/ecn.sh \
+	tests/netns/filecaps.sh \
 	tests/netns/slowdev.sh \
 	tests/netns/flood.sh \
 	tests/netns/fork.sh \

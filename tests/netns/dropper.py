@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Programs that give privileges up: dropper.py HOW DO ARGS...
 
-HOW: setuid, setresuid, seteuid, chroot.  DO: get ADDR PORT (prints the answer to "hello"), serve PORT (echoes),
+HOW: setuid, setresuid, seteuid, chroot, capset.  DO: get ADDR PORT (prints the answer to "hello"), serve PORT (echoes),
 nothing.
 """
+import ctypes
 import os
 import socket
+import struct
 import sys
 import tempfile
 
@@ -15,6 +17,9 @@ how, do, *args = sys.argv[1:]
 if how == "chroot":
     os.chroot(tempfile.mkdtemp(dir=os.environ.get("T")))
     os.setuid(NOBODY)
+elif how == "capset":
+    # _LINUX_CAPABILITY_VERSION_3, this thread; no capability of any kind.
+    assert ctypes.CDLL(None).capset(struct.pack("Ii", 0x20080522, 0), bytes(24)) == 0
 elif how == "setresuid":
     os.setresuid(NOBODY, NOBODY, NOBODY)
 else:

@@ -100,6 +100,8 @@ void net_enter(void)
 	net_run("ip link set v0 up");
 	net_run("ip neigh add 10.99.0.2 lladdr 02:00:00:00:00:02 dev v0 nud permanent");
 	net_run("ip route add default via 10.99.0.2");
+	/* Until the kernel's worker has given it a queue, what is sent is dropped. */
+	net_run("until ip -o link show v0 | grep -q 'qdisc noqueue state UP'; do sleep 0.01; done");
 	open_wire();
 }
 
@@ -253,7 +255,7 @@ bool net_recv(uint8_t *frame, size_t *len)
 	struct pollfd p = { .fd = wire, .events = POLLIN };
 	ssize_t n;
 
-	if (poll(&p, 1, 2000) <= 0)
+	if (poll(&p, 1, 20000) <= 0)
 		return false;
 	n = readv(wire, iov, 2);
 	assert_true(n > (ssize_t)sizeof(vnet));

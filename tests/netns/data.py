@@ -37,7 +37,7 @@ def timed(f, *args):
     t = time.monotonic()
     r = tried(f, *args)
     t = time.monotonic() - t
-    return r, "at once" if t < 0.1 else "later" if t < 0.6 else round(t, 1)
+    return r, "at once" if t < 0.1 else "later" if t < 0.6 else f"{round(t)} s"
 
 
 def timeout(s, opt, secs, usecs=0):

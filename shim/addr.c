@@ -7,11 +7,14 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base.h"
+#include "user.h"
+
 int addr_take(const struct sockaddr *addr, socklen_t len, struct sockaddr_storage *out)
 {
 	if ((int)len < 0 || len > sizeof(*out))
 		return -EINVAL;
-	if (!addr && len)
+	if (!user_can_read(addr, len))
 		return -EFAULT;
 	memset(out, 0, sizeof(*out));
 	if (len)
@@ -45,11 +48,13 @@ void addr_map(const struct sockaddr_in *a, struct sockaddr_in6 *out)
 
 int addr_copy(const void *from, socklen_t size, struct sockaddr *addr, socklen_t *len)
 {
-	if (!len || !addr)
+	if (!user_can_write(len, sizeof(*len)))
 		return -EFAULT;
 	if ((int)*len < 0)
 		return -EINVAL;
-	memcpy(addr, from, *len < size ? *len : size);
+	if (!user_can_write(addr, MIN(*len, size)))
+		return -EFAULT;
+	memcpy(addr, from, MIN(*len, size));
 	*len = size;
 	return 0;
 }

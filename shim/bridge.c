@@ -25,6 +25,7 @@
 #include "ready.h"
 #include "real.h"
 #include "signal.h"
+#include "user.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic unsigned count;
@@ -194,7 +195,8 @@ void bridge_carried(const struct msghdr *m)
 	size_t i, n;
 	int fd;
 
-	if (!m || !m->msg_control || m->msg_controllen < sizeof(*c) || !atomic_load(&eng_current))
+	if (!atomic_load(&eng_current) || !user_can_read(m, sizeof(*m)) || m->msg_controllen < sizeof(*c) ||
+	    !m->msg_control || !user_can_read(m->msg_control, m->msg_controllen))
 		return;
 	for (c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR((struct msghdr *)(uintptr_t)m, c)) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0))

@@ -11,6 +11,8 @@
 
 #include "sock.h"
 
+#define CALL_RW_MAX 0x7ffff000u    /* MAX_RW_COUNT of Linux */
+
 /* ---- opening and closing (call_open.c) ---- */
 
 /* socket(): attaches the engine if need be; the new fd. */
@@ -45,16 +47,27 @@ int call_fastopen(struct sock *s, const struct sockaddr *addr, socklen_t len, co
 		  int flags, size_t *copied);
 /* *rflags, when not NULL, gets MSG_OOB and the like. */
 ssize_t call_recv(struct sock *s, const struct iovec *iov, int cnt, int flags, int *rflags);
+ssize_t call_read(struct sock *s, void *buf, size_t len);
+ssize_t call_write(struct sock *s, const void *buf, size_t len);
+/* flags: RWF_ of preadv2(). */
+ssize_t call_readv(struct sock *s, const struct iovec *iov, int cnt, int flags);
+ssize_t call_writev(struct sock *s, const struct iovec *iov, int cnt, int flags);
+/* Does a vector of cnt parts lead anywhere?  0, too_many, -EFAULT. */
+int call_check_vector(const struct iovec *iov, size_t cnt, int too_many);
+/* call_sendfile.c */
+ssize_t call_sendfile(struct sock *s, int in, off_t *offset, size_t count);
+/* From the socket into a pipe (call_splice.c). */
+ssize_t call_splice(struct sock *s, int pipe, size_t len, unsigned flags);
+
+/* ---- messages (call_msg.c) ---- */
+
 ssize_t call_sendmsg(struct sock *s, const struct msghdr *msg, int flags);
 ssize_t call_recvmsg(struct sock *s, struct msghdr *msg, int flags);
 int call_sendmmsg(struct sock *s, struct mmsghdr *v, unsigned n, int flags);
 int call_recvmmsg(struct sock *s, struct mmsghdr *v, unsigned n, int flags,
 		  struct timespec *timeout);
-ssize_t call_readv(struct sock *s, const struct iovec *iov, int cnt);
-ssize_t call_writev(struct sock *s, const struct iovec *iov, int cnt);
-ssize_t call_sendfile(struct sock *s, int in, off_t *offset, size_t count);
-/* From the socket into a pipe. */
-ssize_t call_splice(struct sock *s, int pipe, size_t len, unsigned flags);
+
+/* ---- sleeping (call_data.c) ---- */
 
 /* When a wait that begins now ends: timeo in ns, 0 for none. */
 xtime call_deadline(xtime timeo);

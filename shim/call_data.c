@@ -10,23 +10,27 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "addr.h"
 #include "eng.h"
 #include "log.h"
 #include "policy.h"
 #include "rawcall.h"
 #include "real.h"
 #include "signal.h"
+#include "user.h"
 
 #define SEND_FLAGS (MSG_MORE | MSG_OOB | MSG_EOR | MSG_DONTWAIT)
 #define RECV_FLAGS (MSG_PEEK | MSG_TRUNC | MSG_OOB | MSG_DONTWAIT)
 #define BROKEN (POLLERR | POLLHUP)
-#define SENDFILE_CHUNK 32768
-#define RW_MAX 0x7ffff000         /* MAX_RW_COUNT of Linux */
+
+#ifndef RWF_NOSIGNAL
+#define RWF_NOSIGNAL 0x100
+#endif
+#define RWF_KNOWN (RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND | RWF_NOSIGNAL)
 
 /* ---- sleeping ---- */
 
@@ -111,29 +115,50 @@ int call_sleep(struct sock *s, uint32_t events, xtime deadline)
 
 /* ---- vectors ---- */
 
-/* import_iovec(): the whole length, or -errno.  Only what is thrown away needs no buffer. */
-static ssize_t total(const struct iovec *iov, int cnt, bool is_thrown_away)
+/* import_iovec(): the whole length, or -errno. */
+static ssize_t total(const struct iovec *iov, int cnt)
 {
 	size_t sum = 0;
 	int i;
 
 	for (i = 0; i < cnt; i++) {
+		size_t n = MIN(iov[i].iov_len, CALL_RW_MAX - sum);
+
 		if ((ssize_t)iov[i].iov_len < 0)
 			return -EINVAL;
-		if (!iov[i].iov_base && iov[i].iov_len && !is_thrown_away)
+		if (!user_is_range(iov[i].iov_base, n))
 			return -EFAULT;
-		if (iov[i].iov_len > RW_MAX - sum)
-			return RW_MAX;
-		sum += iov[i].iov_len;
+		sum += n;
 	}
 	return (ssize_t)sum;
 }
 
-static int check_vector(const struct iovec *iov, size_t cnt, int too_many)
+int call_check_vector(const struct iovec *iov, size_t cnt, int too_many)
 {
 	if (cnt > IOV_MAX)
 		return too_many;
-	return !iov && cnt ? -EFAULT : 0;
+	return user_can_read(iov, cnt * sizeof(*iov)) ? 0 : -EFAULT;
+}
+
+/* How many of the vector's parts lead to memory that can be sent. */
+static int count_readable(const struct iovec *iov, int cnt)
+{
+	int i;
+
+	for (i = 0; i < cnt && user_can_read(iov[i].iov_base, iov[i].iov_len); i++)
+		;
+	return i;
+}
+
+/* The same of what can be received into.  Only the first byte is tried: what no data comes for is to stay as it
+ * is, memory that was never touched included. */
+static int count_writable(const struct iovec *iov, int cnt)
+{
+	int i;
+
+	for (i = 0; i < cnt && user_can_write(iov[i].iov_base, MIN(iov[i].iov_len, 1)); i++)
+		;
+	return i;
 }
 
 /* ---- sending ---- */
@@ -173,21 +198,38 @@ static ssize_t send_loop(struct sock *s, const struct iovec *iov, int cnt, size_
 	}
 }
 
+/* kiocb_set_rw_flags() as MSG_ flags, or -errno; the others mean nothing to a socket. */
+static int read_rw_flags(int flags)
+{
+	if (flags & ~RWF_KNOWN)
+		return -EOPNOTSUPP;
+	if ((flags & (RWF_APPEND | RWF_NOAPPEND)) == (RWF_APPEND | RWF_NOAPPEND))
+		return -EINVAL;
+	return (flags & RWF_NOWAIT ? MSG_DONTWAIT : 0) | (flags & RWF_NOSIGNAL ? MSG_NOSIGNAL : 0);
+}
+
 /* Whether this call has to make the connection. */
 static bool is_opening(struct sock *s, int flags)
 {
-	return atomic_load(&s->is_deferred) ||
-	       (flags & MSG_FASTOPEN && atomic_load(&s->state) != SOCK_CONNECTED);
+	return atomic_load(&s->is_deferred) || flags & MSG_FASTOPEN;
 }
 
 ssize_t call_sendto(struct sock *s, const struct iovec *iov, int cnt, int flags, const struct sockaddr *addr,
 		    socklen_t addr_len)
 {
-	ssize_t len = total(iov, cnt, false), r = 0;
+	ssize_t len = total(iov, cnt), r = 0;
+	bool is_bad = count_readable(iov, cnt) < cnt;
+	struct sockaddr_storage given;
 	size_t done = 0;
 
-	if (len < 0)
-		return len;
+	if (len >= 0 && addr)
+		r = addr_take(addr, addr_len, &given);
+	if (len < 0 || r)
+		return len < 0 ? len : r;
+	if (is_bad) {           /* the socket's state comes first */
+		cnt = 0;
+		len = 0;
+	}
 	if (is_opening(s, flags)) {
 		r = policy_connect(s, addr, addr_len);
 		if (r)
@@ -196,8 +238,10 @@ ssize_t call_sendto(struct sock *s, const struct iovec *iov, int cnt, int flags,
 		if (r == -EINPROGRESS && done)
 			return (ssize_t)done;
 	}
-	if (!r || r == -EISCONN)
+	if (!r)
 		r = done && done == (size_t)len ? len : send_loop(s, iov, cnt, (size_t)len, flags, done);
+	if (is_bad && r >= 0)
+		return -EFAULT;
 	if (r == -EPIPE && !(flags & MSG_NOSIGNAL))
 		raise_sigpipe();
 	return r;
@@ -208,33 +252,23 @@ ssize_t call_send(struct sock *s, const struct iovec *iov, int cnt, int flags)
 	return call_sendto(s, iov, cnt, flags, NULL, 0);
 }
 
-/* The address is ignored on a connected socket, control messages for AF_UNIX are too. */
-ssize_t call_sendmsg(struct sock *s, const struct msghdr *msg, int flags)
+ssize_t call_writev(struct sock *s, const struct iovec *iov, int cnt, int flags)
 {
-	int r = msg ? check_vector(msg->msg_iov, msg->msg_iovlen, -EMSGSIZE) : -EFAULT;
+	int r = cnt < 0 ? -EINVAL : call_check_vector(iov, (size_t)cnt, -EINVAL);
+	ssize_t len = r ? r : total(iov, cnt);
 
-	return r ? r : call_sendto(s, msg->msg_iov, (int)msg->msg_iovlen, flags, msg->msg_name, msg->msg_namelen);
+	if (len <= 0)
+		return len;
+	r = read_rw_flags(flags);
+	return r < 0 ? r : call_send(s, iov, cnt, r);
 }
 
-int call_sendmmsg(struct sock *s, struct mmsghdr *v, unsigned n, int flags)
+/* vfs_write(): the whole range is to be the program's, however much is taken. */
+ssize_t call_write(struct sock *s, const void *buf, size_t len)
 {
-	unsigned i;
-	ssize_t r = 0;
+	struct iovec iov = { (void *)(uintptr_t)buf, MIN(len, CALL_RW_MAX) };
 
-	for (i = 0; i < n && i < IOV_MAX; i++) {
-		r = call_sendmsg(s, &v[i].msg_hdr, flags);
-		if (r < 0)
-			break;
-		v[i].msg_len = (unsigned)r;
-	}
-	return i ? (int)i : (int)r;
-}
-
-ssize_t call_writev(struct sock *s, const struct iovec *iov, int cnt)
-{
-	int r = cnt < 0 ? -EINVAL : check_vector(iov, (size_t)cnt, -EINVAL);
-
-	return r ? r : call_send(s, iov, cnt, 0);
+	return user_is_range(buf, len) ? call_send(s, &iov, 1, 0) : -EFAULT;
 }
 
 /* ---- receiving ---- */
@@ -319,131 +353,48 @@ static ssize_t recv_loop(struct sock *s, const struct iovec *iov, int cnt, size_
 	}
 }
 
+/* Nothing can be put where it should go: an error only once there is something. */
+static ssize_t recv_nowhere(struct sock *s, int flags, int *rflags)
+{
+	ssize_t r = recv_loop(s, NULL, 0, 0, flags, rflags);
+	int inq = 0;
+
+	if (r)
+		return r;
+	return flags & MSG_OOB || (!eng_query(s, ENGINE_INQ, &inq) && inq) ? -EFAULT : 0;
+}
+
 ssize_t call_recv(struct sock *s, const struct iovec *iov, int cnt, int flags, int *rflags)
 {
-	ssize_t len = total(iov, cnt, flags & MSG_TRUNC);
+	ssize_t len = total(iov, cnt);
+	int good = flags & MSG_TRUNC ? cnt : count_writable(iov, cnt);   /* what is thrown away needs no memory */
 
 	if (len < 0)
 		return len;
 	if (flags & MSG_ERRQUEUE)
 		return -EAGAIN;
-	return recv_loop(s, iov, cnt, (size_t)len, flags, rflags);
+	if (good == cnt)
+		return recv_loop(s, iov, cnt, (size_t)len, flags, rflags);
+	len = total(iov, good);
+	return len ? recv_loop(s, iov, good, (size_t)len, flags, rflags) : recv_nowhere(s, flags, rflags);
 }
 
-/* put_cmsg() of TCP_INQ's answer; a buffer that is too small for it loses it. */
-static void put_inq(struct sock *s, struct msghdr *msg)
+/* vfs_read(), which doesn't care how long what isn't filled would be. */
+ssize_t call_read(struct sock *s, void *buf, size_t len)
 {
-	struct cmsghdr *m = msg->msg_control;
-	size_t room = msg->msg_controllen;
-	int inq;
+	struct iovec iov = { buf, MIN(len, CALL_RW_MAX) };
 
-	msg->msg_controllen = 0;
-	if (!m || room < sizeof(*m) || eng_query(s, ENGINE_INQ_HINT, &inq) < 0)
-		return;
-	if (room < CMSG_LEN(sizeof(inq)))
-		msg->msg_flags |= MSG_CTRUNC;
-	m->cmsg_level = IPPROTO_TCP;
-	m->cmsg_type = TCP_CM_INQ;
-	m->cmsg_len = MIN(room, CMSG_LEN(sizeof(inq)));
-	memcpy(CMSG_DATA(m), &inq, m->cmsg_len - CMSG_LEN(0));
-	msg->msg_controllen = MIN(room, CMSG_SPACE(sizeof(inq)));
-}
-
-ssize_t call_recvmsg(struct sock *s, struct msghdr *msg, int flags)
-{
-	int r = msg ? check_vector(msg->msg_iov, msg->msg_iovlen, -EMSGSIZE) : -EFAULT, rflags = 0;
-	ssize_t n;
-
-	if (r)
-		return r;
-	n = call_recv(s, msg->msg_iov, (int)msg->msg_iovlen, flags, &rflags);
-	if (n < 0)
-		return n;
-	if (msg->msg_name)
-		msg->msg_namelen = 0;
-	msg->msg_flags = (flags & MSG_CMSG_CLOEXEC) | (rflags & (MSG_OOB | MSG_TRUNC));
-	put_inq(s, msg);
-	return n;
-}
-
-/* The time-out is looked at after each message only, as in Linux. */
-int call_recvmmsg(struct sock *s, struct mmsghdr *v, unsigned n, int flags, struct timespec *timeout)
-{
-	xtime end = XTIME_NEVER;
-	unsigned i;
-	ssize_t r = 0;
-
-	if (timeout) {
-		if (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= XTIME_SEC)
-			return -EINVAL;
-		end = engine_now() + timeout->tv_sec * XTIME_SEC + timeout->tv_nsec;
-	}
-	for (i = 0; i < n; i++) {
-		r = call_recvmsg(s, &v[i].msg_hdr, flags & ~MSG_WAITFORONE);
-		if (r < 0)
-			break;
-		v[i].msg_len = (unsigned)r;
-		if (flags & MSG_WAITFORONE)
-			flags |= MSG_DONTWAIT;
-		if (timeout && engine_now() >= end) {
-			i++;
-			break;
-		}
-	}
-	if (timeout && i) {
-		xtime left = end - engine_now();
-
-		left = left > 0 ? left : 0;
-		timeout->tv_sec = left / XTIME_SEC;
-		timeout->tv_nsec = left % XTIME_SEC;
-	}
-	return i ? (int)i : (int)r;
+	return user_is_range(buf, len) ? call_readv(s, &iov, 1, 0) : -EFAULT;
 }
 
 /* sock_read_iter(): nothing to read is nothing to look for. */
-ssize_t call_readv(struct sock *s, const struct iovec *iov, int cnt)
+ssize_t call_readv(struct sock *s, const struct iovec *iov, int cnt, int flags)
 {
-	int r = cnt < 0 ? -EINVAL : check_vector(iov, (size_t)cnt, -EINVAL);
+	int r = cnt < 0 ? -EINVAL : call_check_vector(iov, (size_t)cnt, -EINVAL);
+	ssize_t len = r ? r : total(iov, cnt);
 
-	if (r)
-		return r;
-	return total(iov, cnt, false) == 0 ? 0 : call_recv(s, iov, cnt, 0, NULL);
-}
-
-/* ---- sendfile ---- */
-
-/* By way of a buffer; reads only at offsets, so what isn't sent stays in the file. */
-ssize_t call_sendfile(struct sock *s, int in, off_t *offset, size_t count)
-{
-	char buf[SENDFILE_CHUNK];
-	off_t at = offset ? *offset : lseek(in, 0, SEEK_CUR);
-	size_t done = 0;
-	ssize_t n, r = 0;
-
-	if (at < 0)
-		return offset || errno == EBADF ? (offset ? -EINVAL : -EBADF) : -EINVAL;
-	if (count > RW_MAX)
-		count = RW_MAX;
-	while (done < count) {
-		n = pread(in, buf, count - done < sizeof(buf) ? count - done : sizeof(buf),
-			  at + (off_t)done);
-		if (n <= 0) {
-			r = n < 0 ? (errno == ESPIPE ? -EINVAL : -errno) : 0;
-			break;
-		}
-		r = call_send(s, &(struct iovec){ buf, (size_t)n }, 1, 0);
-		if (r < 0)
-			break;
-		done += (size_t)r;
-		if (r < n)
-			break;
-	}
-	if (!done)
-		return r < 0 ? r : 0;
-	at += (off_t)done;
-	if (offset)
-		*offset = at;
-	else
-		lseek(in, at, SEEK_SET);
-	return (ssize_t)done;
+	if (len <= 0)
+		return len;
+	r = read_rw_flags(flags);
+	return r < 0 ? r : call_recv(s, iov, cnt, r, NULL);
 }

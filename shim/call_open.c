@@ -21,8 +21,8 @@
 
 /* ---- addresses ---- */
 
-/* An address that the socket's family takes, as an AF_INET one.  The family is AF_UNSPEC when the
- * program's is. */
+/* An address of the socket's family as an AF_INET one.  Of another, or of AF_INET6 and too short, it is only the
+ * family: AF_UNSPEC, or one that isn't AF_INET. */
 static int read_addr(const struct sock *s, const struct sockaddr *addr, socklen_t len, struct sockaddr_in *out)
 {
 	struct sockaddr_storage given;
@@ -30,14 +30,15 @@ static int read_addr(const struct sock *s, const struct sockaddr *addr, socklen_
 
 	if (r)
 		return r;
-	if (!s->is_v6 || given.ss_family != AF_INET6) {
-		memcpy(out, &given, sizeof(*out));
+	memcpy(out, &given, sizeof(*out));
+	if (!s->is_v6)
+		return 0;
+	if (given.ss_family != AF_INET6 || len < ADDR_IN6_MIN) {
+		out->sin_family = given.ss_family == AF_UNSPEC ? AF_UNSPEC : AF_INET6;
 		return 0;
 	}
 	/* One that is not mapped would have been handed to the kernel on a fresh socket. */
-	if (len >= ADDR_IN6_MIN && !addr_unmap(&given, out))
-		return -EADDRNOTAVAIL;
-	return 0;
+	return addr_unmap(&given, out) ? 0 : -EADDRNOTAVAIL;
 }
 
 static socklen_t least_len(const struct sock *s)
@@ -90,6 +91,16 @@ int call_socket(int domain, int flags)
 	return give_fd(s, flags);
 }
 
+/* That of a connection that is over may still be told, but is no longer its. */
+static bool has_port(struct sock *s)
+{
+	const uint32_t over = TCP_EV_CLOSED | POLLHUP;
+	struct sockaddr_in a;
+
+	return eng_sockname(s, &a) == 0 && a.sin_port &&
+	       (atomic_load(&s->state) != SOCK_CONNECTED || (eng_events(s) & over) != over);
+}
+
 int call_bind(struct sock *s, const struct sockaddr *addr, socklen_t len)
 {
 	struct sockaddr_in a;
@@ -104,6 +115,9 @@ int call_bind(struct sock *s, const struct sockaddr *addr, socklen_t len)
 	    (s->is_v6 || a.sin_family != AF_UNSPEC || a.sin_addr.s_addr != htonl(INADDR_ANY)))
 		return -EAFNOSUPPORT;
 	r = eng_bind(s, &a);
+	/* __inet6_bind() looks at the address last. */
+	if (r == -EADDRNOTAVAIL && s->is_v6 && has_port(s))
+		return -EINVAL;
 	if (!r)
 		s->is_bound = true;
 	return r;
@@ -198,6 +212,7 @@ int call_fastopen(struct sock *s, const struct sockaddr *addr, socklen_t len, co
 		  int flags, size_t *copied)
 {
 	bool is_deferred = atomic_load(&s->is_deferred);
+	int state = atomic_load(&s->state);
 	struct sockaddr_in a;
 	int r = read_addr(s, addr, len, &a);
 
@@ -206,11 +221,13 @@ int call_fastopen(struct sock *s, const struct sockaddr *addr, socklen_t len, co
 		return r;
 	if (len >= sizeof(a.sin_family) && a.sin_family == AF_UNSPEC)
 		return -EOPNOTSUPP;
-	if (!is_deferred && atomic_load(&s->state) == SOCK_CONNECTING) {
+	if (!is_deferred && (state == SOCK_CONNECTED || state == SOCK_LISTENING))
+		return -EISCONN;
+	if (!is_deferred && state == SOCK_CONNECTING) {
 		r = eng_connect_result(s);
 		if (!r)
 			atomic_store(&s->state, SOCK_CONNECTED);
-		return r ? r : -EISCONN;
+		return r == -EISCONN ? 0 : r;
 	}
 	if (!is_deferred && len < least_len(s))
 		return -EINVAL;
@@ -224,7 +241,8 @@ int call_fastopen(struct sock *s, const struct sockaddr *addr, socklen_t len, co
 	atomic_store(&s->is_deferred, false);
 	atomic_store(&s->state, SOCK_CONNECTING);
 	ready_opened(s);
-	return call_may_block(s, flags) ? finish_connect(s, -EINPROGRESS) : -EINPROGRESS;
+	r = call_may_block(s, flags) ? finish_connect(s, -EINPROGRESS) : -EINPROGRESS;
+	return r == -EISCONN ? 0 : r;
 }
 
 /* ---- listen and accept ---- */

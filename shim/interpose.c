@@ -16,6 +16,7 @@
 #include "opts.h"
 #include "policy.h"
 #include "real.h"
+#include "user.h"
 
 /* ---- sockets ---- */
 
@@ -113,9 +114,17 @@ EXPORT int shutdown(int fd, int how)
 	return (int)INTERPOSE(s, call_shutdown(s, how), REAL(shutdown)(fd, how));
 }
 
+/* What may be overwritten before it is clear that it is needed. */
+static socklen_t room_at(const socklen_t *len)
+{
+	socklen_t room;
+
+	return user_get(&room, len, sizeof(room)) ? room : 0;
+}
+
 static int getsockname_kernels(int fd, struct sockaddr *addr, socklen_t *len)
 {
-	socklen_t room = len ? *len : 0;
+	socklen_t room = room_at(len);
 	int r = REAL(getsockname)(fd, addr, len);
 
 	return bridged_or(r, bridge_sockname(fd, r, addr, len, room));
@@ -131,7 +140,7 @@ EXPORT int getsockname(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
 
 static int getpeername_kernels(int fd, struct sockaddr *addr, socklen_t *len)
 {
-	socklen_t room = len ? *len : 0;
+	socklen_t room = room_at(len);
 	int r = REAL(getpeername)(fd, addr, len);
 
 	return bridged_or(r, bridge_peername(fd, r, addr, len, room));
@@ -154,7 +163,7 @@ static int setsockopt_kernels(int fd, int level, int name, const void *val, sock
 
 static int getsockopt_kernels(int fd, int level, int name, void *val, socklen_t *len)
 {
-	socklen_t room = len ? *len : 0;
+	socklen_t room = room_at(len);
 	int r = REAL(getsockopt)(fd, level, name, val, len);
 
 	return bridged_or(r, bridge_getopt(fd, r, level, name, val, len, room));
@@ -190,7 +199,7 @@ EXPORT int sockatmark(int fd)
 
 EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
 {
-	struct iovec iov = { (void *)(uintptr_t)buf, len };
+	struct iovec iov = { (void *)(uintptr_t)buf, MIN(len, CALL_RW_MAX) };
 	struct sock *s = fdtab_get(fd);
 
 	return INTERPOSE(s, call_send(s, &iov, 1, flags), REAL(send)(fd, buf, len, flags));
@@ -199,7 +208,7 @@ EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
 EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, __CONST_SOCKADDR_ARG addr,
 		      socklen_t alen)
 {
-	struct iovec iov = { (void *)(uintptr_t)buf, len };
+	struct iovec iov = { (void *)(uintptr_t)buf, MIN(len, CALL_RW_MAX) };
 	struct sock *s = fdtab_get(fd);
 
 	return INTERPOSE(s, call_sendto(s, &iov, 1, flags, addr.__sockaddr__, alen),
@@ -220,24 +229,23 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
 	struct sock *s = fdtab_get(fd);
 	unsigned i;
 
-	for (i = 0; !s && v && i < n; i++)
+	for (i = 0; !s && i < n && user_can_read(&v[i], sizeof(v[i])); i++)
 		bridge_carried(&v[i].msg_hdr);
 	return (int)INTERPOSE(s, call_sendmmsg(s, v, n, flags), REAL(sendmmsg)(fd, v, n, flags));
 }
 
 EXPORT ssize_t write(int fd, const void *buf, size_t len)
 {
-	struct iovec iov = { (void *)(uintptr_t)buf, len };
 	struct sock *s = fdtab_get(fd);
 
-	return INTERPOSE(s, call_send(s, &iov, 1, 0), REAL(write)(fd, buf, len));
+	return INTERPOSE(s, call_write(s, buf, len), REAL(write)(fd, buf, len));
 }
 
 EXPORT ssize_t writev(int fd, const struct iovec *iov, int cnt)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return INTERPOSE(s, call_writev(s, iov, cnt), REAL(writev)(fd, iov, cnt));
+	return INTERPOSE(s, call_writev(s, iov, cnt, 0), REAL(writev)(fd, iov, cnt));
 }
 
 /* An offset of -1 is writev(); any other is ESPIPE, which the kernel's object says too. */
@@ -245,7 +253,7 @@ EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int cnt, off_t at, int 
 {
 	struct sock *s = at == -1 ? fdtab_get(fd) : NULL;
 
-	return INTERPOSE(s, flags ? -EOPNOTSUPP : call_writev(s, iov, cnt),
+	return INTERPOSE(s, call_writev(s, iov, cnt, flags),
 			 REAL(pwritev2)(fd, iov, cnt, at, flags));
 }
 
@@ -253,25 +261,8 @@ EXPORT ssize_t pwritev64v2(int fd, const struct iovec *iov, int cnt, off64_t at,
 {
 	struct sock *s = at == -1 ? fdtab_get(fd) : NULL;
 
-	return INTERPOSE(s, flags ? -EOPNOTSUPP : call_writev(s, iov, cnt),
+	return INTERPOSE(s, call_writev(s, iov, cnt, flags),
 			 REAL(pwritev64v2)(fd, iov, cnt, at, flags));
-}
-
-/* From a socket there is no sendfile(): EINVAL, as the kernel says. */
-EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t count)
-{
-	struct sock *s = fdtab_get(out);
-
-	return INTERPOSE(s, fdtab_is_sock(in) ? -EINVAL : call_sendfile(s, in, offset, count),
-			 REAL(sendfile)(out, in, offset, count));
-}
-
-EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
-{
-	struct sock *s = fdtab_get(out);
-
-	return INTERPOSE(s, fdtab_is_sock(in) ? -EINVAL : call_sendfile(s, in, offset, count),
-			 REAL(sendfile64)(out, in, offset, count));
 }
 
 static bool is_pipe(int fd)
@@ -279,6 +270,37 @@ static bool is_pipe(int fd)
 	struct stat st;
 
 	return !fstat(fd, &st) && S_ISFIFO(st.st_mode);
+}
+
+/* From a socket into a pipe it is splice(); the kernel knows why not otherwise. */
+static ssize_t sendfile_from(struct sock *s, int out, int in, off_t *offset, size_t count)
+{
+	ssize_t r;
+
+	if (!offset && is_pipe(out))
+		return call_splice(s, out, count, 0);
+	r = REAL(sendfile)(out, in, offset, count);
+	return r < 0 ? -errno : r;
+}
+
+static ssize_t send_file(int out, int in, off_t *offset, size_t count)
+{
+	struct sock *s = fdtab_get(in);
+
+	if (s)
+		return INTERPOSE(s, sendfile_from(s, out, in, offset, count), REAL(sendfile)(out, in, offset, count));
+	s = fdtab_get(out);
+	return INTERPOSE(s, call_sendfile(s, in, offset, count), REAL(sendfile)(out, in, offset, count));
+}
+
+EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t count)
+{
+	return send_file(out, in, offset, count);
+}
+
+EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
+{
+	return send_file(out, in, offset, count);
 }
 
 EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t len, unsigned flags)
@@ -299,7 +321,7 @@ EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t l
 
 EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
 {
-	struct iovec iov = { buf, len };
+	struct iovec iov = { buf, MIN(len, CALL_RW_MAX) };
 	struct sock *s = fdtab_get(fd);
 
 	return INTERPOSE(s, call_recv(s, &iov, 1, flags, NULL), REAL(recv)(fd, buf, len, flags));
@@ -309,11 +331,11 @@ EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
 static ssize_t recv_from(struct sock *s, void *buf, size_t len, int flags, struct sockaddr *addr,
 			 socklen_t *alen)
 {
-	struct iovec iov = { buf, len };
+	struct iovec iov = { buf, MIN(len, CALL_RW_MAX) };
 	ssize_t r = call_recv(s, &iov, 1, flags, NULL);
 
 	if (r >= 0 && addr) {
-		if (!alen)
+		if (!user_can_write(alen, sizeof(*alen)))
 			return -EFAULT;
 		*alen = 0;
 	}
@@ -344,30 +366,25 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags, struct tim
 			      REAL(recvmmsg)(fd, v, n, flags, timeout));
 }
 
-static ssize_t read_sock(struct sock *s, void *buf, size_t len)
-{
-	return call_readv(s, &(struct iovec){ buf, len }, 1);
-}
-
 EXPORT ssize_t read(int fd, void *buf, size_t len)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return INTERPOSE(s, read_sock(s, buf, len), REAL(read)(fd, buf, len));
+	return INTERPOSE(s, call_read(s, buf, len), REAL(read)(fd, buf, len));
 }
 
 EXPORT ssize_t readv(int fd, const struct iovec *iov, int cnt)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return INTERPOSE(s, call_readv(s, iov, cnt), REAL(readv)(fd, iov, cnt));
+	return INTERPOSE(s, call_readv(s, iov, cnt, 0), REAL(readv)(fd, iov, cnt));
 }
 
 EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int cnt, off_t at, int flags)
 {
 	struct sock *s = at == -1 ? fdtab_get(fd) : NULL;
 
-	return INTERPOSE(s, flags ? -EOPNOTSUPP : call_readv(s, iov, cnt),
+	return INTERPOSE(s, call_readv(s, iov, cnt, flags),
 			 REAL(preadv2)(fd, iov, cnt, at, flags));
 }
 
@@ -375,7 +392,7 @@ EXPORT ssize_t preadv64v2(int fd, const struct iovec *iov, int cnt, off64_t at, 
 {
 	struct sock *s = at == -1 ? fdtab_get(fd) : NULL;
 
-	return INTERPOSE(s, flags ? -EOPNOTSUPP : call_readv(s, iov, cnt),
+	return INTERPOSE(s, call_readv(s, iov, cnt, flags),
 			 REAL(preadv64v2)(fd, iov, cnt, at, flags));
 }
 
@@ -396,12 +413,12 @@ EXPORT ssize_t __read_chk(int fd, void *buf, size_t len, size_t room)
 	if (!s)
 		return REAL(__read_chk)(fd, buf, len, room);
 	check_room(len, room);
-	return INTERPOSE(s, read_sock(s, buf, len), REAL(__read_chk)(fd, buf, len, room));
+	return INTERPOSE(s, call_read(s, buf, len), REAL(__read_chk)(fd, buf, len, room));
 }
 
 EXPORT ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags)
 {
-	struct iovec iov = { buf, len };
+	struct iovec iov = { buf, MIN(len, CALL_RW_MAX) };
 	struct sock *s = fdtab_get(fd);
 
 	if (!s)

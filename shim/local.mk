@@ -13,7 +13,9 @@ libshim_la_SOURCES = \
 	shim/call.h \
 	shim/call_data.c \
 	shim/call_fd.c \
+	shim/call_msg.c \
 	shim/call_open.c \
+	shim/call_sendfile.c \
 	shim/call_splice.c \
 	shim/creds.c \
 	shim/creds.h \
@@ -47,7 +49,9 @@ libshim_la_SOURCES = \
 	shim/sock.h \
 	shim/stream.c \
 	shim/stream.h \
-	shim/symbols.def
+	shim/symbols.def \
+	shim/user.c \
+	shim/user.h
 libshim_la_LIBADD = libconf.la
 
 # The settings, which xtcp-run checks too.

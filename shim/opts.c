@@ -25,6 +25,9 @@
 #include "log.h"
 #include "ready.h"
 #include "real.h"
+#include "user.h"
+
+#define OPTION_BYTES_MAX 1024     /* of what is read; none is larger */
 
 /* ---- the socket's own options ---- */
 
@@ -297,6 +300,11 @@ static int v6_get(struct sock *s, int name, void *val, socklen_t *len)
 	return r;
 }
 
+static bool has_level(const struct sock *s, int level)
+{
+	return level == SOL_SOCKET || level == IPPROTO_IP || level == IPPROTO_TCP || (level == IPPROTO_IPV6 && s->is_v6);
+}
+
 int opts_set(struct sock *s, int level, int name, const void *val, socklen_t len)
 {
 	const struct own_opt *own = find_own(level, name);
@@ -304,9 +312,13 @@ int opts_set(struct sock *s, int level, int name, const void *val, socklen_t len
 
 	if ((int)len < 0)
 		return -EINVAL;
+	if (!has_level(s, level))
+		return -ENOPROTOOPT;
+	if (!user_can_read(val, MIN(len, SOCK_OPT_BYTES)))
+		val = NULL;
 	if (!val && len && (level == SOL_SOCKET || level == IPPROTO_IPV6))
 		return -EFAULT;
-	if (level == IPPROTO_IPV6 && s->is_v6)
+	if (level == IPPROTO_IPV6)
 		return v6_set(s, name, val, len);
 	r = own && own->set ? own->set(s, val, len) : eng_setopt(s, level, name, val, len);
 	if (r == -ENOPROTOOPT)
@@ -316,21 +328,36 @@ int opts_set(struct sock *s, int level, int name, const void *val, socklen_t len
 	return r;
 }
 
-int opts_get(struct sock *s, int level, int name, void *val, socklen_t *len)
+static int get_option(struct sock *s, int level, int name, void *val, socklen_t *len)
 {
 	const struct own_opt *own = find_own(level, name);
 	int r;
 
-	if (!len || (!val && *len))
-		return -EFAULT;
-	if ((int)*len < 0)
-		return level == SOL_SOCKET || level == IPPROTO_IP || level == IPPROTO_TCP ? -EINVAL : -EOPNOTSUPP;
-	if (level == IPPROTO_IPV6 && s->is_v6)
+	if (level == IPPROTO_IPV6)
 		return v6_get(s, name, val, len);
 	r = own && own->get ? own->get(s, val, len) : eng_getopt(s, level, name, val, len);
 	if (r == -ENOPROTOOPT)
 		log_unknown(level, name);
 	return r;
+}
+
+/* That there is no room for the answer is found last. */
+int opts_get(struct sock *s, int level, int name, void *val, socklen_t *len)
+{
+	char nowhere[OPTION_BYTES_MAX];
+	int r;
+
+	if (!has_level(s, level))
+		return -EOPNOTSUPP;
+	if (!user_can_write(len, sizeof(*len)))
+		return -EFAULT;
+	if ((int)*len < 0)
+		return -EINVAL;
+	if (user_can_write(val, *len))
+		return get_option(s, level, name, val, len);
+	*len = MIN(*len, sizeof(nowhere));
+	r = get_option(s, level, name, nowhere, len);
+	return r || !*len ? r : -EFAULT;
 }
 
 /* ---- fcntl, ioctl ---- */
@@ -377,7 +404,14 @@ int opts_fcntl(struct sock *s, int fd, int cmd, void *arg)
 
 static int query(struct sock *s, enum engine_query q, int *arg)
 {
-	return arg ? eng_query(s, q, arg) : -EFAULT;
+	int v, r = eng_query(s, q, &v);
+
+	if (r)
+		return r;
+	if (!user_can_write(arg, sizeof(*arg)))
+		return -EFAULT;
+	*arg = v;
+	return 0;
 }
 
 static int set_file_flag(struct sock *s, int fd, unsigned long cmd, int *arg)
@@ -389,10 +423,10 @@ static int set_file_flag(struct sock *s, int fd, unsigned long cmd, int *arg)
 	return cmd == FIOASYNC ? watch_for_signals(s, fd) : 0;
 }
 
-/* Questions about interfaces, which any AF_INET socket answers. */
-static int ask_inet(unsigned long cmd, void *arg)
+/* Questions about interfaces, which any socket of the family answers. */
+static int ask_inet(int family, unsigned long cmd, void *arg)
 {
-	int fd = REAL(socket)(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), r;
+	int fd = REAL(socket)(family, SOCK_DGRAM | SOCK_CLOEXEC, 0), r;
 
 	if (fd < 0)
 		return -errno;
@@ -414,6 +448,12 @@ int opts_ioctl(struct sock *s, int fd, unsigned long cmd, void *arg)
 		return query(s, ENGINE_OUTQ_UNSENT, arg);
 	case SIOCATMARK:
 		return query(s, ENGINE_ATMARK, arg);
+	/* No segment's time of arrival is kept. */
+	case SIOCGSTAMP_OLD:
+	case SIOCGSTAMPNS_OLD:
+	case SIOCGSTAMP_NEW:
+	case SIOCGSTAMPNS_NEW:
+		return -ENOENT;
 	case FIONBIO:
 	case FIOASYNC:
 		return set_file_flag(s, fd, cmd, arg);
@@ -422,7 +462,7 @@ int opts_ioctl(struct sock *s, int fd, unsigned long cmd, void *arg)
 		return REAL(ioctl)(fd, cmd, arg) < 0 ? -errno : watch_for_urgent(s, fd);
 	}
 	if (cmd >= SIOCADDRT && cmd < SIOCDEVPRIVATE)
-		return ask_inet(cmd, arg);
+		return ask_inet(s->is_v6 ? AF_INET6 : AF_INET, cmd, arg);
 	r = REAL(ioctl)(fd, cmd, arg);
 	return r < 0 ? -errno : r;
 }

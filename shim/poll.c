@@ -19,6 +19,8 @@
 #include "fdtab.h"
 #include "ready.h"
 #include "real.h"
+#include "signal.h"
+#include "user.h"
 
 #define FEW 128
 
@@ -126,33 +128,42 @@ xtime poll_deadline_ms(int ms)
 	return ms ? engine_now() + ms * XTIME_MSEC : 0;
 }
 
-int poll_deadline(const struct timespec *ts, xtime *deadline)
+int poll_deadline(const struct timespec *timeout, xtime *deadline)
 {
+	struct timespec ts;
 	xtime now;
 
 	*deadline = XTIME_NEVER;
-	if (!ts)
+	if (!timeout)
 		return 0;
-	if (ts->tv_sec < 0 || ts->tv_nsec < 0 || ts->tv_nsec >= XTIME_SEC)
+	if (!user_get(&ts, timeout, sizeof(ts)))
+		return -EFAULT;
+	if (ts.tv_sec < 0 || ts.tv_nsec < 0 || ts.tv_nsec >= XTIME_SEC)
 		return -EINVAL;
 	*deadline = 0;
-	if (!ts->tv_sec && !ts->tv_nsec)
+	if (!ts.tv_sec && !ts.tv_nsec)
 		return 0;
 	now = engine_now();
-	if (ts->tv_sec >= (XTIME_NEVER - now) / XTIME_SEC - 1)
+	if (ts.tv_sec >= (XTIME_NEVER - now) / XTIME_SEC - 1)
 		*deadline = XTIME_NEVER;
 	else
-		*deadline = now + ts->tv_sec * XTIME_SEC + ts->tv_nsec;
+		*deadline = now + ts.tv_sec * XTIME_SEC + ts.tv_nsec;
 	return 0;
 }
 
 /* ---- poll ---- */
 
+/* The kernel's is smaller than libc's. */
+static bool is_mask_there(const sigset_t *mask)
+{
+	return !mask || user_can_read(mask, sizeof(uint64_t));
+}
+
 bool poll_has_ours(struct pollfd *fds, nfds_t n)
 {
 	nfds_t i;
 
-	if (!fds)
+	if (!signal_is_attached() || n > FDTAB_PAGES * FDTAB_PAGE_FDS || !user_can_write(fds, n * sizeof(*fds)))
 		return false;
 	for (i = 0; i < n; i++) {
 		if (fdtab_is_sock(fds[i].fd))
@@ -207,6 +218,8 @@ int poll_call(struct pollfd *fds, nfds_t n, xtime deadline, const sigset_t *mask
 
 	if (is_too_many(n))
 		return -EINVAL;
+	if (!is_mask_there(mask))
+		return -EFAULT;
 	do {
 		r = poll_once(fds, n, deadline, mask);
 	} while (r == -EREROUTED);
@@ -232,10 +245,17 @@ static uint32_t wanted(int fd, const fd_set *in, const fd_set *out, const fd_set
 	       (is_in(ex, fd) ? SELECT_EX : 0);
 }
 
+static bool can_write(const fd_set *set, int n)
+{
+	return !set || user_can_write((void *)(uintptr_t)set, (size_t)(n + NFDBITS - 1) / NFDBITS * sizeof(long));
+}
+
 bool select_has_ours(int n, const fd_set *in, const fd_set *out, const fd_set *ex)
 {
 	int fd;
 
+	if (n < 0 || !can_write(in, n) || !can_write(out, n) || !can_write(ex, n))
+		return false;
 	for (fd = fdtab_next(0); fd >= 0 && fd < n; fd = fdtab_next(fd + 1)) {
 		if (fdtab_is_sock(fd) && wanted(fd, in, out, ex))
 			return true;
@@ -378,7 +398,7 @@ int select_call(int n, fd_set *in, fd_set *out, fd_set *ex, xtime deadline, cons
 			tmp[i] = (fd_set *)(m + (size_t)i * bytes);
 			clear(tmp[i], n);
 		}
-		r = set_init(&set, count_wanted(n, in, out, ex));
+		r = is_mask_there(mask) ? set_init(&set, count_wanted(n, in, out, ex)) : -EFAULT;
 		if (!r) {
 			r = select_wait(&set, n, in, out, ex, deadline, mask, tmp);
 			set_fini(&set);
@@ -415,6 +435,8 @@ int epoll_call(int epfd, struct epoll_event *ev, int n, xtime deadline, const si
 	struct pollfd extra = { .fd = epfd, .events = POLLIN };
 	int err = errno, r;
 
+	if (!is_mask_there(mask))
+		return -EFAULT;
 	for (;;) {
 		r = REAL(epoll_wait)(epfd, ev, n, 0);
 		if (r)

@@ -26,6 +26,7 @@
 #include "log.h"
 #include "real.h"
 #include "signal.h"
+#include "user.h"
 
 #define TOKENS_MAX 8
 #define FILLER_BYTES 512          /* one fills the smallest send buffer; see fill() */
@@ -533,6 +534,8 @@ int ready_epoll_ctl(struct sock *s, int epfd, int op, int fd, struct epoll_event
 	uintptr_t set;
 	int r = 0;
 
+	if (op != EPOLL_CTL_DEL && !user_can_read(ev, sizeof(*ev)))
+		return -EFAULT;
 	if (op == EPOLL_CTL_ADD)
 		r = ready_watch(s);
 	if (r)

@@ -6,7 +6,7 @@
  * - A handler runs only while its thread holds nothing of ours.  A signal that
  *   comes at another time is kept, all others are blocked by way of the
  *   interrupted context's mask, and signal_redeliver() sends it again.
- * - Signals raised by the thread's own fault are never put off.
+ * - Signals raised by the thread's own fault are never put off; those of user.c are not the program's.
  * - The kernel never has SA_RESETHAND: a signal may come to us twice before the
  *   program's handler runs once, so the reset is ours.
  * - A signal whose default action ends the process first leaves connections
@@ -25,6 +25,7 @@
 #include "process.h"
 #include "rawcall.h"
 #include "real.h"
+#include "user.h"
 
 #define NSIGS 65
 #define KERNEL_SET_BYTES 8
@@ -139,6 +140,8 @@ static void trampoline(int sig, siginfo_t *info, void *context)
 	struct sigaction sa;
 	int err = errno;
 
+	if (fault && user_mend(context))
+		return;
 	if (t->held && !fault) {
 		defer(info, context);
 		return;
@@ -190,6 +193,11 @@ void signal_attach(void)
 	}
 	is_attached = true;
 	unlock_view();
+}
+
+bool signal_is_attached(void)
+{
+	return is_attached;
 }
 
 int signal_action(int sig, const struct sigaction *act, struct sigaction *old)

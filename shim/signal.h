@@ -55,6 +55,7 @@ bool signal_breaks(const struct signal_self *before, bool can_restart);
 /* Takes over the handlers that the program has installed so far, and the default action of
  * signals that end the process. */
 void signal_attach(void);
+bool signal_is_attached(void);
 
 /* Around fork(). */
 void signal_fork_prepare(void);

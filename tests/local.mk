@@ -68,9 +68,9 @@ tests_test_sim_SOURCES = tests/test_sim.c tests/sim.c tests/sim.h tests/fuzz_che
 # A bad link between two interfaces: its rules, and the program that is in the path.
 check_PROGRAMS += tests/test_link
 tests_test_link_SOURCES = tests/test_link.c tests/link.c tests/link.h
-EXTRA_PROGRAMS += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls
-check_SCRIPTS += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls bench/flood bench/flows
-CLEANFILES += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls
+EXTRA_PROGRAMS += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls tests/callprobe
+check_SCRIPTS += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls tests/callprobe bench/flood bench/flows
+CLEANFILES += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls tests/callprobe
 tests_relay_SOURCES = tests/relay.c tests/link.c tests/link.h
 tests_relay_LDADD =
 tests_xfer_LDADD =
@@ -80,6 +80,9 @@ tests_rawcalls_SOURCES = tests/rawcalls.c
 tests_rawcalls_LDADD =
 tests_ringcalls_SOURCES = tests/ringcalls.c
 tests_ringcalls_LDADD =
+tests_callprobe_SOURCES = tests/callprobe.c tests/callprobe.h tests/callprobe_data.c tests/callprobe_file.c tests/callprobe_pointer.c
+tests_callprobe_CFLAGS = $(AM_CFLAGS) -Wno-nonnull -Wno-stringop-overflow
+tests_callprobe_LDADD =
 
 # netif/: the filter without root; the others in namespaces of their own, as root.
 check_PROGRAMS += tests/test_netif_filter tests/test_netif_pcap
@@ -188,6 +191,9 @@ check_PROGRAMS += tests/netns_shim tests/netns_shim_ready
 tests_netns_shim_SOURCES = tests/test_shim.c tests/shim_peer.c tests/shim_peer.h tests/shim_wire.c
 tests_netns_shim_LDADD = libinterpose.la libshim.la libengine.la libstack.la libnetif.la $(MNL_LIBS) \
 	$(INIH_LIBS) $(CMOCKA_LIBS)
+# cmocka's handlers go through the library's signal(), as those of a program that it is preloaded to.
+tests_netns_shim_LDFLAGS = -Wl,-u,signal
+tests_netns_shim_ready_LDFLAGS = $(tests_netns_shim_LDFLAGS)
 tests_netns_shim_ready_SOURCES = tests/test_shim_ready.c tests/shim_peer.c tests/shim_peer.h tests/shim_wire.c
 tests_netns_shim_ready_LDADD = $(tests_netns_shim_LDADD)
 tests_test_alloc_LDADD = $(SHIM_TEST_LDADD)
@@ -252,6 +258,7 @@ SCRIPT_TESTS = \
 	tests/exports.sh \
 	tests/includes.sh \
 	tests/netns/bridge.sh \
+	tests/netns/calls.sh \
 	tests/netns/cleanup.sh \
 	tests/netns/close_exit.sh \
 	tests/netns/creds.sh \

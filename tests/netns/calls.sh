@@ -1,0 +1,34 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# What the calls of libc say to a socket in each of its states: the same over xtcp as over the kernel
+# (topology: lib.sh).
+. "$(dirname "$0")/lib.sh"
+need python3
+net_up
+PROBE=$top_builddir/tests/callprobe
+case $(uname -r) in 6.18.*) ;; *) skip_all "not Linux 6.18: others differ in other things" ;; esac
+[ -x "$PROBE" ] || skip_all "tests/callprobe isn't built"
+serve_tcp 7001 echo || exit 99
+
+probe_over() {
+	local mode=$1 family=$2
+	case $mode in
+	kernel) in_c timeout 120 "$PROBE" "$family" $S_ADDR 7001 </dev/null >"$T/kernel.$family" 2>"$T/err" ;;
+	*) xt "$mode" -l error "$PROBE" "$family" $S_ADDR 7001 </dev/null >"$T/$mode.$family" ;;
+	esac
+}
+
+for family in 4 6; do
+	probe_over kernel $family
+	check "IPv$family: the kernel's answers" [ $? = 0 ]
+	for mode in shared own; do
+		probe_over $mode $family
+		check "IPv$family, $mode: the answers over xtcp" [ $? = 0 ]
+		diff "$T/kernel.$family" "$T/$mode.$family" >"$T/diff"
+		grep '^[<>]' "$T/diff" >"$T/err"
+		[ ! -s "$T/err" ]
+		report $? "IPv$family, $mode: as over the kernel"
+	done
+done
+finish

@@ -294,7 +294,12 @@ static int claim_held(struct guard *g, uint32_t addr, uint16_t port, int fd)
 	return err;
 }
 
-int guard_claim_sharing(struct guard *g, uint32_t addr, uint16_t port)
+static bool is_anybodys(uint32_t addr, uint16_t port, int fd, int listeners)
+{
+	return listeners < 0 ? portdiag_is_used(addr, port, fd, false) : portdiag_listeners(addr, port) > listeners;
+}
+
+int guard_claim_sharing(struct guard *g, uint32_t addr, uint16_t port, int listeners)
 {
 	int fd, err;
 
@@ -306,7 +311,7 @@ int guard_claim_sharing(struct guard *g, uint32_t addr, uint16_t port)
 	fd = hold(addr, port, SHARE);
 	if (fd < 0)
 		return fd;
-	if (portdiag_is_used(addr, port, fd, false)) {
+	if (is_anybodys(addr, port, fd, listeners)) {
 		raw_close(fd);
 		return -EADDRINUSE;
 	}

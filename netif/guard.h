@@ -31,8 +31,9 @@ int guard_claim(struct guard *g, uint32_t addr, uint16_t port);
  * nothing else of it.  is_sharing: it set SO_REUSEPORT, too, and others may join. */
 int guard_claim_reusing(struct guard *g, uint32_t addr, uint16_t port, bool is_sharing);
 /* The same for a program that set SO_REUSEPORT: with others of the same user, none of which may be
- * the kernel's listener or connection. */
-int guard_claim_sharing(struct guard *g, uint32_t addr, uint16_t port);
+ * the kernel's listener or connection; but where it joins a group (share.h) whose members have `listeners` of those
+ * for clients on this host (-1: it joins none). */
+int guard_claim_sharing(struct guard *g, uint32_t addr, uint16_t port, int listeners);
 /* Claims up to n consecutive-in-choice ports at once in one kernel transaction: granted[i]
  * tells which.  0 or -errno (then none). */
 int guard_claim_many(struct guard *g, uint32_t addr, const uint16_t *ports, unsigned n,

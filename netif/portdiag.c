@@ -23,7 +23,7 @@ struct question {
 	uint16_t port;
 	uint32_t states;
 	uint64_t cookie;         /* of the socket that doesn't count */
-	bool is_used;
+	int found;
 };
 
 /* The IPv4 address that a socket holds; false: it can't be reached by IPv4. */
@@ -53,7 +53,7 @@ static int on_socket(const struct nlmsghdr *h, void *ctx)
 	memcpy(&cookie, m->id.idiag_cookie, sizeof(cookie));
 	if (ntohs(m->id.idiag_sport) == q->port && cookie != q->cookie && local_addr(m, &addr) &&
 	    (!addr || !q->addr || addr == q->addr))
-		q->is_used = true;
+		q->found++;
 	return MNL_CB_OK;
 }
 
@@ -73,25 +73,38 @@ static int ask(struct nl *nl, uint8_t family, struct question *q)
 	return nl_request(nl, h, on_socket, q);
 }
 
+static int count(struct question *q)
+{
+	struct nl nl;
+	int err = nl_open(&nl, NETLINK_SOCK_DIAG, 0);
+
+	if (err)
+		return err;
+	err = ask(&nl, AF_INET, q);
+	if (!err)
+		err = ask(&nl, AF_INET6, q);
+	nl_close(&nl);
+	if (err == -ENOENT)              /* no IPv6 in this kernel */
+		err = 0;
+	return err ? err : q->found;
+}
+
 int portdiag_is_used(uint32_t addr, uint16_t port, int fd, bool with_bound)
 {
 	struct question q = { .addr = addr, .port = port, .states = STATES };
 	socklen_t len = sizeof(q.cookie);
-	struct nl nl;
-	int err;
+	int r = raw_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &q.cookie, &len);
 
 	if (!with_bound)
 		q.states &= ~(1u << BOUND_INACTIVE);
-	err = raw_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &q.cookie, &len);
-	if (!err)
-		err = nl_open(&nl, NETLINK_SOCK_DIAG, 0);
-	if (err)
-		return err;
-	err = ask(&nl, AF_INET, &q);
-	if (!err)
-		err = ask(&nl, AF_INET6, &q);
-	nl_close(&nl);
-	if (err == -ENOENT)              /* no IPv6 in this kernel */
-		err = 0;
-	return err ? err : q.is_used;
+	if (!r)
+		r = count(&q);
+	return r < 0 ? r : r > 0;
+}
+
+int portdiag_listeners(uint32_t addr, uint16_t port)
+{
+	struct question q = { .addr = addr, .port = port, .states = 1u << TCP_LISTEN };
+
+	return count(&q);
 }

@@ -10,5 +10,7 @@
  * state but TIME-WAIT, connections and listeners of IPv6 sockets included, those that are only
  * bound if with_bound: 1, 0 or -errno. */
 int portdiag_is_used(uint32_t addr, uint16_t port, int fd, bool with_bound);
+/* How many sockets listen there, or -errno. */
+int portdiag_listeners(uint32_t addr, uint16_t port);
 
 #endif

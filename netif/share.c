@@ -49,6 +49,7 @@ struct name {
 struct taking {
 	_Atomic uint32_t any;
 	_Atomic uint32_t addr[ADDRS];            /* 0: none */
+	_Atomic uint32_t listeners;
 };
 
 struct map {
@@ -231,6 +232,7 @@ static void take_nothing(struct taking *t)
 	unsigned i;
 
 	atomic_store(&t->any, 0);
+	atomic_store(&t->listeners, 0);
 	for (i = 0; i < ADDRS; i++)
 		atomic_store(&t->addr[i], 0);
 }
@@ -346,6 +348,23 @@ int share_set_taking(struct share *s, uint32_t addr, bool on)
 		return -ENOSPC;
 	atomic_store(&t->addr[room], addr);
 	return 0;
+}
+
+void share_set_listeners(struct share *s, unsigned n)
+{
+	atomic_store(&s->map->taking[s->me].listeners, n);
+}
+
+unsigned share_listeners(const struct share *s)
+{
+	unsigned i, n, sum = 0;
+
+	for (i = 0; i < SHARE_MEMBERS; i++) {
+		n = atomic_load(&s->map->taking[i].listeners);
+		if (n && is_alive(s, i))
+			sum += n;
+	}
+	return sum;
 }
 
 /* compute_score(): 2 for a listener on this address, 1 for one on any, 0 for none. */

@@ -33,6 +33,9 @@ int share_fd(const struct share *s);
 bool share_is_alone(const struct share *s);
 /* Whether this member takes new flows to addr (0: to any): 0, or -ENOSPC: it takes too many. */
 int share_set_taking(struct share *s, uint32_t addr, bool on);
+/* This member has so many of the kernel's listeners, for clients on its host; how many all members have. */
+void share_set_listeners(struct share *s, unsigned n);
+unsigned share_listeners(const struct share *s);
 /* Is this flow to addr ours to answer?  hash: 64 bits that every member has the same of it
  * (share_hash()); is_known: it is among our connections already. */
 bool share_takes(struct share *s, uint64_t hash, uint32_t addr, bool is_known);

@@ -448,7 +448,7 @@ int engine_bridge_listener(struct engine *e, engine_sock s, bool is_v6, int *fd)
 	if (b && r < 0)
 		bridge_free(e, b);
 	if (r >= 0) {
-		engine_local_close(slot);
+		engine_local_close(e, slot);
 		engine_listener_hurry(e);
 		engine_bridge_run(e, b);
 	}

@@ -112,6 +112,14 @@ static int claim_over_limit(struct engine *e, ip4 addr, const uint16_t *ports, u
 	return r;
 }
 
+static void claim_sharing(struct engine *e, ip4 addr, uint16_t port)
+{
+	bool joins = !engine_share_join(e, port) && !engine_share_is_alone(e, port);
+
+	if (guard_claim_sharing(e->guard, addr, port, joins ? (int)engine_share_listeners(e, port) : -1))
+		engine_share_leave(e, port);
+}
+
 int engine_claim(struct engine *e, ip4 addr, uint16_t port, unsigned how)
 {
 	uint16_t ports[CLAIM_BATCH_MAX];
@@ -124,7 +132,7 @@ int engine_claim(struct engine *e, ip4 addr, uint16_t port, unsigned how)
 	grow_batch(e);
 	n = choose(e, addr, port, ports);
 	if (how & CLAIM_SHARING)
-		guard_claim_sharing(e->guard, addr, port);   /* then it is claimed already */
+		claim_sharing(e, addr, port);   /* then it is claimed already */
 	r = guard_claim_many(e->guard, addr, ports, n, granted);
 	if (r == -EMFILE)
 		r = claim_over_limit(e, addr, ports, n, granted);

@@ -282,8 +282,8 @@ void engine_listener_expire(struct engine *e);
 /* ---- engine_local.c ---- */
 #define BRIDGE_LOCAL (1ull << 32)       /* bridge_ep's words from here on are theirs, but for BRIDGE_REMOTE */
 /* The listener ends; it may have, by what was done to its connection. */
-void engine_local_close(struct slot *slot);
-void engine_local_update(struct slot *slot);
+void engine_local_close(struct engine *e, struct slot *slot);
+void engine_local_update(struct engine *e, struct slot *slot);
 /* The program has set an option of the listener. */
 void engine_local_setopt(const struct slot *slot, int level, int name, const void *val, socklen_t len);
 bool engine_local_has_client(const struct slot *slot);
@@ -366,6 +366,9 @@ void engine_share_update(struct engine *e);
 void engine_share_leave(struct engine *e, uint16_t port);
 /* Is nobody else in the group, or is there none? */
 bool engine_share_is_alone(struct engine *e, uint16_t port);
+/* The kernel's listeners of all members (engine_local.c); we have one more, or one less. */
+unsigned engine_share_listeners(struct engine *e, uint16_t port);
+void engine_share_count_listener(struct engine *e, uint16_t port, int by);
 
 /* ---- engine.c ---- */
 /* For tests: an engine with addresses of its own (cfg.addrs) on a netif that it takes over;

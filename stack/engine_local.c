@@ -9,7 +9,8 @@
  *
  * The kernel's part is a socket beside the claim, of the program's family and with its address.  Both have
  * SO_REUSEADDR, to share the port with each other and with connections that are left of earlier clients; as
- * long as one listens nobody else can join (inet_csk_bind_conflict), and then the claim gives it up again.
+ * long as one listens nobody else can join (inet_csk_bind_conflict), and then the claim gives it up again.  Members of
+ * a group (SO_REUSEPORT) each have one.
  *
  * They are in bridge_ep, each told of once until it has been found empty.
  */
@@ -26,6 +27,7 @@
 struct local {
 	int claim;              /* a copy of its fd */
 	int fd;                 /* listens */
+	uint16_t port;          /* when it is of a group (share.h); 0: it isn't */
 	bool is_ready;
 };
 
@@ -65,7 +67,7 @@ static socklen_t fill_in(struct sockaddr_in *a, ip4 addr, uint16_t port)
 }
 
 /* Bound as the program's is. */
-static int open_bound(bool is_v6, ip4 addr, uint16_t port)
+static int open_bound(bool is_v6, ip4 addr, uint16_t port, bool is_sharing)
 {
 	union {
 		struct sockaddr_in in;
@@ -80,12 +82,23 @@ static int open_bound(bool is_v6, ip4 addr, uint16_t port)
 	r = is_v6 ? set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0) : 0;
 	if (!r)
 		r = set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (!r && is_sharing)
+		r = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (!r)
 		r = raw_bind(fd, &a, len);
 	if (!r)
 		return fd;
 	raw_close(fd);
 	return r;
+}
+
+/* Members of a group listen side by side in the kernel, too, which chooses among them. */
+static bool is_sharing(struct engine *e, struct slot *slot)
+{
+	int on = 0;
+	socklen_t len = sizeof(on);
+
+	return tcp_getopt(slot->conn, SOL_SOCKET, SO_REUSEPORT, &on, &len, e->now) || on;
 }
 
 static int open_fds(struct engine *e, struct slot *slot, bool is_v6)
@@ -96,10 +109,14 @@ static int open_fds(struct engine *e, struct slot *slot, bool is_v6)
 	int r;
 
 	tcp_sockname(slot->conn, &addr, &port);
+	if (is_sharing(e, slot)) {
+		l->port = port;
+		engine_share_count_listener(e, port, 1);
+	}
 	l->claim = guard_dup(e->guard, addr, port);
 	r = l->claim < 0 ? l->claim : set_int(l->claim, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (!r)
-		l->fd = open_bound(is_v6, addr, port);
+		l->fd = open_bound(is_v6, addr, port, l->port);
 	return r ? r : MIN(l->fd, 0);
 }
 
@@ -121,18 +138,8 @@ static int listen_first(struct engine *e, struct slot *slot, const struct engine
 	if (!r)
 		r = watch(e, slot, EPOLL_CTL_ADD);
 	if (r)
-		engine_local_close(slot);
+		engine_local_close(e, slot);
 	return r;
-}
-
-/* Members of a group take the claimed port from each other's hands (guard_claim_sharing()): they must find nobody
- * who listens there. */
-static bool is_shared(struct engine *e, struct slot *slot)
-{
-	int on = 0;
-	socklen_t len = sizeof(on);
-
-	return tcp_getopt(slot->conn, SOL_SOCKET, SO_REUSEPORT, &on, &len, e->now) || on;
 }
 
 int engine_listen_locally(struct engine *e, engine_sock s, const struct engine_local *how)
@@ -144,7 +151,7 @@ int engine_listen_locally(struct engine *e, engine_sock s, const struct engine_l
 	slot = engine_slot(e, s);
 	if (slot && slot->local)
 		r = raw_listen(slot->local->fd, how->backlog);
-	else if (slot && e->guard && tcp_state(slot->conn) == TCP_LISTEN && !is_shared(e, slot))
+	else if (slot && e->guard && tcp_state(slot->conn) == TCP_LISTEN)
 		r = listen_first(e, slot, how);
 	engine_exit(e);
 	return r;
@@ -157,7 +164,7 @@ void engine_local_setopt(const struct slot *slot, int level, int name, const voi
 		raw_setsockopt(slot->local->fd, level, name, val, len);
 }
 
-void engine_local_close(struct slot *slot)
+void engine_local_close(struct engine *e, struct slot *slot)
 {
 	struct local *l = slot->local;
 
@@ -166,6 +173,8 @@ void engine_local_close(struct slot *slot)
 	slot->local = NULL;
 	if (l->fd >= 0)
 		raw_close(l->fd);
+	if (l->port)
+		engine_share_count_listener(e, l->port, -1);
 	if (l->claim >= 0) {
 		set_int(l->claim, SOL_SOCKET, SO_REUSEADDR, 0);
 		raw_close(l->claim);
@@ -173,10 +182,10 @@ void engine_local_close(struct slot *slot)
 	free(l);
 }
 
-void engine_local_update(struct slot *slot)
+void engine_local_update(struct engine *e, struct slot *slot)
 {
 	if (slot->local && tcp_state(slot->conn) != TCP_LISTEN)
-		engine_local_close(slot);
+		engine_local_close(e, slot);
 }
 
 /* ---- accepting ---- */

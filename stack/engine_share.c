@@ -30,6 +30,7 @@ struct share_group {
 	ip4 addrs[SHARE_ADDRS];  /* listened on at some time, 0: any */
 	unsigned naddr;
 	struct share *share;     /* owned */
+	unsigned listeners;      /* of the kernel, that we have for this port */
 	bool is_alone;
 };
 
@@ -115,6 +116,23 @@ bool engine_share_is_alone(struct engine *e, uint16_t port)
 	struct share_group *g = group_of(e, port);
 
 	return !g || share_is_alone(g->share);
+}
+
+unsigned engine_share_listeners(struct engine *e, uint16_t port)
+{
+	struct share_group *g = group_of(e, port);
+
+	return g ? share_listeners(g->share) : 0;
+}
+
+void engine_share_count_listener(struct engine *e, uint16_t port, int by)
+{
+	struct share_group *g = group_of(e, port);
+
+	if (!g)
+		return;
+	g->listeners += (unsigned)by;
+	share_set_listeners(g->share, g->listeners);
 }
 
 int engine_share_join(struct engine *e, uint16_t port)

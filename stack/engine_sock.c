@@ -172,7 +172,7 @@ int engine_shut(struct engine *e, engine_sock s)
 
 	if (slot) {
 		tcp_close(slot->conn, e->now);
-		engine_local_update(slot);
+		engine_local_update(e, slot);
 	}
 	engine_share_update(e);
 	return done(e, slot, 0);
@@ -182,7 +182,7 @@ void engine_slot_release(struct engine *e, struct slot *slot)
 {
 	struct tcp_conn *c = slot->conn;
 
-	engine_local_close(slot);
+	engine_local_close(e, slot);
 	slot_free(e, slot);
 	tcp_set_user(c, NULL);
 	tcp_release(c, e->now);
@@ -311,7 +311,7 @@ int engine_disconnect(struct engine *e, engine_sock s)
 	int r = slot ? tcp_disconnect(slot->conn, e->now) : 0;
 
 	if (slot)
-		engine_local_update(slot);
+		engine_local_update(e, slot);
 	engine_share_update(e);
 	return done(e, slot, r);
 }
@@ -420,7 +420,7 @@ int engine_shutdown(struct engine *e, engine_sock s, int how)
 	int r = slot ? tcp_shutdown(slot->conn, how, e->now) : 0;
 
 	if (slot)
-		engine_local_update(slot);
+		engine_local_update(e, slot);
 	engine_share_update(e);
 	return done(e, slot, r);
 }

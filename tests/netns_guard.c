@@ -287,7 +287,7 @@ static void reusing_claim_takes_a_port_in_timewait(void **state)
 	close(conn);
 	close(c);
 	assert_int_equal(guard_claim(g, NET_US, SHARED), -EADDRINUSE);
-	assert_int_equal(guard_claim_sharing(g, NET_US, SHARED), -EADDRINUSE);
+	assert_int_equal(guard_claim_sharing(g, NET_US, SHARED, -1), -EADDRINUSE);
 	assert_int_equal(guard_claim_reusing(g, NET_US, SHARED, true), 0);
 	assert_int_equal(bind_sharing(NET_US), -1);
 	assert_int_equal(guard_claim_reusing(other, NET_US, SHARED, true), 0);
@@ -715,7 +715,7 @@ static void broker_makes_changes_and_ends_with_the_asker(void **state)
 
 	(void)state;
 	assert_int_equal(guard_claim(g, NET_US, 40000), 0);
-	assert_int_equal(guard_claim_sharing(g, 0, 40001), 0);
+	assert_int_equal(guard_claim_sharing(g, 0, 40001, -1), 0);
 	assert_int_equal(answer_to(segment(40000, NET_SYN)), 0);
 	assert_int_equal(answer_to(segment(40001, NET_SYN)), 0);
 	guard_release(g, NET_US, 40000);

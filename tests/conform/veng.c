@@ -267,13 +267,15 @@ bool engine_local_has_client(const struct slot *slot)
 	return false;
 }
 
-void engine_local_close(struct slot *slot)
+void engine_local_close(struct engine *e, struct slot *slot)
 {
+	(void)e;
 	(void)slot;
 }
 
-void engine_local_update(struct slot *slot)
+void engine_local_update(struct engine *e, struct slot *slot)
 {
+	(void)e;
 	(void)slot;
 }
 

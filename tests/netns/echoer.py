@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Echo servers for local.sh, and what a server's program sees of clients on its own host.
 
-    echoer.py HOW PORT      blocking, poll, epoll, dual (an AF_INET6 socket for both), prefork
+    echoer.py HOW PORT      blocking, poll, epoll, dual (an AF_INET6 socket for both), reuseport, prefork
     echoer.py names ADDR    prints ok, or what differed
     echoer.py life ADDR
 """
@@ -13,8 +13,10 @@ import sys
 import threading
 
 
-def listen(port, family=socket.AF_INET, addr="0.0.0.0"):
+def listen(port, family=socket.AF_INET, addr="0.0.0.0", is_sharing=False):
     s = socket.socket(family)
+    if is_sharing:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
         s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -59,6 +61,7 @@ SERVERS = {
     "poll": lambda p: by_selector(listen(p), selectors.PollSelector()),
     "epoll": lambda p: by_selector(listen(p), selectors.EpollSelector()),
     "dual": lambda p: accept_for_ever(listen(p, socket.AF_INET6, "::")),
+    "reuseport": lambda p: accept_for_ever(listen(p, is_sharing=True)),
     "prefork": lambda p: prefork(listen(p)),
 }
 

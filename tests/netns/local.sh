@@ -25,7 +25,7 @@ serve() {
 }
 
 port=7400
-for how in blocking poll epoll dual prefork; do
+for how in blocking poll epoll dual prefork reuseport; do
 	port=$((port + 1))
 	serve $how $port
 	report $? "$how: a server starts"
@@ -45,6 +45,30 @@ for family, addr in ((socket.AF_INET, '0.0.0.0'), (socket.AF_INET6, '::')):
     s.listen()
     s.close()"
 done
+
+# ---- two processes that share a port ----
+
+port=7420
+serve reuseport $port
+serve reuseport $port
+serves_both() {
+	local i
+	for i in 1 2 3 4 5 6 7 8; do
+		[ "$(echoes "$@" $port)" = "$BIG_SHA" ] || return 1
+	done
+}
+one_fewer() { in_c pgrep -f "echoer.py reuseport" | tail -n 1 | xargs -r kill -KILL; }
+listeners() { [ "$(in_c awk -v p="$(printf ':%04X' $port)" '$4 == "0A" && index($2, p)' /proc/net/tcp | wc -l)" = "$1" ]; }
+check "SO_REUSEPORT: both listen" until_true 10 listeners 2
+check "SO_REUSEPORT: outside" serves_both "$S" $C_ADDR
+check "SO_REUSEPORT: by 127.0.0.1" serves_both "$C" 127.0.0.1
+check "SO_REUSEPORT: by the host's own address" serves_both "$C" $C_ADDR
+one_fewer
+check "SO_REUSEPORT: one is left" until_true 10 listeners 1
+check "SO_REUSEPORT: one is killed with -9, outside" serves_both "$S" $C_ADDR
+check "SO_REUSEPORT: by 127.0.0.1" serves_both "$C" 127.0.0.1
+end_all -KILL
+
 check_eq "the family and the address of each kind of client" ok "$(xt shared python3 "$here/echoer.py" names $C_ADDR)"
 check_eq "closing, listening again, options" ok "$(xt shared python3 "$here/echoer.py" life $C_ADDR)"
 finish

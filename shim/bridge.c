@@ -28,19 +28,26 @@
 #include "user.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int holder_cancel;         /* the cancel state of whoever holds it */
 static _Atomic unsigned count;
 static atomic_bool is_always;
 
 void bridge_lock(void)
 {
+	int cancel = signal_uncancel();
+
 	signal_hold();
 	pthread_mutex_lock(&lock);
+	holder_cancel = cancel;
 }
 
 void bridge_unlock(void)
 {
+	int cancel = holder_cancel;
+
 	pthread_mutex_unlock(&lock);
 	signal_release();
+	signal_recancel(cancel);
 }
 
 void bridge_settle(void)
@@ -179,7 +186,7 @@ void bridge_inherited(void)
 void bridge_fd(int fd)
 {
 	struct sock *s = fdtab_get(fd);
-	int r;
+	int err = errno, r;
 
 	if (!s)
 		return;
@@ -187,6 +194,7 @@ void bridge_fd(int fd)
 	if (r)
 		log_event(LOG_WARNING, "the TCP socket %d can't be passed on: %s", fd, strerror(-r));
 	sock_put(s);
+	errno = err;
 }
 
 void bridge_carried(const struct msghdr *m)
@@ -268,10 +276,16 @@ static bool is_the_connections(int level, int name)
 int bridge_setopt(int fd, int level, int name, const void *val, socklen_t len)
 {
 	struct engine_bridged b;
+	int r;
 
-	if (!is_the_connections(level, name) || !is_bridged(fd, &b))
+	if (!is_the_connections(level, name))
 		return -ENOTSOCK;
-	return val || !len ? engine_bridged_setopt(fd, &b, level, name, val, len) : -EFAULT;
+	do {
+		if (!is_bridged(fd, &b))
+			return -ENOTSOCK;
+		r = val || !len ? engine_bridged_setopt(fd, &b, level, name, val, len) : -EFAULT;
+	} while (r == -ESTALE);
+	return r;
 }
 
 static int give_int(void *val, socklen_t *len, socklen_t room, int v)
@@ -294,18 +308,28 @@ static int get_error(int fd, const struct engine_bridged *b, void *val, socklen_
 	return give_int(val, len, room, v);
 }
 
+static int get_the_connections(int fd, int level, int name, void *val, socklen_t *len, socklen_t room)
+{
+	struct engine_bridged b;
+	int r;
+
+	do {
+		if (!is_bridged(fd, &b))
+			return -ENOTSOCK;
+		*len = room;
+		r = engine_bridged_getopt(fd, &b, level, name, val, len);
+	} while (r == -ESTALE);
+	return r;
+}
+
 int bridge_getopt(int fd, int r, int level, int name, void *val, socklen_t *len, socklen_t room)
 {
 	struct engine_bridged b;
 
 	if (!len || !val)
 		return -ENOTSOCK;
-	if (is_the_connections(level, name)) {
-		if (!is_bridged(fd, &b))
-			return -ENOTSOCK;
-		*len = room;
-		return engine_bridged_getopt(fd, &b, level, name, val, len);
-	}
+	if (is_the_connections(level, name))
+		return get_the_connections(fd, level, name, val, len, room);
 	if (r < 0 || level != SOL_SOCKET || (name != SO_TYPE && name != SO_DOMAIN && name != SO_PROTOCOL &&
 					     name != SO_ACCEPTCONN && name != SO_ERROR))
 		return -ENOTSOCK;
@@ -368,6 +392,17 @@ static int set_nonblock(int fd)
 	return REAL(fcntl)(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
+/* A cancellation point, like the kernel's: a bare system call, with nothing held. */
+static int take_connection(int fd, int flags, struct engine_bridged *b)
+{
+	int conn, type;
+
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
+	conn = engine_bridged_accept(fd, flags & SOCK_CLOEXEC ? MSG_CMSG_CLOEXEC : 0, b);
+	pthread_setcanceltype(type, NULL);
+	return conn;
+}
+
 /* The object is no listener for the kernel: accept() has failed already. */
 int bridge_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
@@ -380,7 +415,7 @@ int bridge_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 		return -ENOTSOCK;
 	if (flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK))
 		return -EINVAL;
-	conn = engine_bridged_accept(fd, flags & SOCK_CLOEXEC ? MSG_CMSG_CLOEXEC : 0, &b);
+	conn = take_connection(fd, flags, &b);
 	if (conn < 0)
 		return conn;
 	if (flags & SOCK_NONBLOCK)

@@ -20,7 +20,8 @@
 
 struct sock;
 
-/* Bridges the socket that fd is, if it is one of ours, under all of its numbers; the log says what can't be. */
+/* Bridges the socket that fd is, if it is one of ours, under all of its numbers; the log says what can't be.
+ * errno stays. */
 void bridge_fd(int fd);
 /* All of the process's sockets that can be. */
 void bridge_all(void);

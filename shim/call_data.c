@@ -75,34 +75,43 @@ void call_reap_sleepers(void)
 		sock_put(sleepers.v[--sleepers.n].s);
 }
 
-static void drop(void *s)
+/* One sleep, for who is cancelled in it. */
+struct sleep {
+	struct sock *s;
+	unsigned depth;          /* of sleepers, without it */
+};
+
+static void cancelled(void *arg)
 {
-	sock_put(s);
+	struct sleep *sleep = arg;
+
+	sleepers.n = sleep->depth;
+	sock_put(sleep->s);
 }
 
 /* is_part: the call has something to report already, so any handler ends it. */
 static int sleep_for(struct sock *s, struct engine_watch *w, xtime deadline, bool is_part)
 {
-	unsigned depth;
 	struct signal_self before = { .handled = signal_self.handled,
 				      .breaking = signal_self.breaking };
+	struct sleep sleep = { .s = s };
 	int r;
 
 	if (!s->es)
 		return eng_lost(s);
 	call_reap_sleepers();
-	pthread_cleanup_push(drop, s);
+	sleep.depth = sleepers.n;
+	pthread_cleanup_push(cancelled, &sleep);
 	pthread_testcancel();
-	pthread_cleanup_pop(0);
-	depth = sleepers.n;
-	if (depth < SLEEPERS_MAX) {
-		sleepers.v[depth] = (struct sleeper){ s, (uintptr_t)__builtin_frame_address(0) };
+	if (sleep.depth < SLEEPERS_MAX) {
+		sleepers.v[sleep.depth] = (struct sleeper){ s, (uintptr_t)__builtin_frame_address(0) };
 		sleepers.n++;
 	}
 	do {
 		r = eng_wait(w, 1, NULL, 0, deadline, NULL);
 	} while (r == -EINTR && !signal_breaks(&before, deadline == XTIME_NEVER && !is_part));
-	sleepers.n = depth;
+	pthread_cleanup_pop(0);
+	sleepers.n = sleep.depth;
 	return r > 0 ? 0 : r < 0 ? r : -EAGAIN;
 }
 

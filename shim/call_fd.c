@@ -12,11 +12,13 @@
 #include <limits.h>
 #include <linux/close_range.h>
 
+#include "bridge.h"
 #include "eng.h"
 #include "fdtab.h"
 #include "process.h"
 #include "ready.h"
 #include "real.h"
+#include "signal.h"
 
 static int kernel_close(int fd)
 {
@@ -48,17 +50,20 @@ static bool is_own(int fd)
 int call_close(int fd)
 {
 	struct sock *s;
-	int r;
+	int r, cancel;
 
 	if (process_is_vfork_child())
 		return kernel_close(fd);
 	if (is_own(fd))
 		return -EBADF;
 	call_reap_sleepers();
+	pthread_testcancel();
+	cancel = signal_uncancel();
 	s = drop_number(fd);
 	r = kernel_close(fd);
 	if (s)
 		sock_put(s);
+	signal_recancel(cancel);
 	return r;
 }
 
@@ -95,13 +100,31 @@ int call_close_range(unsigned first, unsigned last, int flags)
 
 /* ---- duplicates ---- */
 
-int call_duplicated(struct sock *s, int to)
+/* The socket was bridged meanwhile: `to` may have the object that was there before. */
+static int duplicate_again(int from, int to)
+{
+	int cloexec = REAL(fcntl)(to, F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0, r;
+	struct sock *had = fdtab_clear(to);
+
+	if (had)
+		sock_put(had);
+	r = REAL(dup3)(from, to, cloexec) < 0 ? -errno : to;
+	if (r < 0)
+		REAL(close)(to);
+	return r;
+}
+
+int call_duplicated(struct sock *s, int from, int to)
 {
 	int r;
 
 	if (!sock_get_unless_free(s))
 		return to;
 	r = fdtab_put(to, s);
+	if (!r && atomic_load(&s->is_bridged)) {
+		bridge_settle();
+		return atomic_load(&s->is_bridged) ? duplicate_again(from, to) : to;
+	}
 	if (!r)
 		return to;
 	sock_put(s);
@@ -127,7 +150,7 @@ int call_dup2(int from, int to, int flags, bool is_dup3)
 	r = is_dup3 ? REAL(dup3)(from, to, flags) : REAL(dup2)(from, to);
 	r = r < 0 ? -errno : r;
 	if (r >= 0 && s)
-		r = call_duplicated(s, to);
+		r = call_duplicated(s, from, to);
 	else if (r >= 0)
 		fdtab_copy(from, to);
 	if (had)

@@ -144,6 +144,8 @@ static int finish_connect(struct sock *s, int in_progress)
 		if (r == -EINTR || r == -EIO)
 			return r;
 	}
+	if (r == -EREROUTED)            /* only what is connected is bridged */
+		return 0;
 	atomic_store(&s->state, r && r != -EISCONN ? SOCK_UNCONNECTED : SOCK_CONNECTED);
 	if (r && r != -EISCONN)
 		ready_reset(s);
@@ -426,14 +428,15 @@ static void linger(struct sock *s, int seconds)
 
 void call_release(struct sock *s)
 {
-	int seconds = -1;
+	int cancel = signal_uncancel(), seconds = -1;
 
 	ready_close(s);
-	if (!s->es || !atomic_load(&eng_current))
-		return;
-	if (eng_query(s, ENGINE_LINGER, &seconds) == 0 && seconds > 0) {
-		eng_shut(s);
-		linger(s, seconds);
+	if (s->es && atomic_load(&eng_current)) {
+		if (eng_query(s, ENGINE_LINGER, &seconds) == 0 && seconds > 0) {
+			eng_shut(s);
+			linger(s, seconds);
+		}
+		eng_release(s);
 	}
-	eng_release(s);
+	signal_recancel(cancel);
 }

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -241,6 +242,12 @@ int eng_bridge(struct sock *s, bool is_native, int *fd)
 	return r;
 }
 
+static void unblock(void *old)
+{
+	signal_unblock(old);
+}
+
+/* A thread that is cancelled in its sleep goes on to its clean-up handlers. */
 int eng_wait(struct engine_watch *w, unsigned nw, struct pollfd *extra, unsigned nextra,
 	     xtime deadline, const sigset_t *mask)
 {
@@ -251,8 +258,9 @@ int eng_wait(struct engine_watch *w, unsigned nw, struct pollfd *extra, unsigned
 	if (!e || process_was_cloned())
 		return -EIO;
 	signal_block(&old);
+	pthread_cleanup_push(unblock, &old);
 	r = engine_wait(e, w, nw, extra, nextra, deadline, mask ? mask : &old);
-	signal_unblock(&old);
+	pthread_cleanup_pop(1);
 	return r;
 }
 

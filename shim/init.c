@@ -48,6 +48,23 @@ static void say_attached(struct engine *e)
 	log_event(LOG_INFO, "attached to %s", what);
 }
 
+/* The caller's cancel state, for give_lock(). */
+static int take_lock(void)
+{
+	int cancel = signal_uncancel();
+
+	signal_hold();
+	pthread_mutex_lock(&lock);
+	return cancel;
+}
+
+static void give_lock(int cancel)
+{
+	pthread_mutex_unlock(&lock);
+	signal_release();
+	signal_recancel(cancel);
+}
+
 static int load(char *sentence, size_t len)
 {
 	int r = atomic_load(&is_loaded) ? 0 : conf_load(&conf, sentence, len);
@@ -62,15 +79,13 @@ static int load(char *sentence, size_t len)
 const struct rules *init_rules(void)
 {
 	char sentence[SENTENCE_BYTES] = "";
-	int err = errno;
+	int err = errno, cancel;
 
 	if (!atomic_load_explicit(&is_loaded, memory_order_acquire)) {
-		signal_hold();
-		pthread_mutex_lock(&lock);
+		cancel = take_lock();
 		if (load(sentence, sizeof(sentence)))
 			complain(sentence);
-		pthread_mutex_unlock(&lock);
-		signal_release();
+		give_lock(cancel);
 		errno = err;
 	}
 	return atomic_load(&is_loaded) ? &conf.rules : NULL;
@@ -101,18 +116,16 @@ static int attach(bool is_early)
 
 static int attach_once(bool is_early)
 {
-	int err = errno, r = 0;
+	int err = errno, cancel, r = 0;
 
 	if (atomic_load_explicit(&eng_current, memory_order_acquire) && !process_was_cloned())
 		return 0;
 	if (eng_has_ended())
 		return -EIO;
-	signal_hold();
-	pthread_mutex_lock(&lock);
+	cancel = take_lock();
 	if (!atomic_load(&eng_current))
 		r = attach(is_early);
-	pthread_mutex_unlock(&lock);
-	signal_release();
+	give_lock(cancel);
 	errno = err;
 	return r;
 }

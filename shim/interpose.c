@@ -27,10 +27,14 @@ EXPORT int socket(int domain, int type, int protocol)
 	return REAL(socket)(domain, type, protocol);
 }
 
-/* The kernel's answer, unless its object is a bridged socket's end: then that one's. */
-static int bridged_or(int kernels, int bridged)
+/* The kernel's answer, unless its object is a bridged socket's end: then that one's.  `err` was errno before
+ * the kernel was asked. */
+static int bridged_or(int kernels, int bridged, int err)
 {
-	return bridged == -ENOTSOCK ? kernels : (int)interpose_result(bridged);
+	if (bridged == -ENOTSOCK)
+		return kernels;
+	errno = err;
+	return (int)interpose_result(bridged);
 }
 
 /* The first answer that isn't 0: what the policy says, then the call's own. */
@@ -51,9 +55,9 @@ EXPORT int bind(int fd, __CONST_SOCKADDR_ARG arg, socklen_t len)
 
 static int connect_kernels(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	int r = REAL(connect)(fd, addr, len);
+	int err = errno, r = REAL(connect)(fd, addr, len);
 
-	return bridged_or(r, bridge_connect(fd, r));
+	return bridged_or(r, bridge_connect(fd, r), err);
 }
 
 EXPORT int connect(int fd, __CONST_SOCKADDR_ARG arg, socklen_t len)
@@ -67,9 +71,9 @@ EXPORT int connect(int fd, __CONST_SOCKADDR_ARG arg, socklen_t len)
 
 static int listen_kernels(int fd, int backlog)
 {
-	int r = REAL(listen)(fd, backlog);
+	int err = errno, r = REAL(listen)(fd, backlog);
 
-	return bridged_or(r, bridge_listen(fd, r));
+	return bridged_or(r, bridge_listen(fd, r), err);
 }
 
 EXPORT int listen(int fd, int backlog)
@@ -83,10 +87,10 @@ EXPORT int listen(int fd, int backlog)
 static int accept_kernels(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
 	socklen_t room = addr && len ? *len : 0;
-	int r = REAL(accept4)(fd, addr, len, flags);
+	int err = errno, r = REAL(accept4)(fd, addr, len, flags);
 
 	if (r < 0)
-		return bridged_or(r, bridge_accept(fd, addr, len, flags));
+		return bridged_or(r, bridge_accept(fd, addr, len, flags), err);
 	bridge_accepted(r, addr, len, room);
 	return r;
 }
@@ -125,9 +129,9 @@ static socklen_t room_at(const socklen_t *len)
 static int getsockname_kernels(int fd, struct sockaddr *addr, socklen_t *len)
 {
 	socklen_t room = room_at(len);
-	int r = REAL(getsockname)(fd, addr, len);
+	int err = errno, r = REAL(getsockname)(fd, addr, len);
 
-	return bridged_or(r, bridge_sockname(fd, r, addr, len, room));
+	return bridged_or(r, bridge_sockname(fd, r, addr, len, room), err);
 }
 
 EXPORT int getsockname(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
@@ -141,9 +145,9 @@ EXPORT int getsockname(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
 static int getpeername_kernels(int fd, struct sockaddr *addr, socklen_t *len)
 {
 	socklen_t room = room_at(len);
-	int r = REAL(getpeername)(fd, addr, len);
+	int err = errno, r = REAL(getpeername)(fd, addr, len);
 
-	return bridged_or(r, bridge_peername(fd, r, addr, len, room));
+	return bridged_or(r, bridge_peername(fd, r, addr, len, room), err);
 }
 
 EXPORT int getpeername(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
@@ -156,17 +160,17 @@ EXPORT int getpeername(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
 
 static int setsockopt_kernels(int fd, int level, int name, const void *val, socklen_t len)
 {
-	int r = REAL(setsockopt)(fd, level, name, val, len);
+	int err = errno, r = REAL(setsockopt)(fd, level, name, val, len);
 
-	return bridged_or(r, bridge_setopt(fd, level, name, val, len));
+	return bridged_or(r, bridge_setopt(fd, level, name, val, len), err);
 }
 
 static int getsockopt_kernels(int fd, int level, int name, void *val, socklen_t *len)
 {
 	socklen_t room = room_at(len);
-	int r = REAL(getsockopt)(fd, level, name, val, len);
+	int err = errno, r = REAL(getsockopt)(fd, level, name, val, len);
 
-	return bridged_or(r, bridge_getopt(fd, r, level, name, val, len, room));
+	return bridged_or(r, bridge_getopt(fd, r, level, name, val, len, room), err);
 }
 
 EXPORT int setsockopt(int fd, int level, int name, const void *val, socklen_t len)
@@ -185,14 +189,18 @@ EXPORT int getsockopt(int fd, int level, int name, void *restrict val, socklen_t
 			      getsockopt_kernels(fd, level, name, val, len));
 }
 
+static int at_mark(struct sock *s, int fd)
+{
+	int mark, r = opts_ioctl(s, fd, SIOCATMARK, &mark);
+
+	return r < 0 ? r : mark;
+}
+
 EXPORT int sockatmark(int fd)
 {
-	int mark;
 	struct sock *s = fdtab_get(fd);
 
-	if (!s)
-		return REAL(sockatmark)(fd);
-	return interpose_done(s, opts_ioctl(s, fd, SIOCATMARK, &mark)) < 0 ? -1 : mark;
+	return (int)INTERPOSE(s, at_mark(s, fd), REAL(sockatmark)(fd));
 }
 
 /* ---- sending ---- */

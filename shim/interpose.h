@@ -25,11 +25,9 @@ static inline ssize_t interpose_result(ssize_t r)
 	return -1;
 }
 
-/* The end of a call on s. */
-static inline ssize_t interpose_finish(struct sock *s, ssize_t r)
+/* The end of a call on s, which was begun with errno `err`. */
+static inline ssize_t interpose_finish(struct sock *s, ssize_t r, int err)
 {
-	int err = errno;
-
 	if (r == -EREROUTED)
 		bridge_settle();
 	sock_put(s);
@@ -37,16 +35,21 @@ static inline ssize_t interpose_finish(struct sock *s, ssize_t r)
 	return r;
 }
 
-static inline ssize_t interpose_done(struct sock *s, ssize_t r)
-{
-	return interpose_result(interpose_finish(s, r));
-}
+/* A call's answer; one that succeeds leaves errno as it was. */
+#define ANSWER(call)                                                        \
+	__extension__({                                                     \
+		int err_ = errno;                                           \
+		ssize_t r_ = (call);                                        \
+		errno = err_;                                               \
+		interpose_result(r_);                                       \
+	})
 
 /* Our call when there is a socket of ours, else, or when it has become a bridged one meanwhile, the
  * kernel's. */
 #define INTERPOSE(s, ours, kernels)                                         \
 	__extension__({                                                     \
-		ssize_t r_ = (s) ? interpose_finish(s, ours) : -EREROUTED;  \
+		int err_ = errno;                                           \
+		ssize_t r_ = (s) ? interpose_finish(s, ours, err_) : -EREROUTED; \
 		r_ == -EREROUTED ? (kernels) : interpose_result(r_);        \
 	})
 

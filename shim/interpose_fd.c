@@ -25,14 +25,14 @@ EXPORT int close(int fd)
 {
 	if (!fdtab_slot(fd) && !process_is_own_fd(fd))
 		return REAL(close)(fd);
-	return (int)interpose_result(call_close(fd));
+	return (int)ANSWER(call_close(fd));
 }
 
 EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
 	if (!atomic_load(&eng_current))
 		return REAL(close_range)(first, last, flags);
-	return (int)interpose_result(call_close_range(first, last, flags));
+	return (int)ANSWER(call_close_range(first, last, flags));
 }
 
 EXPORT void closefrom(int first)
@@ -43,31 +43,34 @@ EXPORT void closefrom(int first)
 		call_close_range(first < 0 ? 0 : (unsigned)first, UINT_MAX, 0);
 }
 
-EXPORT int dup(int fd)
+static int dup_kernels(int fd)
 {
-	struct sock *s = fdtab_get(fd);
-	int to;
+	int to = REAL(dup)(fd);
 
-	if (s)
-		return (int)interpose_done(s, opts_fcntl(s, fd, F_DUPFD, 0));
-	to = REAL(dup)(fd);
 	if (to >= 0)
 		fdtab_copy(fd, to);
 	return to;
+}
+
+EXPORT int dup(int fd)
+{
+	struct sock *s = fdtab_get(fd);
+
+	return (int)INTERPOSE(s, opts_fcntl(s, fd, F_DUPFD, 0), dup_kernels(fd));
 }
 
 EXPORT int dup2(int from, int to)
 {
 	if (!fdtab_slot(from) && !fdtab_slot(to) && !process_is_own_fd(to))
 		return REAL(dup2)(from, to);
-	return (int)interpose_result(call_dup2(from, to, 0, false));
+	return (int)ANSWER(call_dup2(from, to, 0, false));
 }
 
 EXPORT int dup3(int from, int to, int flags)
 {
 	if (!fdtab_slot(from) && !fdtab_slot(to) && !process_is_own_fd(to))
 		return REAL(dup3)(from, to, flags);
-	return (int)interpose_result(call_dup2(from, to, flags, true));
+	return (int)ANSWER(call_dup2(from, to, flags, true));
 }
 
 /* Every command takes at most one argument, an int or a pointer. */
@@ -154,14 +157,14 @@ static int wait_for(struct pollfd *fds, nfds_t n, const struct timespec *timeout
 	xtime deadline;
 	int r = poll_deadline(timeout, &deadline);
 
-	return (int)interpose_result(r ? r : poll_call(fds, n, deadline, mask));
+	return (int)ANSWER(r ? r : poll_call(fds, n, deadline, mask));
 }
 
 EXPORT int poll(struct pollfd *fds, nfds_t n, int timeout)
 {
 	if (!poll_has_ours(fds, n))
 		return REAL(poll)(fds, n, timeout);
-	return (int)interpose_result(poll_call(fds, n, poll_deadline_ms(timeout), NULL));
+	return (int)ANSWER(poll_call(fds, n, poll_deadline_ms(timeout), NULL));
 }
 
 EXPORT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
@@ -175,7 +178,7 @@ EXPORT int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room)
 {
 	if (!poll_has_ours(fds, n) || room / sizeof(*fds) < n)
 		return REAL(__poll_chk)(fds, n, timeout, room);
-	return (int)interpose_result(poll_call(fds, n, poll_deadline_ms(timeout), NULL));
+	return (int)ANSWER(poll_call(fds, n, poll_deadline_ms(timeout), NULL));
 }
 
 EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
@@ -216,10 +219,9 @@ EXPORT int select(int n, fd_set *restrict in, fd_set *restrict out, fd_set *rest
 		ts.tv_nsec = timeout->tv_usec % 1000000 * 1000;
 	}
 	r = poll_deadline(timeout ? &ts : NULL, &deadline);
-	if (!r)
-		r = select_call(n, in, out, ex, deadline, NULL);
+	r = (int)ANSWER(r ? r : select_call(n, in, out, ex, deadline, NULL));
 	give_left(timeout, deadline);
-	return (int)interpose_result(r);
+	return r;
 }
 
 EXPORT int pselect(int n, fd_set *restrict in, fd_set *restrict out, fd_set *restrict ex,
@@ -231,7 +233,7 @@ EXPORT int pselect(int n, fd_set *restrict in, fd_set *restrict out, fd_set *res
 	if (!select_has_ours(n, in, out, ex))
 		return REAL(pselect)(n, in, out, ex, timeout, mask);
 	r = poll_deadline(timeout, &deadline);
-	return (int)interpose_result(r ? r : select_call(n, in, out, ex, deadline, mask));
+	return (int)ANSWER(r ? r : select_call(n, in, out, ex, deadline, mask));
 }
 
 /* ---- epoll ---- */
@@ -254,14 +256,14 @@ EXPORT int epoll_wait(int epfd, struct epoll_event *ev, int n, int timeout)
 {
 	if (!sleeps_here())
 		return REAL(epoll_wait)(epfd, ev, n, timeout);
-	return (int)interpose_result(epoll_call(epfd, ev, n, poll_deadline_ms(timeout), NULL));
+	return (int)ANSWER(epoll_call(epfd, ev, n, poll_deadline_ms(timeout), NULL));
 }
 
 EXPORT int epoll_pwait(int epfd, struct epoll_event *ev, int n, int timeout, const sigset_t *mask)
 {
 	if (!sleeps_here())
 		return REAL(epoll_pwait)(epfd, ev, n, timeout, mask);
-	return (int)interpose_result(epoll_call(epfd, ev, n, poll_deadline_ms(timeout), mask));
+	return (int)ANSWER(epoll_call(epfd, ev, n, poll_deadline_ms(timeout), mask));
 }
 
 EXPORT int epoll_pwait2(int epfd, struct epoll_event *ev, int n, const struct timespec *timeout,
@@ -273,5 +275,5 @@ EXPORT int epoll_pwait2(int epfd, struct epoll_event *ev, int n, const struct ti
 	if (!sleeps_here())
 		return REAL(epoll_pwait2)(epfd, ev, n, timeout, mask);
 	r = poll_deadline(timeout, &deadline);
-	return (int)interpose_result(r ? r : epoll_call(epfd, ev, n, deadline, mask));
+	return (int)ANSWER(r ? r : epoll_call(epfd, ev, n, deadline, mask));
 }

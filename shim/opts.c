@@ -387,7 +387,7 @@ int opts_fcntl(struct sock *s, int fd, int cmd, void *arg)
 	switch (cmd) {
 	case F_DUPFD:
 	case F_DUPFD_CLOEXEC:
-		return call_duplicated(s, r);
+		return call_duplicated(s, fd, r);
 	case F_SETFL:
 		flags = (int)(intptr_t)arg;
 		atomic_store(&s->is_nonblock, flags & O_NONBLOCK);

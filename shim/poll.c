@@ -10,6 +10,7 @@
 #include "poll.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -61,8 +62,10 @@ static int set_init(struct set *set, unsigned cap)
 	return 0;
 }
 
-static void set_fini(struct set *set)
+static void set_fini(void *arg)
 {
+	struct set *set = arg;
+
 	if (set->mapped)
 		munmap(set->watches, set->mapped);
 }
@@ -112,7 +115,10 @@ static int set_wait(struct set *set, xtime deadline, const sigset_t *mask)
 
 	if (!atomic_load(&eng_current))
 		return see_lost(set);
+	pthread_cleanup_push(set_fini, set);
+	pthread_testcancel();
 	r = eng_wait(set->watches, set->nw, set->extra, set->nextra, deadline, mask);
+	pthread_cleanup_pop(0);
 	if (r <= 0 || !is_outdated(set))
 		return r;
 	bridge_settle();
@@ -428,24 +434,28 @@ static int correct(int epfd, struct epoll_event *ev, int n)
 	return n;
 }
 
+static int look(int epfd, struct epoll_event *ev, int n)
+{
+	int r = REAL(epoll_wait)(epfd, ev, n, 0);
+
+	return r < 0 ? -errno : correct(epfd, ev, r);
+}
+
 /* The kernel knows what is ready, as the mirrors show it; the sleep is ours, so that the
  * thread drives the engine. */
 int epoll_call(int epfd, struct epoll_event *ev, int n, xtime deadline, const sigset_t *mask)
 {
 	struct pollfd extra = { .fd = epfd, .events = POLLIN };
-	int err = errno, r;
+	int r;
 
 	if (!is_mask_there(mask))
 		return -EFAULT;
 	for (;;) {
-		r = REAL(epoll_wait)(epfd, ev, n, 0);
+		r = look(epfd, ev, n);
 		if (r)
-			return r < 0 ? -errno : correct(epfd, ev, r);
-		errno = err;
-		r = eng_wait(NULL, 0, &extra, 1, deadline, mask);
-		if (r < 0)
 			return r;
-		if (!r)
-			return correct(epfd, ev, REAL(epoll_wait)(epfd, ev, n, 0));
+		r = eng_wait(NULL, 0, &extra, 1, deadline, mask);
+		if (r <= 0)
+			return r < 0 ? r : look(epfd, ev, n);
 	}
 }

@@ -251,6 +251,7 @@ static void after_fork_in_child(void)
 	atomic_store(&eng_current, NULL);
 	attached_pid = getpid();
 	alloc_fork_done();
+	signal_fork_forget();
 	signal_fork_done();
 	sock_fork_done();
 	lose_sockets();

@@ -34,18 +34,25 @@
 #define HIGH_FD 1024              /* above what select() users can handle */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int holder_cancel;         /* the cancel state of whoever holds it */
 static _Atomic unsigned nmirrored;
 
 void ready_lock(void)
 {
+	int cancel = signal_uncancel();
+
 	signal_hold();
 	pthread_mutex_lock(&lock);
+	holder_cancel = cancel;
 }
 
 void ready_unlock(void)
 {
+	int cancel = holder_cancel;
+
 	pthread_mutex_unlock(&lock);
 	signal_release();
+	signal_recancel(cancel);
 }
 
 bool ready_any(void)
@@ -315,7 +322,8 @@ static int swap(struct sock *s, int fd)
 
 	copy_flags(s->fd, fd);
 	unregister(s);
-	if (atomic_load(&s->numbers) == 1) {
+	/* The last number but one may be on its way out, and still be s->fd. */
+	if (atomic_load(&s->numbers) == 1 && s->fd >= 0 && fdtab_slot(s->fd) == (uintptr_t)s) {
 		r = put_under(fd, s->fd);
 	} else {
 		for (n = fdtab_next(0); n >= 0 && !r; n = fdtab_next(n + 1)) {
@@ -423,7 +431,7 @@ void ready_reset(struct sock *s)
 	fd = ready_open(0);
 	ready_lock();
 	forget_far(s);
-	if (fd >= 0 && s->fd >= 0)
+	if (fd >= 0)
 		swap(s, fd);
 	ready_unlock();
 }

@@ -29,6 +29,8 @@
 
 #define NSIGS 65
 #define KERNEL_SET_BYTES 8
+#define LIBC_SIGNAL_1 32
+#define LIBC_SIGNAL_2 33
 #define PASSED_FLAGS (SA_RESTART | SA_NODEFER | SA_ONSTACK | SA_NOCLDSTOP | SA_NOCLDWAIT)
 
 __thread struct signal_self signal_self __attribute__((tls_model("initial-exec")));
@@ -72,6 +74,16 @@ void signal_fork_done(void)
 	unlock_view();
 }
 
+void signal_fork_forget(void)
+{
+	struct signal_self *t = &signal_self;
+
+	if (!t->is_deferred)
+		return;
+	t->is_deferred = false;
+	raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &t->mask, NULL, KERNEL_SET_BYTES);
+}
+
 static bool has_handler(const struct sigaction *sa)
 {
 	return sa->sa_handler != SIG_DFL && sa->sa_handler != SIG_IGN;
@@ -95,12 +107,20 @@ static bool is_fault(int sig, const siginfo_t *info)
 	}
 }
 
+/* All signals but libc's own, for cancellation and setuid(): it waits for those, in whatever its caller does. */
+static void fill(sigset_t *set)
+{
+	unsigned long mask = ~(1ul << (LIBC_SIGNAL_1 - 1) | 1ul << (LIBC_SIGNAL_2 - 1));
+
+	memcpy(set, &mask, KERNEL_SET_BYTES);
+}
+
 static void defer(const siginfo_t *info, ucontext_t *uc)
 {
 	struct signal_self *t = &signal_self;
 
 	memcpy(&t->mask, &uc->uc_sigmask, KERNEL_SET_BYTES);
-	memset(&uc->uc_sigmask, 0xff, KERNEL_SET_BYTES);
+	fill(&uc->uc_sigmask);
 	t->info = *info;
 	t->is_deferred = true;
 }
@@ -138,7 +158,7 @@ static void trampoline(int sig, siginfo_t *info, void *context)
 	struct signal_self *t = &signal_self;
 	bool fault = is_fault(sig, info);
 	struct sigaction sa;
-	int err = errno;
+	int err = errno, type;
 
 	if (fault && user_mend(context))
 		return;
@@ -146,6 +166,8 @@ static void trampoline(int sig, siginfo_t *info, void *context)
 		defer(info, context);
 		return;
 	}
+	/* The sleep that it interrupts may be cancelled at any moment (engine_wait.c), a handler may not. */
+	pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
 	lock_view();
 	sa = view[sig];
 	if (sa.sa_flags & SA_RESETHAND && has_handler(&sa))
@@ -161,6 +183,7 @@ static void trampoline(int sig, siginfo_t *info, void *context)
 	else if (has_handler(&sa))
 		sa.sa_handler(sig);
 	errno = err;
+	pthread_setcanceltype(type, NULL);
 }
 
 /* ---- what the kernel is told ---- */
@@ -264,7 +287,7 @@ void signal_block(sigset_t *old)
 {
 	sigset_t all;
 
-	memset(&all, 0xff, sizeof(all));
+	fill(&all);
 	memset(old, 0, sizeof(*old));
 	raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, old, KERNEL_SET_BYTES);
 }

@@ -15,6 +15,7 @@
 #ifndef XTCP_SIGNAL_H
 #define XTCP_SIGNAL_H
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 
@@ -44,6 +45,21 @@ static inline void signal_release(void)
 		signal_redeliver();
 }
 
+/* Who is cancelled takes what he holds to his grave, and libc's calls are cancellation points: so no thread is
+ * cancelled while it holds a lock of ours, or is about to free something.  The state before, for signal_recancel(). */
+static inline int signal_uncancel(void)
+{
+	int before;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+	return before;
+}
+
+static inline void signal_recancel(int before)
+{
+	pthread_setcancelstate(before, NULL);
+}
+
 /* Blocks every signal; *old is what to sleep with and to hand to signal_unblock(). */
 void signal_block(sigset_t *old);
 void signal_unblock(const sigset_t *old);
@@ -60,6 +76,8 @@ bool signal_is_attached(void);
 /* Around fork(). */
 void signal_fork_prepare(void);
 void signal_fork_done(void);
+/* In the child: a signal that waits is the parent's, who has it, too. */
+void signal_fork_forget(void);
 
 /* sigaction() and those made of it, once attached: 0 or -errno. */
 int signal_action(int sig, const struct sigaction *act, struct sigaction *old);

@@ -162,7 +162,7 @@ int engine_bridged(int fd, struct engine_bridged *b);
  * MSG_CMSG_CLOEXEC): its end; b->host is 0 when it is a kernel's TCP socket.  -EAGAIN, -EINTR; -EINVAL: nobody listens any more. */
 int engine_bridged_accept(int fd, int flags, struct engine_bridged *b);
 /* Options and queries of fd, which is b, answered by that engine, wherever it lives; errors as at home, and -EIO:
- * it doesn't answer. */
+ * it doesn't answer; -ESTALE: fd is another socket meanwhile. */
 int engine_bridged_setopt(int fd, const struct engine_bridged *b, int level, int name, const void *val, socklen_t len);
 int engine_bridged_getopt(int fd, const struct engine_bridged *b, int level, int name, void *val, socklen_t *len);
 /* engine_connect_result() there. */

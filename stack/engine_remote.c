@@ -164,7 +164,7 @@ void engine_remote_serve(struct engine *e)
 			if (has_socket(e, &a, &m))
 				answer(e, &m, a.who.uid == 0);
 			else
-				m.result = -EPERM;
+				m.result = -ESTALE;
 			raw_sendto(e->remote, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL, &a.addr, a.len);
 		}
 		if (a.fd >= 0)
@@ -180,6 +180,7 @@ static int ask_on(int fd, uint64_t host, struct message *m, int about)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	socklen_t len;
+	int r;
 
 	/* A name of the kernel's choice, to be answered at. */
 	if (raw_bind(fd, &a, sizeof(a.sun_family)) < 0)
@@ -187,7 +188,10 @@ static int ask_on(int fd, uint64_t host, struct message *m, int about)
 	host_name(host, &a, &len);
 	if (raw_connect(fd, &a, len) < 0 || fdpass_send(fd, m, sizeof(*m), &about, 1, 0) < 0)
 		return -EIO;
-	if (sys_ppoll(&p, 1, &wait, NULL) != 1)
+	do {
+		r = sys_ppoll(&p, 1, &wait, NULL);
+	} while (r == -EINTR);  /* handlers run; a call about options isn't interrupted by them */
+	if (r != 1)
 		return -EIO;
 	return raw_recv(fd, m, sizeof(*m), MSG_DONTWAIT) == sizeof(*m) ? m->result : -EIO;
 }

@@ -37,8 +37,10 @@ struct wait {
 	unsigned nw;
 	struct pollfd *fds;       /* the extra ones, then room for OWN_FDS */
 	unsigned nextra;
+	bool is_heap;             /* fds are */
 	xtime deadline;
 	const sigset_t *mask;
+	int cancel;               /* the caller's cancel state */
 };
 
 /* ---- threads ---- */
@@ -285,6 +287,33 @@ static int spin(struct wait *x, unsigned n, xtime until, xtime now)
 	return r ? r : poll_until(x->fds, n, until, now, x->mask);
 }
 
+/* The thread was cancelled in its sleep: what it held here ends. */
+static void cancelled(void *arg)
+{
+	struct wait *x = arg;
+
+	engine_rouse();
+	if (x->is_heap)
+		free(x->fds);
+}
+
+/* The sleep, the lock not held.  A cancellation point: as the sleep is a bare system call, and all that it ends is a
+ * look at fds, the thread may be cancelled at any moment of it (PTHREAD_CANCEL_ASYNCHRONOUS).  Libc may look at the type
+ * alone: it is changed only while the state lets it. */
+static int sleep_unlocked(struct wait *x, unsigned n, xtime until, xtime now, bool drives)
+{
+	int r, type, state;
+
+	pthread_cleanup_push(cancelled, x);
+	pthread_setcancelstate(x->cancel, &state);
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
+	r = x->e->cfg.spin_us && drives ? spin(x, n, until, now) : poll_until(x->fds, n, until, now, x->mask);
+	pthread_setcanceltype(type, NULL);
+	pthread_setcancelstate(state, NULL);
+	pthread_cleanup_pop(0);
+	return r;
+}
+
 /* A program that closes fds behind our back (system calls of its own) must not make us spin. */
 static void lost_fds(struct engine *e, struct thread *t, const struct pollfd *own, bool drives)
 {
@@ -323,8 +352,7 @@ static int sleep_once(struct wait *x)
 	t->is_hit = false;
 	t->asleep_in = e;
 	engine_unlock(e);
-	r = e->cfg.spin_us && drives ? spin(x, n, until, now)
-				     : poll_until(x->fds, n, until, now, x->mask);
+	r = sleep_unlocked(x, n, until, now, drives);
 	pthread_mutex_lock(&e->lock);
 	e->now = engine_now();
 	if (t->asleep_in != e)
@@ -401,9 +429,9 @@ static int register_all(struct wait *x)
 static int wait_locked(struct wait *x)
 {
 	struct engine *e = x->e;
-	int err = e->saved_errno, cancel = e->saved_cancel;
-	int r, n = 0;
+	int err = e->saved_errno, r, n = 0;
 
+	x->cancel = e->saved_cancel;
 	r = register_all(x);
 	if (r < 0)
 		return r;
@@ -416,7 +444,7 @@ static int wait_locked(struct wait *x)
 	if (e->driver == x->t)
 		engine_stop_driving(e);
 	e->saved_errno = err;
-	e->saved_cancel = cancel;
+	e->saved_cancel = x->cancel;
 	return n ? n : MIN(r, 0);
 }
 
@@ -436,9 +464,12 @@ static unsigned look_first(struct wait *x)
 /* The extra fds without a sleep, the lock not held.  An error in them is theirs alone. */
 static int poll_extra(struct wait *x)
 {
-	if (!x->nextra && !x->mask)
-		return 0;
-	return poll_until(x->fds, x->nextra, 0, 0, x->mask);
+	int err = errno, r = 0;
+
+	if (x->nextra || x->mask)
+		r = poll_until(x->fds, x->nextra, 0, 0, x->mask);
+	errno = err;
+	return r;
 }
 
 static int wait_with(struct wait *x)
@@ -467,11 +498,14 @@ int engine_wait(struct engine *e, struct engine_watch *w, unsigned nw, struct po
 		unsigned nextra, xtime deadline, const sigset_t *mask)
 {
 	struct pollfd few[FEW_FDS + OWN_FDS];
-	struct wait x = { e, NULL, w, nw, few, nextra, deadline, mask };
+	struct wait x = {
+		.e = e, .w = w, .nw = nw, .fds = few, .nextra = nextra, .is_heap = nextra > FEW_FDS,
+		.deadline = deadline, .mask = mask,
+	};
 	unsigned i;
 	int r;
 
-	if (nextra > FEW_FDS)
+	if (x.is_heap)
 		x.fds = malloc((nextra + OWN_FDS) * sizeof(*x.fds));
 	if (!x.fds)
 		return -ENOMEM;
@@ -480,7 +514,7 @@ int engine_wait(struct engine *e, struct engine_watch *w, unsigned nw, struct po
 	r = wait_with(&x);
 	for (i = 0; i < nextra; i++)
 		extra[i].revents = x.fds[i].revents;
-	if (x.fds != few)
+	if (x.is_heap)
 		free(x.fds);
 	return r;
 }

@@ -84,6 +84,15 @@ tests_callprobe_SOURCES = tests/callprobe.c tests/callprobe.h tests/callprobe_da
 tests_callprobe_CFLAGS = $(AM_CFLAGS) -Wno-nonnull -Wno-stringop-overflow
 tests_callprobe_LDADD =
 
+# All calls at random from many threads; tests/stress-run runs it for as long as one likes.
+EXTRA_PROGRAMS += tests/stress
+check_SCRIPTS += tests/stress
+CLEANFILES += tests/stress
+tests_stress_SOURCES = tests/stress.c tests/stress.h tests/stress_calls.c tests/stress_life.c tests/stress_own.c \
+	tests/stress_peer.c
+tests_stress_LDADD =
+EXTRA_DIST += tests/stress-run
+
 # netif/: the filter without root; the others in namespaces of their own, as root.
 check_PROGRAMS += tests/test_netif_filter tests/test_netif_pcap
 check_PROGRAMS += tests/netns_afpacket tests/netns_guard tests/netns_host
@@ -266,6 +275,7 @@ SCRIPT_TESTS = \
 	tests/netns/ecn.sh \
 	tests/netns/filecaps.sh \
 	tests/netns/slowdev.sh \
+	tests/netns/stress.sh \
 	tests/netns/flood.sh \
 	tests/netns/fork.sh \
 	tests/netns/local.sh \
@@ -303,6 +313,7 @@ EXTRA_DIST += \
 	tests/netns/peer.py \
 	tests/netns/relay_lib.sh \
 	tests/netns/server.py \
+	tests/netns/stress_lib.sh \
 	tests/netns/tunnel.py \
 	tests/netns/urgent.py
 

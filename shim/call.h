@@ -58,6 +58,8 @@ int call_check_vector(const struct iovec *iov, size_t cnt, int too_many);
 ssize_t call_sendfile(struct sock *s, int in, off_t *offset, size_t count);
 /* From the socket into a pipe (call_splice.c). */
 ssize_t call_splice(struct sock *s, int pipe, size_t len, unsigned flags);
+/* The other way, for one that isn't connected. */
+ssize_t call_splice_in(struct sock *s, int pipe, unsigned flags);
 
 /* ---- messages (call_msg.c) ---- */
 

@@ -13,14 +13,14 @@
 #define CHUNK 32768
 
 /* Reads only at offsets, so what isn't sent stays in the file.  What has none can't be read with one (ESPIPE), or
- * at all (EINVAL). */
+ * at all (EINVAL), as a directory. */
 static ssize_t read_at(int in, char *buf, size_t len, off_t at, bool has_offset)
 {
 	ssize_t n = pread(in, buf, len, at);
 
 	if (n >= 0)
 		return n;
-	return errno == ESPIPE && !has_offset ? -EINVAL : -errno;
+	return (errno == ESPIPE && !has_offset) || errno == EISDIR ? -EINVAL : -errno;
 }
 
 static ssize_t copy(struct sock *s, int in, off_t at, size_t count, bool has_offset)

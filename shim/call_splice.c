@@ -67,3 +67,16 @@ ssize_t call_splice(struct sock *s, int pipe, size_t len, unsigned flags)
 	}
 	return done ? (ssize_t)done : n;
 }
+
+/* splice_to_socket(): what is sent fails, but first there must be something. */
+ssize_t call_splice_in(struct sock *s, int pipe, unsigned flags)
+{
+	bool waits = !(flags & SPLICE_F_NONBLOCK) && !(REAL(fcntl)(pipe, F_GETFL) & O_NONBLOCK);
+	struct pollfd p = { .fd = pipe, .events = POLLIN };
+	char byte = 0;
+	int r = REAL(poll)(&p, 1, waits ? -1 : 0);
+
+	if (r <= 0)
+		return r ? -errno : -EAGAIN;
+	return p.revents & POLLIN ? call_send(s, &(struct iovec){ &byte, 1 }, 1, 0) : 0;
+}

@@ -311,18 +311,47 @@ EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
 	return send_file(out, in, offset, count);
 }
 
+/* __do_splice() and do_splice(): what is wrong with a pipe that is to be used like this and a socket. */
+static int splice_check(int pipe, int mode, const off64_t *pipe_at, const off64_t *sock_at, unsigned flags)
+{
+	int how = REAL(fcntl)(pipe, F_GETFL) & O_ACCMODE;
+
+	if (flags & ~(unsigned)(SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT))
+		return -EINVAL;
+	if (how != mode && how != O_RDWR)
+		return -EBADF;
+	return pipe_at ? -ESPIPE : sock_at ? -EINVAL : 0;
+}
+
+static bool can_send(int fd)
+{
+	struct sock *s = fdtab_get(fd);
+	int state = s ? atomic_load(&s->state) : SOCK_UNCONNECTED;
+
+	if (s)
+		sock_put(s);
+	return state == SOCK_CONNECTED || state == SOCK_CONNECTING;
+}
+
+/* Between a pipe and a socket; the kernel knows why not otherwise. */
 EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t len, unsigned flags)
 {
-	if (fdtab_is_sock(in) && is_pipe(out)) {
-		struct sock *s = fdtab_get(in);
-		int bad = out_at ? -ESPIPE : in_at ? -EINVAL : 0;   /* do_splice() */
+	struct sock *s = NULL;
+	int bad = 0;
 
+	if (len && fdtab_is_sock(in) && is_pipe(out)) {
+		s = fdtab_get(in);
+		bad = splice_check(out, O_WRONLY, out_at, in_at, flags);
 		return INTERPOSE(s, bad ? bad : call_splice(s, out, len, flags),
 				 REAL(splice)(in, in_at, out, out_at, len, flags));
 	}
-	bridge_fd(in);
-	bridge_fd(out);
-	return REAL(splice)(in, in_at, out, out_at, len, flags);
+	if (len && fdtab_is_sock(out) && is_pipe(in)) {
+		bad = splice_check(in, O_RDONLY, in_at, out_at, flags);
+		if (!bad && can_send(out))
+			bridge_fd(out);
+		s = fdtab_get(out);
+	}
+	return INTERPOSE(s, bad ? bad : call_splice_in(s, in, flags), REAL(splice)(in, in_at, out, out_at, len, flags));
 }
 
 /* ---- receiving ---- */

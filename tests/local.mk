@@ -294,6 +294,7 @@ SCRIPT_TESTS = \
 	tests/netns/server_listening.sh \
 	tests/netns/server_programs.sh \
 	tests/netns/shared.sh \
+	tests/netns/splice.sh \
 	tests/netns/tun.sh \
 	tests/netns/wget.sh
 EXTRA_DIST += \
@@ -315,6 +316,7 @@ EXTRA_DIST += \
 	tests/netns/server.py \
 	tests/netns/stress_lib.sh \
 	tests/netns/tunnel.py \
+	tests/netns/splice.py \
 	tests/netns/urgent.py
 
 # ---- fuzz targets: tests/fuzz_X.c with its inputs in tests/corpus/X/ ----

@@ -292,6 +292,7 @@ SCRIPT_TESTS = \
 	tests/netns/server_data.sh \
 	tests/netns/server_group.sh \
 	tests/netns/server_listening.sh \
+	tests/netns/server_ports.sh \
 	tests/netns/server_programs.sh \
 	tests/netns/shared.sh \
 	tests/netns/splice.sh \

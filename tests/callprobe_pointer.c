@@ -2,7 +2,7 @@
 /*
  * callprobe_pointer.c - pointers that lead nowhere: every call says EFAULT where Linux does, and the socket still works.
  * Where: at the very start of memory, at its end, in the kernel's, and in a page that may not be touched.  (Libc
- * itself looks at the time-outs of select(), pselect() and ppoll().)
+ * itself looks at the time-outs of select(), pselect() and ppoll(), but for syscall().)
  */
 #include "callprobe.h"
 
@@ -22,6 +22,7 @@
 #include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -123,6 +124,24 @@ static void try_options(int fd)
 	still_works(fd);
 }
 
+static void try_waits(int fd)
+{
+	const struct { const void *set; size_t bytes; } mask = { bad, 8 };
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	fd_set in;
+
+	FD_ZERO(&in);
+	FD_SET(fd, &in);
+#ifdef SYS_select
+	TRY(syscall(SYS_select, fd + 1, &in, NULL, NULL, bad));
+#endif
+	TRY(syscall(SYS_pselect6, fd + 1, &in, NULL, NULL, bad, NULL));
+	TRY(syscall(SYS_pselect6, fd + 1, &in, NULL, NULL, NULL, bad));
+	TRY(syscall(SYS_pselect6, fd + 1, &in, NULL, NULL, NULL, &mask));
+	TRY(syscall(SYS_ppoll, &p, 1, bad, NULL, 8));
+	TRY(syscall(SYS_ppoll, &p, 1, NULL, bad, 8));
+}
+
 static void try_files(int fd)
 {
 	struct epoll_event ev = { .events = EPOLLIN };
@@ -152,6 +171,7 @@ static void try_files(int fd)
 	TRY(epoll_pwait2(ep, &ev, 1, bad, NULL));
 	TRY(epoll_pwait(ep, &ev, 1, 0, bad));
 	TRY(sendfile(fd, ep, bad, 10));
+	try_waits(fd);
 	still_works(fd);
 }
 

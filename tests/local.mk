@@ -281,6 +281,7 @@ SCRIPT_TESTS = \
 	tests/netns/local.sh \
 	tests/netns/nc.sh \
 	tests/netns/openssl.sh \
+	tests/netns/onehost.sh \
 	tests/netns/options.sh \
 	tests/netns/own.sh \
 	tests/netns/policy.sh \
@@ -311,6 +312,7 @@ EXTRA_DIST += \
 	tests/netns/group.py \
 	tests/netns/lib.sh \
 	tests/netns/listening.py \
+	tests/netns/onehost.py \
 	tests/netns/options.txt \
 	tests/netns/peer.py \
 	tests/netns/relay_lib.sh \

@@ -160,6 +160,55 @@ static int afpacket_receive(struct netif *n, struct netif_rx *v, unsigned max)
 	return m;
 }
 
+/* How a receiving call ended that gave nothing. */
+static int rx_error(const struct afpacket *a, int err)
+{
+	return err == -EAGAIN ? err : net_error(a, err);
+}
+
+static bool afpacket_expects_large(const struct netif *n)
+{
+	return n->info.has_vnet && ((const struct afpacket *)n)->rx_max == BATCH_LARGE;
+}
+
+static int afpacket_peek(struct netif *n, struct netif_rx *v)
+{
+	struct afpacket *a = self(n);
+	struct iovec iov = { a->slots, VNET_LEN + NETIF_HEAD };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t r;
+
+	do
+		r = raw_recvmsg(a->fd, &m, MSG_DONTWAIT | MSG_PEEK | MSG_TRUNC);
+	while (r == -EINTR);
+	if (r < 0)
+		return rx_error(a, (int)r);
+	if ((size_t)r < VNET_LEN)
+		return -EIO;
+	memcpy(&v->vnet, a->slots, VNET_LEN);
+	v->data = a->slots + VNET_LEN;
+	v->len = (size_t)r - VNET_LEN;
+	return 0;
+}
+
+static int afpacket_receive_into(struct netif *n, struct netif_rx *v, size_t head, const struct iovec *to, int cnt)
+{
+	struct afpacket *a = self(n);
+	struct iovec iov[1 + NETIF_INTO] = { { a->slots, VNET_LEN + head } };
+	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 1 + (size_t)cnt };
+	ssize_t r;
+	int i;
+
+	for (i = 0; i < cnt; i++)
+		iov[1 + i] = to[i];
+	do
+		r = raw_recvmsg(a->fd, &m, MSG_DONTWAIT);
+	while (r == -EINTR);
+	if (r < 0)
+		return rx_error(a, (int)r);
+	return (size_t)r == VNET_LEN + v->len && !(m.msg_flags & MSG_TRUNC) ? 1 : -EIO;
+}
+
 /* ---- transmitting ---- */
 
 static void fill(struct afpacket *a, unsigned i, const struct netif_tx *f)
@@ -277,6 +326,9 @@ static void afpacket_close(struct netif *n)
 static const struct netif_ops ops = {
 	.fd = afpacket_fd,
 	.receive = afpacket_receive,
+	.expects_large = afpacket_expects_large,
+	.peek = afpacket_peek,
+	.receive_into = afpacket_receive_into,
 	.transmit = afpacket_transmit,
 	.queued = afpacket_queued,
 	.refresh = afpacket_refresh,

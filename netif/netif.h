@@ -43,6 +43,9 @@ struct netif_rx {
 	struct virtio_net_hdr vnet;
 };
 
+#define NETIF_HEAD 160      /* every header that a TCP segment may have */
+#define NETIF_INTO 4        /* pieces of receive_into() */
+
 /* A frame to transmit: the pieces one after the other are the frame. */
 #define NETIF_TX_IOV 4
 struct netif_tx {
@@ -61,6 +64,14 @@ struct netif_ops {
 	 * waiting), 0 when none is waiting, or -errno
 	 * (-ENETDOWN: the interface is down; -ENODEV: it is gone). */
 	int (*receive)(struct netif *, struct netif_rx *v, unsigned n);
+	/* The frames of late were so large that each is worth two system calls; NULL: it has neither of the two. */
+	bool (*expects_large)(const struct netif *);
+	/* Shows the frame that waits first and leaves it there: v->data has NETIF_HEAD bytes of it or all, v->len
+	 * is its length.  0, -EAGAIN when none waits, or as receive(). */
+	int (*peek)(struct netif *, struct netif_rx *v);
+	/* Receives the frame that peek() has just shown in v, what follows its first `head` bytes into `to`, which
+	 * has room for just that: 1, -EFAULT (the frame is lost), or as receive(). */
+	int (*receive_into)(struct netif *, struct netif_rx *v, size_t head, const struct iovec *to, int cnt);
 	/* Sends the first frames of v: how many were taken, or -errno when not
 	 * even the first was (-EAGAIN: no room for it yet, try again soon; -ENOBUFS: the
 	 * interface or its queue has dropped it; -EMSGSIZE: drop it; -ENETDOWN; -ENODEV). */
@@ -82,6 +93,18 @@ static inline int netif_fd(const struct netif *n) { return n->ops->fd(n); }
 static inline int netif_receive(struct netif *n, struct netif_rx *v, unsigned c)
 {
 	return n->ops->receive(n, v, c);
+}
+static inline bool netif_expects_large(const struct netif *n)
+{
+	return n->ops->expects_large && n->ops->expects_large(n);
+}
+static inline int netif_peek(struct netif *n, struct netif_rx *v)
+{
+	return n->ops->peek(n, v);
+}
+static inline int netif_receive_into(struct netif *n, struct netif_rx *v, size_t head, const struct iovec *to, int cnt)
+{
+	return n->ops->receive_into(n, v, head, to, cnt);
 }
 static inline int netif_transmit(struct netif *n, const struct netif_tx *v, unsigned c)
 {

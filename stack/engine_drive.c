@@ -84,28 +84,67 @@ void engine_leave(struct engine *e)
 
 /* ---- frames in ---- */
 
+struct frame_in engine_frame(const struct netif_rx *v)
+{
+	return (struct frame_in){ .data = v->data, .len = v->len, .vnet = v->vnet };
+}
+
+/* The next frame, if it is one whose payload can be received where it belongs: 1, 0 when it is for
+ * netif_receive(), or -errno. */
+static int receive_placed(struct engine *e, struct netif_rx *v)
+{
+	struct stack_place p;
+	struct frame_in f;
+	int n;
+
+	if (!engine_expects_large(e))
+		return 0;
+	n = netif_peek(e->nif, v);
+	if (n < 0)
+		return n;
+	f = engine_frame(v);
+	if (!stack_place(e->stack, e->iface, &f, e->reader, &p))
+		return 0;
+	n = netif_receive_into(e->nif, v, p.head, p.to, p.cnt);
+	if (n < 0)
+		stack_unplace(e->stack);
+	return n;
+}
+
+/* Whether more frames are to be asked for after n of them.  One that reads has the next when it asks for it. */
+static bool has_more(const struct engine *e, int n, bool is_placed)
+{
+	if (is_placed)
+		return !e->reader || tcp_reader_room(e->reader);
+	return n == ENGINE_RX_BATCH;
+}
+
 unsigned engine_receive(struct engine *e, unsigned rounds)
 {
 	struct netif_rx v[ENGINE_RX_BATCH];
 	struct frame_in f;
+	bool is_placed;
 	unsigned total = 0;
 	int i, n;
 
 	e->looked = e->now;
 	do {
-		n = netif_receive(e->nif, v, ENGINE_RX_BATCH);
-		e->rx_more = n == ENGINE_RX_BATCH;
+		n = receive_placed(e, v);
+		is_placed = n > 0;
+		if (!n)
+			n = netif_receive(e->nif, v, ENGINE_RX_BATCH);
+		e->rx_more = has_more(e, n, is_placed);
 		if (n == -ENETDOWN || n == -ENODEV)
 			e->is_link_stale = true;
+		if (n == -EFAULT && e->reader)
+			e->reader->is_bad = true;
 		for (i = 0; i < n; i++) {
-			f.data = v[i].data;
-			f.len = v[i].len;
-			f.vnet = v[i].vnet;
+			f = engine_frame(&v[i]);
 			if (!e->groups || engine_share_passes(e, &f))
 				stack_input(e->stack, e->iface, &f, e->now);
 		}
 		total += n > 0 ? (unsigned)n : 0;
-	} while (e->rx_more && --rounds);
+	} while (e->rx_more && (is_placed ? total < ENGINE_RX_PLACED : --rounds > 0));
 	return total;
 }
 

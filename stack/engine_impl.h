@@ -46,6 +46,7 @@ struct share_group;
 #define ENGINE_RX_ROUNDS 2      /* batches before others get the lock */
 #define ENGINE_WAKE_MAX 16
 #define ENGINE_BRIDGE_ERRORS 64
+#define ENGINE_RX_PLACED 8      /* large frames, one by one, before others get the lock */
 #define ENGINE_LOOK_EVERY (50 * XTIME_USEC)   /* how often a busy caller looks for frames */
 #define ENGINE_LOOK_AGAIN (5 * XTIME_USEC)    /* and one that just had -EAGAIN */
 
@@ -132,6 +133,7 @@ struct engine {
 	int tfd;                     /* timer fd; the loop watches it */
 	xtime tfd_at;                /* what it is set to */
 	bool rx_more;                /* the last batch was full */
+	struct tcp_reader *reader;   /* takes what is received now; NULL: nobody */
 	uint64_t rx_lost;            /* frames that the packet socket had no room for */
 	bool is_cut;                 /* somebody closed the packet fd */
 	xtime looked;                /* when frames were last asked for */
@@ -203,6 +205,12 @@ void engine_leave(struct engine *e);
 void engine_exit(struct engine *e);
 /* The work of leave without deadlines and lock. */
 void engine_settle(struct engine *e);
+/* Frames are so large that it is worth receiving each where it belongs. */
+static inline bool engine_expects_large(const struct engine *e)
+{
+	return !e->groups && netif_expects_large(e->nif);
+}
+struct frame_in engine_frame(const struct netif_rx *v);
 /* Takes in frames, at most `rounds` batches: how many frames. */
 unsigned engine_receive(struct engine *e, unsigned rounds);
 /* Runs what is due. */

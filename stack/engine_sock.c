@@ -132,19 +132,25 @@ static int seen(struct engine *e, struct slot *slot, int r)
 	return slot ? r : -EBADF;
 }
 
-/* Takes in what waits when nobody else would do it before the caller comes back: true when
- * there was something.  A caller who looks has the loop thread's lease: it needn't be woken
- * for the same frames. */
-static bool look(struct engine *e)
+/* Nobody else would take in what waits before the caller comes back. */
+static bool may_look(const struct engine *e)
 {
-	if (e->driver || (e->is_armed && (e->nmirror || e->nwait)))
-		return false;
-	if (e->now - e->looked < ENGINE_LOOK_AGAIN)
-		return false;
+	return !e->driver && !(e->is_armed && (e->nmirror || e->nwait));
+}
+
+/* Takes in what waits: true when there was something.  A caller who looks has the loop thread's
+ * lease: it needn't be woken for the same frames. */
+static bool look_now(struct engine *e)
+{
 	engine_disarm(e);
 	e->lease_until = e->now + ENGINE_LEASE;
 	engine_expire(e);       /* a caller that spins may keep the loop thread from the lock */
 	return engine_receive(e, ENGINE_RX_ROUNDS) > 0;
+}
+
+static bool look(struct engine *e)
+{
+	return may_look(e) && e->now - e->looked >= ENGINE_LOOK_AGAIN && look_now(e);
 }
 
 /* ---- life ---- */
@@ -389,8 +395,28 @@ ssize_t engine_send(struct engine *e, engine_sock s, const struct iovec *iov, in
 	return r;
 }
 
+/* After a read that gave `got`, bytes or -EAGAIN, and has emptied the ring: large frames that come in now go
+ * straight to what is left of the reader's buffer.  As tcp_recv(). */
+static ssize_t read_arriving(struct engine *e, struct slot *slot, const struct iovec *iov, int iovcnt, size_t skip,
+                             int flags, ssize_t got)
+{
+	size_t n = got > 0 ? (size_t)got : 0;
+	struct tcp_reader r = { .conn = slot->conn, .iov = iov, .iovcnt = iovcnt, .skip = skip + n };
+
+	if (!engine_expects_large(e) || !may_look(e) || flags & (MSG_PEEK | MSG_TRUNC | MSG_OOB) ||
+	    tcp_inq(slot->conn) || !tcp_reader_room(&r))
+		return got;
+	e->reader = &r;
+	look_now(e);
+	e->reader = NULL;
+	if (r.done)
+		return (ssize_t)(n + r.done);
+	return r.is_bad && !n ? -EFAULT : got;
+}
+
 /* A reader that won't wait looks at the interface before it hears of -EAGAIN (one that will
- * does so in engine_wait()); a busy one does so now and then, to keep its peer sending. */
+ * does so in engine_wait(), but for large frames, which it receives here); a busy one does so now and
+ * then, to keep its peer sending. */
 ssize_t engine_recv(struct engine *e, engine_sock s, const struct iovec *iov, int iovcnt,
 		    size_t skip, int flags, size_t peek_off, int *rflags)
 {
@@ -400,6 +426,8 @@ ssize_t engine_recv(struct engine *e, engine_sock s, const struct iovec *iov, in
 	if (slot) {
 		r = tcp_recv(slot->conn, iov, iovcnt, skip, flags & ~MSG_DONTWAIT, peek_off, rflags,
 			     e->now);
+		if (r > 0 || r == -EAGAIN)
+			r = read_arriving(e, slot, iov, iovcnt, skip, flags, r);
 		if (r == -EAGAIN) {
 			if (flags & MSG_DONTWAIT && look(e))
 				r = tcp_recv(slot->conn, iov, iovcnt, skip, flags & ~MSG_DONTWAIT,

@@ -41,6 +41,7 @@ struct wait {
 	xtime deadline;
 	const sigset_t *mask;
 	int cancel;               /* the caller's cancel state */
+	struct engine_watch *left;   /* large frames wait to be read from it; NULL: none */
 };
 
 /* ---- threads ---- */
@@ -325,6 +326,29 @@ static void lost_fds(struct engine *e, struct thread *t, const struct pollfd *ow
 	engine_log(e, LOG_ERR, "the program has closed the packet socket: no frame arrives any more");
 }
 
+/* The frame that waits makes one of the caller's sockets readable: it stays where it is, for the reader's
+ * buffer, if nobody else waits for what comes. */
+static bool leave_to_reader(struct wait *x)
+{
+	struct engine *e = x->e;
+	struct netif_rx v;
+	struct frame_in f;
+	struct tcp_conn *c;
+	size_t n;
+
+	if (e->nwait != 1 || e->nmirror || !engine_expects_large(e) || netif_peek(e->nif, &v) < 0)
+		return false;
+	f = engine_frame(&v);
+	c = stack_would_read(e->stack, e->iface, &f, &n);
+	for (unsigned i = 0; c && i < x->nw; i++)
+		if (x->w[i].s && engine_slot(e, x->w[i].s) == tcp_user(c) && x->w[i].events & POLLIN &&
+		    x->w[i].at_least <= n) {
+			x->left = &x->w[i];
+			return true;
+		}
+	return false;
+}
+
 /* One sleep; the lock is held before and after.  How many of the extra fds are ready, or
  * -EINTR. */
 static int sleep_once(struct wait *x)
@@ -361,7 +385,7 @@ static int sleep_once(struct wait *x)
 	if (r > 0 && (own[0].revents | (drives ? own[1].revents : 0)) & POLLNVAL)
 		lost_fds(e, t, own, drives);
 	if (e->driver == t) {
-		if (r > 0 && own[1].revents)
+		if (r > 0 && own[1].revents && !leave_to_reader(x))
 			engine_receive(e, ENGINE_RX_ROUNDS);
 		engine_expire(e);
 		engine_settle(e);
@@ -437,8 +461,12 @@ static int wait_locked(struct wait *x)
 		return r;
 	do {
 		r = sleep_once(x);
-		if (x->t->is_hit || r || e->now >= x->deadline)
+		if (x->t->is_hit || r || x->left || e->now >= x->deadline)
 			n = (int)check(e, x->w, x->nw) + MAX(r, 0);
+		if (x->left && r >= 0) {
+			n += !x->left->revents;
+			x->left->revents |= x->left->events & (POLLIN | POLLRDNORM);
+		}
 	} while (!n && r >= 0 && e->now < x->deadline);
 	unregister(e, x->t);
 	if (e->driver == x->t)

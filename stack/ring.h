@@ -47,9 +47,12 @@ void ring_extend(struct ring *r, size_t n);
  * bytes: how many were taken, or -ENOMEM when not one could be. */
 ssize_t ring_append_iov(struct ring *r, const struct iovec *iov, int iovcnt, size_t skip, size_t max);
 
-/* Where the readable bytes [off, off + len) lie: fills one or two pieces and
- * returns their count (0 when len is 0).  off + len must not exceed r->len. */
+/* Where bytes [off, off + len) lie, readable or not: fills one or two pieces and
+ * returns their count (0 when len is 0).  ring_reserve() must have granted off + len. */
 int ring_peek(const struct ring *r, size_t off, size_t len, struct iovec out[2]);
+
+/* Where bytes [off, off + len), for which there is room, are to be put: as ring_peek(). */
+int ring_room(const struct ring *r, size_t off, size_t len, struct iovec out[2]);
 
 /* Copies readable bytes from `off` on out to iov from byte `skip` of it on, at
  * most max bytes: how many. */

@@ -470,6 +470,7 @@ void stack_input(struct stack *s, int iface, const struct frame_in *f, xtime now
 		input_ether(s, iface, f, now);
 	else
 		input_raw(s, iface, f, now);
+	tcp_place_done(s, now);
 	settle(s, now);
 }
 

@@ -64,6 +64,43 @@ void stack_flush_routes(struct stack *s);
 int stack_seed_neigh(struct stack *s, int iface, ip4 ip, const uint8_t mac[6], bool permanent, xtime now);
 
 void stack_input(struct stack *s, int iface, const struct frame_in *f, xtime now);
+
+/* A program's recv() that found nothing, and takes what comes next: `skip` bytes of iov are passed over, `done`
+ * more have been filled. */
+struct tcp_reader {
+	struct tcp_conn *conn;
+	const struct iovec *iov;
+	int iovcnt;
+	size_t skip, done;
+	bool is_bad;           /* there is no such memory */
+};
+
+static inline size_t tcp_reader_room(const struct tcp_reader *r)
+{
+	size_t room = 0;
+
+	for (int i = 0; i < r->iovcnt; i++)
+		room += r->iov[i].iov_len;
+	return room - r->skip - r->done;
+}
+
+/* Where the payload of a frame belongs: what follows its first `head` bytes. */
+#define PLACE_READER_IOV 2
+struct stack_place {
+	size_t head;
+	struct iovec to[PLACE_READER_IOV + 2];
+	int cnt;
+};
+
+/* A frame of f->len bytes is to be received, of which f->data has the first 160 at least, or all.  True:
+ * its payload is wanted in p->to, and that frame goes to stack_input() next, whose f->data has the
+ * head alone; without it stack_unplace().  False: it is received and taken as others are.  reader
+ * may be NULL; its memory need not be valid. */
+bool stack_place(struct stack *s, int iface, const struct frame_in *f, struct tcp_reader *reader,
+                 struct stack_place *p);
+void stack_unplace(struct stack *s);
+/* Whose program could read *n more bytes if the frame, shown as above, was taken in; NULL: nobody's. */
+struct tcp_conn *stack_would_read(struct stack *s, int iface, const struct frame_in *f, size_t *n);
 /* False when nothing may be sent now; else f is filled, and its payload is valid
  * until the next call into the stack other than stack_output() or stack_refused(), so that a batch
  * of frames can be collected.  A frame that was given out counts as sent. */

@@ -48,6 +48,15 @@ struct pmtus;    /* path MTU exceptions (pmtu.c) */
 struct cc_ops;
 struct tcp_metrics_table;
 
+/* A segment whose payload is where it belongs before stack_input() has it (tcp_place.c). */
+struct placing {
+	struct tcp_conn *conn;            /* NULL: there is none */
+	struct tcp_reader *reader;
+	seq32 seq;
+	uint32_t len;
+	uint32_t read;                    /* of len: in the reader's buffer */
+};
+
 struct stack {
 	struct settings set;
 	const struct cc_ops *cc;          /* default algorithm */
@@ -68,6 +77,7 @@ struct stack {
 	struct conntab tab;
 	struct timers timers;
 
+	struct placing placing;
 	struct txdev txdev;               /* what the interface still has */
 	struct list outq;                 /* struct tcp_conn.out_link: may have something to send */
 	struct list eventq;               /* struct tcp_conn.event_link: readiness changed */

@@ -271,7 +271,11 @@ static void dsack_overlap(struct tcp_conn *c, seq32 start, seq32 end)
 static int place(struct tcp_conn *c, seq32 seq, const uint8_t *data, size_t len)
 {
 	size_t off = seq - c->rcv.copied;
-	int ret = ring_reserve(&c->rcv.q, off + len);
+	int ret;
+
+	if (tcp_is_placed(c, seq, len))
+		return 0;
+	ret = ring_reserve(&c->rcv.q, off + len);
 
 	if (ret == 0)
 		ring_put(&c->rcv.q, off, data, len);

@@ -647,6 +647,16 @@ void tcp_dsack_set(struct tcp_conn *c, seq32 start, seq32 end);
 void tcp_cleanup_rbuf(struct tcp_conn *c, size_t copied, xtime now);
 bool tcp_oow_ratelimited(struct stack *s, enum counter skipped, xtime *last, xtime now);
 
+/* ---- tcp_user.c ---- */
+/* The program has got n of the readable bytes. */
+void tcp_has_read(struct tcp_conn *c, size_t n, xtime now);
+
+/* ---- tcp_place.c ---- */
+/* The payload at seq is at its place already. */
+bool tcp_is_placed(const struct tcp_conn *c, seq32 seq, size_t len);
+/* The frame has been taken in: what of it is in the reader's buffer is read. */
+void tcp_place_done(struct stack *s, xtime now);
+
 /* ---- tcp_urg.c ---- */
 /* tcp_urg(): the urgent pointer of a segment, and the byte if it is in it. */
 void tcp_urg_rcv(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t *data, size_t len);

@@ -33,7 +33,8 @@ static void fit(struct tcp_conn *c)
 {
 	const struct ranges *ofo = &c->rcv.ofo;
 
-	ring_fit(&c->rcv.q, ofo->n ? ofo->v[ofo->n - 1].end - c->rcv.copied : c->rcv.q.len);
+	if (c->s->placing.conn != c)
+		ring_fit(&c->rcv.q, ofo->n ? ofo->v[ofo->n - 1].end - c->rcv.copied : c->rcv.q.len);
 	ring_fit(&c->snd.q, c->snd.q.len);
 }
 

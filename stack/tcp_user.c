@@ -128,6 +128,22 @@ static void peek_moved(struct tcp_conn *c, bool is_peek, size_t n)
 	c->opt.peek_off = (int32_t)MIN(off, (int64_t)INT32_MAX);
 }
 
+void tcp_has_read(struct tcp_conn *c, size_t n, xtime now)
+{
+	if (c->opt.peek_off >= 0)
+		peek_moved(c, false, n);
+	ring_drop(&c->rcv.q, n);
+	c->rcv.copied += (seq32)n;
+	tcp_rmem_uncharge(c, (uint32_t)n);
+	tcp_urg_passed(c);
+	if (!c->rcv.q.len && !c->rcv.ofo.n && ring_rewind(&c->rcv.q))
+		tcp_trim_later(c, now);
+	tcp_mem_charge(c);
+	tcp_rcv_space_adjust(c, now);
+	tcp_cleanup_rbuf(c, n, now);
+	tcp_report(c);
+}
+
 ssize_t tcp_recv(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t skip, int flags,
                  size_t peek_off, int *rflags, xtime now)
 {
@@ -149,20 +165,10 @@ ssize_t tcp_recv(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t
 		return want || !c->rcv.q.len ? recv_nothing(c) : 0;
 	if (!(flags & MSG_TRUNC))
 		ring_copy_iov(&c->rcv.q, flags & MSG_PEEK ? peek_off : 0, iov, iovcnt, skip, n);
-	if (c->opt.peek_off >= 0)
-		peek_moved(c, flags & MSG_PEEK, n);
-	if (flags & MSG_PEEK)
-		return (ssize_t)n;
-	ring_drop(&c->rcv.q, n);
-	c->rcv.copied += (seq32)n;
-	tcp_rmem_uncharge(c, (uint32_t)n);
-	tcp_urg_passed(c);
-	if (!c->rcv.q.len && !c->rcv.ofo.n && ring_rewind(&c->rcv.q))
-		tcp_trim_later(c, now);
-	tcp_mem_charge(c);
-	tcp_rcv_space_adjust(c, now);
-	tcp_cleanup_rbuf(c, n, now);
-	tcp_report(c);
+	if (!(flags & MSG_PEEK))
+		tcp_has_read(c, n, now);
+	else if (c->opt.peek_off >= 0)
+		peek_moved(c, true, n);
 	return (ssize_t)n;
 }
 

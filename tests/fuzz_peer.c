@@ -14,6 +14,7 @@
 
 #include "fuzz_check.h"
 #include "fuzz_in.h"
+#include "place_input.h"
 #include "stack/tcp_impl.h"
 #include "stack/wire.h"
 
@@ -265,7 +266,7 @@ static void arrive(struct pair *z)
 	while (k && k->at <= z->now) {
 		struct frame_in in = { .data = k->data, .len = k->len, .vnet = k->vnet };
 
-		stack_input(z->side[k->to].s, 0, &in, z->now);
+		place_input(z->side[k->to].s, 0, &in, NULL, z->now);
 		free(k->data);
 		memmove(k, k + 1, (size_t)(z->flight + --z->n - k) * sizeof(*k));
 		k = first(z);

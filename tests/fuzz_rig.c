@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fuzz_check.h"
+#include "place_input.h"
 #include "stack/wire.h"
 
 const uint8_t rig_mac_us[6] = { 2, 0, 0, 0, 0, 1 }, rig_mac_peer[6] = { 2, 0, 0, 0, 0, 2 };
@@ -97,7 +98,7 @@ void rig_frame(struct fuzz_rig *z, const uint8_t *p, size_t len, const struct vi
 	memcpy(copy, p, len);
 	if (v)
 		f.vnet = *v;
-	stack_input(z->s, 0, &f, z->now);
+	place_input(z->s, 0, &f, NULL, z->now);
 	free(copy);
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "harness_text.h"
+#include "place_input.h"
 
 struct captured {
 	struct captured *next;
@@ -18,7 +19,7 @@ static const uint8_t mac_us[MAC_LEN] = { 2, 0, 0, 0, 0, 1 };
 static const uint8_t mac_peer[MAC_LEN] = { 2, 0, 0, 0, 0, 2 };
 
 /* Byte n of either stream. */
-static uint8_t pattern(uint32_t n)
+uint8_t pattern(uint32_t n)
 {
 	return (uint8_t)(n * 31 + (n >> 8) * 7 + 1);
 }
@@ -353,7 +354,9 @@ static void input_frame(struct rig *t, uint16_t type, const uint8_t *p, size_t l
 	memcpy(bytes + off, p, len);
 	if (vnet)
 		f.vnet = *vnet;
-	stack_input(t->s, t->iface, &f, t->now);
+	t->was_placed = t->places && place_input(t->s, t->iface, &f, t->reader, t->now);
+	if (!t->places)
+		stack_input(t->s, t->iface, &f, t->now);
 	free(bytes);
 	settle(t);
 }

@@ -58,6 +58,9 @@ struct rig {
 	bool has_iss;
 	bool ts;                   /* the peer's segments carry timestamps */
 	bool is_full;              /* the interface drops every frame and says so */
+	bool places;               /* frames arrive by place_input(), with this reader */
+	struct tcp_reader *reader;
+	bool was_placed;           /* the last one was */
 	uint32_t ts_ecr;           /* our latest timestamp that a test expected */
 	uint32_t nput, ntaken;     /* bytes written and read */
 	struct captured *first, **last;
@@ -127,6 +130,8 @@ struct tcp_conn *try_accept(struct rig *t, struct tcp_conn *l);
 /* As a server: listening on port 80 with a connection accepted. */
 void establish_passive(struct rig *t, const char *syn);
 
+/* Byte n of the stream, either way. */
+uint8_t pattern(uint32_t n);
 /* The program writes n bytes of the pattern (all must be taken), with flags. */
 void put(struct rig *t, size_t n);
 void put_flags(struct rig *t, size_t n, int flags);

@@ -52,18 +52,22 @@ tests_test_icmp_SOURCES = tests/test_icmp.c $(NET_FIXTURE)
 check_PROGRAMS += tests/test_frag
 tests_test_frag_SOURCES = tests/test_frag.c $(NET_FIXTURE)
 
+# Frames that arrive as the engine receives large ones, and two stacks on a simulated link.
+PLACE = tests/place_input.c tests/place_input.h
+SIM = tests/sim.c tests/sim.h $(PLACE)
+
 check_PROGRAMS += tests/test_tcp_opt
-tests_test_tcp_opt_SOURCES = tests/test_tcp_opt.c tests/tcp_opt_linux.def tests/sim.c tests/sim.h
+tests_test_tcp_opt_SOURCES = tests/test_tcp_opt.c tests/tcp_opt_linux.def $(SIM)
 check_PROGRAMS += tests/test_tcp_rate
-tests_test_tcp_rate_SOURCES = tests/test_tcp_rate.c tests/sim.c tests/sim.h
+tests_test_tcp_rate_SOURCES = tests/test_tcp_rate.c $(SIM)
 check_PROGRAMS += tests/sim_table
-tests_sim_table_SOURCES = tests/sim_table.c tests/cc_model.c tests/cc_model.h tests/sim.c tests/sim.h
+tests_sim_table_SOURCES = tests/sim_table.c tests/cc_model.c tests/cc_model.h $(SIM)
 check_PROGRAMS += tests/test_cc_bbr
-tests_test_cc_bbr_SOURCES = tests/test_cc_bbr.c tests/sim.c tests/sim.h
+tests_test_cc_bbr_SOURCES = tests/test_cc_bbr.c $(SIM)
 check_PROGRAMS += tests/test_tcp_flood
-tests_test_tcp_flood_SOURCES = tests/test_tcp_flood.c tests/sim.c tests/sim.h
+tests_test_tcp_flood_SOURCES = tests/test_tcp_flood.c $(SIM)
 check_PROGRAMS += tests/test_sim
-tests_test_sim_SOURCES = tests/test_sim.c tests/sim.c tests/sim.h tests/fuzz_check.c tests/fuzz_check.h tests/fuzz_in.h
+tests_test_sim_SOURCES = tests/test_sim.c $(SIM) tests/fuzz_check.c tests/fuzz_check.h tests/fuzz_in.h
 
 # A bad link between two interfaces: its rules, and the program that is in the path.
 check_PROGRAMS += tests/test_link
@@ -124,7 +128,7 @@ check_PROGRAMS += tests/netns_engine
 tests_netns_engine_LDADD = $(ENGINE_LIBS)
 
 # TCP, scripted: the test plays the peer.
-HARNESS = tests/harness.c tests/harness.h tests/harness_text.c tests/harness_text.h
+HARNESS = tests/harness.c tests/harness.h tests/harness_text.c tests/harness_text.h $(PLACE)
 check_PROGRAMS += tests/test_tcp_open
 tests_test_tcp_open_SOURCES = tests/test_tcp_open.c $(HARNESS)
 check_PROGRAMS += tests/test_cc_dctcp
@@ -143,6 +147,8 @@ check_PROGRAMS += tests/test_tcp_rcvbuf
 tests_test_tcp_rcvbuf_SOURCES = tests/test_tcp_rcvbuf.c $(HARNESS)
 check_PROGRAMS += tests/test_tcp_wmem
 tests_test_tcp_wmem_SOURCES = tests/test_tcp_wmem.c $(HARNESS)
+check_PROGRAMS += tests/test_tcp_place
+tests_test_tcp_place_SOURCES = tests/test_tcp_place.c $(HARNESS)
 check_PROGRAMS += tests/test_tcp_recv
 tests_test_tcp_recv_SOURCES = tests/test_tcp_recv.c $(HARNESS)
 check_PROGRAMS += tests/test_tcp_send
@@ -290,6 +296,7 @@ SCRIPT_TESTS = \
 	tests/netns/relay.sh \
 	tests/netns/ring.sh \
 	tests/netns/server.sh \
+	tests/netns/reads.sh \
 	tests/netns/server_data.sh \
 	tests/netns/server_group.sh \
 	tests/netns/server_listening.sh \
@@ -316,6 +323,7 @@ EXTRA_DIST += \
 	tests/netns/options.txt \
 	tests/netns/peer.py \
 	tests/netns/relay_lib.sh \
+	tests/netns/reads.py \
 	tests/netns/server.py \
 	tests/netns/stress_lib.sh \
 	tests/netns/tunnel.py \
@@ -327,7 +335,7 @@ EXTRA_DIST += \
 # tests/fuzz-run builds and runs; else tests/fuzz_main.c is their main() and make check replays
 # the inputs.
 
-FUZZ_RIG = tests/fuzz_rig.c tests/fuzz_rig.h tests/fuzz_check.c tests/fuzz_check.h tests/fuzz_in.h
+FUZZ_RIG = $(PLACE) tests/fuzz_rig.c tests/fuzz_rig.h tests/fuzz_check.c tests/fuzz_check.h tests/fuzz_in.h
 
 FUZZ_TARGETS = tests/fuzz_stack tests/fuzz_states tests/fuzz_peer tests/fuzz_opts tests/fuzz_icmp \
 	tests/fuzz_wire tests/fuzz_conf
@@ -337,7 +345,7 @@ tests_fuzz_stack_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_states_SOURCES = tests/fuzz_states.c $(FUZZ_RIG)
 tests_fuzz_states_LDADD = libstack.la $(FUZZ_LIBS)
 tests_fuzz_states_LDFLAGS = $(FUZZ_LINK)
-tests_fuzz_peer_SOURCES = tests/fuzz_peer.c tests/fuzz_check.c tests/fuzz_check.h tests/fuzz_in.h
+tests_fuzz_peer_SOURCES = tests/fuzz_peer.c $(PLACE) tests/fuzz_check.c tests/fuzz_check.h tests/fuzz_in.h
 tests_fuzz_peer_LDADD = libstack.la $(FUZZ_LIBS)
 tests_fuzz_peer_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_opts_SOURCES = tests/fuzz_opts.c $(FUZZ_RIG)

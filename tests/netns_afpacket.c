@@ -134,6 +134,61 @@ static void super_frame_comes_whole_with_its_header(void **state)
 	netif_close(n);
 }
 
+/* Once frames are large the next one is shown first, and then received in pieces. */
+static void large_frame_is_received_in_pieces(void **state)
+{
+	struct netif *n = open_all("v0");
+	struct net_tcp t = segment(65000, 1448);
+	const size_t head = ETH_HLEN + 40;
+	static uint8_t a[3001], b[65000];
+	const struct iovec to[2] = { { a, sizeof(a) }, { b, 65000 - sizeof(a) } };
+	struct netif_rx v;
+
+	(void)state;
+	assert_false(netif_expects_large(n));
+	net_send(&t);
+	assert_int_equal(receive(n, &v, 1), 1);
+	assert_true(netif_expects_large(n));
+	assert_int_equal(netif_peek(n, &v), -EAGAIN);
+	net_send(&t);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(netif_peek(n, &v), 0);
+		assert_int_equal(v.len, head + 65000);
+		assert_int_equal(v.vnet.flags, VIRTIO_NET_HDR_F_NEEDS_CSUM);
+		assert_memory_equal(v.data, "\2\0\0\0\0\1", 6);
+	}
+	assert_int_equal(netif_receive_into(n, &v, head, to, 2), 1);
+	assert_int_equal(v.len, head + 65000);
+	assert_true(net_parse(v.data, head, &t));
+	for (size_t i = 0; i < 65000; i++)
+		assert_int_equal(i < sizeof(a) ? a[i] : b[i - sizeof(a)], (uint8_t)(i * 7));
+	assert_int_equal(netif_receive(n, &v, 1), 0);
+	t = segment(100, 0);
+	net_send(&t);
+	assert_int_equal(receive(n, &v, 1), 1);
+	assert_false(netif_expects_large(n));
+	netif_close(n);
+}
+
+static void memory_that_is_none_loses_the_frame_alone(void **state)
+{
+	struct netif *n = open_all("v0");
+	struct net_tcp t = segment(65000, 1448);
+	const struct iovec to = { (void *)(uintptr_t)8, 65000 };
+	struct netif_rx v;
+
+	(void)state;
+	net_send(&t);
+	assert_int_equal(receive(n, &v, 1), 1);
+	net_send(&t);
+	net_send(&t);
+	assert_int_equal(netif_peek(n, &v), 0);
+	assert_int_equal(netif_receive_into(n, &v, ETH_HLEN + 40, &to, 1), -EFAULT);
+	assert_int_equal(receive(n, &v, 1), 1);
+	assert_int_equal(netif_receive(n, &v, 1), 0);
+	netif_close(n);
+}
+
 static void what_the_host_sends_is_not_seen(void **state)
 {
 	struct netif *n = open_all("v0");
@@ -534,6 +589,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(frames_come_in_order_as_they_were_sent),
 		cmocka_unit_test(super_frame_comes_whole_with_its_header),
+		cmocka_unit_test(large_frame_is_received_in_pieces),
+		cmocka_unit_test(memory_that_is_none_loses_the_frame_alone),
 		cmocka_unit_test(what_the_host_sends_is_not_seen),
 		cmocka_unit_test(nothing_passes_before_the_filter_is_set),
 		cmocka_unit_test(large_filter_is_accepted_and_exact),

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "place_input.h"
 #include "stack/wire.h"
 
 struct sim_frame {
@@ -340,7 +341,7 @@ bool sim_step(struct sim *m, xtime limit)
 		struct sim_frame f = heap_pop(m);
 		struct frame_in in = { .data = f.data, .len = f.len, .vnet = f.vnet };
 
-		stack_input(m->s[f.to], 0, &in, m->now);
+		place_input(m->s[f.to], 0, &in, NULL, m->now);
 		free(f.data);
 	}
 	stack_expire(m->s[0], m->now);

@@ -110,6 +110,58 @@ static void interface_drops_now_and_then_nothing_is_lost(void **state)
 		assert_true(count[CTR_TcpRetransSegs] <= count[CTR_TcpExtTCPLossProbes] + count[CTR_TcpExtTCPTimeouts]);
 }
 
+static void large_frames_go_to_the_reader(void **state)
+{
+	(void)state;
+	bulk();
+	assert_true(wire_netif_pieces(wire[0]) > 20);
+}
+
+static int stored(engine_sock s)
+{
+	int n;
+
+	engine_enter(client);
+	n = tcp_inq(engine_slot(client, s)->conn);
+	engine_exit(client);
+	return n;
+}
+
+/* Who hears that there is something to read and doesn't read it is not waited for. */
+static void large_frame_left_to_a_reader_is_taken_in(void **state)
+{
+	uint8_t *buf = malloc(CHUNK);
+	struct iovec iov = { buf, CHUNK };
+	unsigned nleft = 0;
+	engine_sock c, s;
+	size_t got = 0;
+	ssize_t n;
+	pthread_t t;
+
+	(void)state;
+	connect_pair(&c, &s);
+	t = start(bulk_send_main, &s);
+	do {
+		n = engine_recv(client, c, &iov, 1, 0, 0, 0, NULL);
+		got += n > 0 ? (size_t)n : 0;
+		if (n != -EAGAIN || got == BULK_BYTES)
+			continue;
+		wait_for(client, c, POLLIN);
+		if (nleft == 3 || stored(c))
+			continue;
+		nleft++;
+		for (int k = 0; k < 2000 && !stored(c); k++)
+			nap(1);
+		assert_true(stored(c) > 0);
+	} while (n);
+	assert_int_equal(got, BULK_BYTES);
+	assert_true(nleft > 0);
+	pthread_join(t, NULL);
+	engine_release(client, c);
+	engine_release(server, s);
+	free(buf);
+}
+
 /* A program that never waits: the engine must progress by its calls alone. */
 static void nonblocking_polling_makes_progress(void **state)
 {
@@ -589,6 +641,8 @@ int main(void)
 		TEST(connected_pingpong_every_answer_arrives),
 		TEST(connected_bulk_arrives_intact),
 		TEST_SUPER(connected_bulk_arrives_intact),
+		TEST_SUPER(large_frames_go_to_the_reader),
+		TEST_SUPER(large_frame_left_to_a_reader_is_taken_in),
 		TEST_SUPER(interface_refuses_now_and_then_nothing_is_lost),
 		TEST_SUPER(interface_drops_now_and_then_nothing_is_lost),
 		TEST(nonblocking_polling_makes_progress),

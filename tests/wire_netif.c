@@ -22,7 +22,8 @@ struct wire {
 	int fd;
 	unsigned every, calls;
 	unsigned drop_every, frames;
-	bool is_cut;
+	bool is_cut, was_large;
+	unsigned npieces;        /* frames that came in pieces */
 	uint8_t *bufs;           /* BATCH of FRAME_MAX */
 };
 
@@ -36,6 +37,53 @@ static int wire_fd(const struct netif *n)
 	return wire_of(n)->fd;
 }
 
+/* One message: v's header and `cnt` pieces.  Its bytes without the header, or -errno. */
+static ssize_t take(struct wire *w, struct netif_rx *v, const struct iovec *to, int cnt, int flags)
+{
+	struct iovec iov[2 + NETIF_INTO] = { { &v->vnet, sizeof(v->vnet) } };
+	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 1 + (size_t)cnt };
+	ssize_t r;
+
+	memcpy(iov + 1, to, (size_t)cnt * sizeof(*to));
+	r = recvmsg(w->fd, &m, MSG_DONTWAIT | flags);
+	if (r < 0)
+		return -errno;
+	return r < (ssize_t)sizeof(v->vnet) ? -EAGAIN : r - (ssize_t)sizeof(v->vnet);
+}
+
+static bool wire_expects_large(const struct netif *n)
+{
+	return wire_of(n)->was_large;
+}
+
+static int wire_peek(struct netif *n, struct netif_rx *v)
+{
+	struct wire *w = wire_of(n);
+	struct iovec head = { w->bufs, NETIF_HEAD };
+	ssize_t r = w->is_cut ? -EAGAIN : take(w, v, &head, 1, MSG_PEEK | MSG_TRUNC);
+
+	v->data = w->bufs;
+	v->len = r > 0 ? (size_t)r : 0;
+	return r < 0 ? (int)r : 0;
+}
+
+static int wire_receive_into(struct netif *n, struct netif_rx *v, size_t head, const struct iovec *to, int cnt)
+{
+	struct wire *w = wire_of(n);
+	struct iovec iov[1 + NETIF_INTO] = { { w->bufs, head } };
+	ssize_t r;
+
+	memcpy(iov + 1, to, (size_t)cnt * sizeof(*to));
+	r = take(w, v, iov, 1 + cnt, 0);
+	w->npieces++;
+	return r < 0 ? (int)r : 1;
+}
+
+unsigned wire_netif_pieces(const struct netif *n)
+{
+	return wire_of(n)->npieces;
+}
+
 static int wire_receive(struct netif *n, struct netif_rx *v, unsigned max)
 {
 	struct wire *w = wire_of(n);
@@ -43,16 +91,16 @@ static int wire_receive(struct netif *n, struct netif_rx *v, unsigned max)
 
 	while (i < max && i < BATCH) {
 		uint8_t *buf = w->bufs + (size_t)i * FRAME_MAX;
-		struct iovec iov[2] = { { &v[i].vnet, sizeof(v[i].vnet) }, { buf, FRAME_MAX } };
-		struct msghdr m = { .msg_iov = iov, .msg_iovlen = 2 };
-		ssize_t r = recvmsg(w->fd, &m, MSG_DONTWAIT);
+		struct iovec iov = { buf, FRAME_MAX };
+		ssize_t r = take(w, &v[i], &iov, 1, 0);
 
-		if (r < (ssize_t)sizeof(v[i].vnet))
+		if (r < 0)
 			break;
 		if (w->is_cut)
 			continue;
+		w->was_large = r > 16384;
 		v[i].data = buf;
-		v[i++].len = (size_t)r - sizeof(v[i].vnet);
+		v[i++].len = (size_t)r;
 	}
 	return (int)i;
 }
@@ -97,6 +145,9 @@ static void wire_close(struct netif *n)
 static const struct netif_ops wire_ops = {
 	.fd = wire_fd,
 	.receive = wire_receive,
+	.expects_large = wire_expects_large,
+	.peek = wire_peek,
+	.receive_into = wire_receive_into,
 	.transmit = wire_transmit,
 	.refresh = wire_refresh,
 	.close = wire_close,

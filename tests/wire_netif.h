@@ -14,6 +14,8 @@ int wire_netif_pair(struct netif *ends[2], bool has_vnet);
 void wire_netif_refuse(struct netif *n, unsigned every);
 /* Every n-th frame is dropped with -ENOBUFS, as by a queue that is full; 0: none. */
 void wire_netif_drop(struct netif *n, unsigned every);
+/* How many frames netif_receive_into() has given. */
+unsigned wire_netif_pieces(const struct netif *n);
 /* Nothing arrives at this end any more, nor leaves it: as if the cable were cut. */
 void wire_netif_cut(struct netif *n, bool is_cut);
 

@@ -25,6 +25,8 @@ struct veng_config veng_config;
 
 static xtime now = START;
 static struct engine the;
+static const struct netif_ops no_ops;
+static struct netif no_netif = { .ops = &no_ops };   /* frames come by veng_input() alone */
 static bool is_open;
 static struct veng_frame *frames, **frames_end = &frames;
 
@@ -444,6 +446,7 @@ int engine_open(const struct engine_config *cfg, struct engine **e, char *err, s
 		sc.congestion = veng_config.congestion;
 	memset(&the, 0, sizeof(the));
 	the.cfg = *cfg;
+	the.nif = &no_netif;
 	the.now = now;
 	the.stack = stack_new(&sc, now);
 	if (!the.stack) {

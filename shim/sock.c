@@ -36,7 +36,6 @@ struct sock *sock_new(engine_sock es)
 	s->is_v6 = false;
 	s->is_v6only = false;
 	s->is_bound = false;
-	s->is_reaped = false;
 	s->is_mirrored = false;
 	s->is_filled = false;
 	s->is_far_shut = false;
@@ -83,13 +82,29 @@ void sock_put(struct sock *s)
 	sock_free(s);
 }
 
+/* Takes the entry of an option out of the list; NULL: it has none. */
+static struct sock_opt *opt_remove(struct sock *s, int level, int name)
+{
+	struct sock_opt **at, *o;
+
+	pool_lock(&opts);
+	for (at = &s->opts; *at && ((*at)->level != level || (*at)->name != name); at = &(*at)->next)
+		;
+	o = *at;
+	if (o)
+		*at = o->next;
+	pool_unlock(&opts);
+	return o;
+}
+
 int sock_opt_add(struct sock *s, int level, int name, const void *val, socklen_t len)
 {
-	struct sock_opt *o;
+	struct sock_opt *o = opt_remove(s, level, name);
 
 	if (len > SOCK_OPT_BYTES)
 		len = SOCK_OPT_BYTES;
-	o = pool_take(&opts);
+	if (!o)
+		o = pool_take(&opts);
 	if (!o)
 		return -ENOMEM;
 	o->level = level;

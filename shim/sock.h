@@ -55,7 +55,6 @@ struct sock {
 	bool is_v6;              /* of AF_INET6: its addresses are mapped ones */
 	bool is_v6only;          /* IPV6_V6ONLY */
 	bool is_bound;           /* by bind() */
-	bool is_reaped;          /* engine_shut() was called */
 	_Atomic bool has_owner;  /* F_SETOWN: SIGURG is to be sent */
 
 	/* The mirror, guarded by ready.c's lock; changed by ready.c alone. */
@@ -75,7 +74,7 @@ bool sock_get_unless_free(struct sock *s);
 /* The last one closes it: call_release(), which may sleep as a lingering close() does. */
 void sock_put(struct sock *s);
 
-/* Remembers an option (only until it is clear who serves the socket); -ENOMEM. */
+/* Remembers an option's last value (of others than IPv6's only until it is clear who serves the socket); -ENOMEM. */
 int sock_opt_add(struct sock *s, int level, int name, const void *val, socklen_t len);
 /* Sets them again on a kernel socket, oldest first; those at one level, or at all (-1). */
 void sock_opts_replay(struct sock *s, int level, int fd);

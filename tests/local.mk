@@ -84,7 +84,8 @@ tests_rawcalls_SOURCES = tests/rawcalls.c
 tests_rawcalls_LDADD =
 tests_ringcalls_SOURCES = tests/ringcalls.c
 tests_ringcalls_LDADD =
-tests_callprobe_SOURCES = tests/callprobe.c tests/callprobe.h tests/callprobe_data.c tests/callprobe_file.c tests/callprobe_pointer.c
+tests_callprobe_SOURCES = tests/callprobe.c tests/callprobe.h tests/callprobe_data.c tests/callprobe_file.c tests/callprobe_pointer.c \
+	tests/callprobe_stream.c
 tests_callprobe_CFLAGS = $(AM_CFLAGS) -Wno-nonnull -Wno-stringop-overflow
 tests_callprobe_LDADD =
 
@@ -194,9 +195,11 @@ tests_test_cc_SOURCES = tests/test_cc.c $(HARNESS)
 FAKE_ENGINE = tests/fake_engine.c tests/fake_engine.h tests/engine_none.c
 SHIM_TEST_SOURCES = $(FAKE_ENGINE) tests/shim_peer.c tests/shim_peer.h
 SHIM_TEST_LDADD = libinterpose.la libshim.la $(INIH_LIBS) $(CMOCKA_LIBS)
-check_PROGRAMS += tests/test_shim tests/test_shim_ready tests/test_shim_life tests/test_conf tests/test_rules tests/test_alloc
+check_PROGRAMS += tests/test_shim tests/test_shim_ready tests/test_shim_life tests/test_shim_sock tests/test_conf tests/test_rules tests/test_alloc
 tests_test_shim_SOURCES = tests/test_shim.c $(SHIM_TEST_SOURCES)
 tests_test_shim_LDADD = $(SHIM_TEST_LDADD)
+tests_test_shim_sock_SOURCES = tests/test_shim_sock.c $(SHIM_TEST_SOURCES)
+tests_test_shim_sock_LDADD = $(SHIM_TEST_LDADD)
 tests_test_shim_ready_SOURCES = tests/test_shim_ready.c $(SHIM_TEST_SOURCES)
 tests_test_shim_ready_LDADD = $(SHIM_TEST_LDADD)
 tests_test_shim_life_SOURCES = tests/test_shim_life.c $(SHIM_TEST_SOURCES)
@@ -308,6 +311,7 @@ SCRIPT_TESTS = \
 	tests/netns/wget.sh
 EXTRA_DIST += \
 	tests/core_symbols.txt \
+	tests/interface.txt \
 	tests/totals.sh \
 	tests/netns/client.py \
 	tests/netns/data.py tests/netns/demo.sh \

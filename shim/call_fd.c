@@ -132,6 +132,18 @@ int call_duplicated(struct sock *s, int from, int to)
 	return r;
 }
 
+/* What becomes stdin, stdout or stderr is read and written by libc's own streams, whose calls aren't seen. */
+static void bridge_for_stdio(int from, int to)
+{
+	struct sock *s = to <= STDERR_FILENO ? fdtab_get(from) : NULL;
+
+	if (!s)
+		return;
+	if (atomic_load(&s->state) == SOCK_CONNECTED)
+		bridge_fd(from);
+	sock_put(s);
+}
+
 int call_dup2(int from, int to, int flags, bool is_dup3)
 {
 	struct sock *s, *had;
@@ -145,6 +157,7 @@ int call_dup2(int from, int to, int flags, bool is_dup3)
 		return -EBADF;
 	if (REAL(fcntl)(from, F_GETFD) < 0)
 		return -errno;
+	bridge_for_stdio(from, to);
 	s = fdtab_get(from);
 	had = drop_number(to);
 	r = is_dup3 ? REAL(dup3)(from, to, flags) : REAL(dup2)(from, to);

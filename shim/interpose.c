@@ -476,3 +476,10 @@ EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t room, int fl
 	return INTERPOSE(s, recv_from(s, buf, len, flags, addr, alen),
 			 REAL(__recvfrom_chk)(fd, buf, len, room, flags, addr, alen));
 }
+
+/* ---- libc's other names ---- */
+
+EXPORT_ALIAS(__connect, connect);
+EXPORT_ALIAS(__send, send);
+EXPORT_ALIAS(__read, read);
+EXPORT_ALIAS(__write, write);

@@ -16,6 +16,13 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
+/* Another name that libc has for a call, in the file that defines it. */
+#ifdef __clang__
+#define EXPORT_ALIAS(name, of) EXPORT extern __typeof__(of) name __attribute__((alias(#of)))
+#else
+#define EXPORT_ALIAS(name, of) EXPORT extern __typeof__(of) name __attribute__((alias(#of), copy(of)))
+#endif
+
 /* -errno into errno and -1. */
 static inline ssize_t interpose_result(ssize_t r)
 {

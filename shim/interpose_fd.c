@@ -117,6 +117,18 @@ EXPORT FILE *fdopen(int fd, const char *mode)
 	return fdtab_is_sock(fd) ? stream_open(fd, mode) : REAL(fdopen)(fd, mode);
 }
 
+EXPORT FILE *freopen(const char *restrict path, const char *restrict mode, FILE *restrict f)
+{
+	stream_prepare_reopen(f);
+	return REAL(freopen)(path, mode, f);
+}
+
+EXPORT FILE *freopen64(const char *restrict path, const char *restrict mode, FILE *restrict f)
+{
+	stream_prepare_reopen(f);
+	return REAL(freopen64)(path, mode, f);
+}
+
 EXPORT int vdprintf(int fd, const char *restrict fmt, va_list ap)
 {
 	return fdtab_is_sock(fd) ? stream_print(fd, fmt, ap) : REAL(vdprintf)(fd, fmt, ap);
@@ -277,3 +289,12 @@ EXPORT int epoll_pwait2(int epfd, struct epoll_event *ev, int n, const struct ti
 	r = poll_deadline(timeout, &deadline);
 	return (int)ANSWER(r ? r : epoll_call(epfd, ev, n, deadline, mask));
 }
+
+/* ---- libc's other names ---- */
+
+EXPORT_ALIAS(__close, close);
+EXPORT_ALIAS(__dup2, dup2);
+EXPORT_ALIAS(__fcntl, fcntl);
+EXPORT_ALIAS(__poll, poll);
+EXPORT_ALIAS(__select, select);
+EXPORT_ALIAS(_IO_fdopen, fdopen);

@@ -22,6 +22,8 @@ EXPORT int sigaction(int sig, const struct sigaction *restrict act, struct sigac
 	return (int)interpose_result(signal_action(sig, act, old));
 }
 
+EXPORT_ALIAS(__sigaction, sigaction);
+
 static sighandler_t bsd(int sig, sighandler_t handler)
 {
 	return signal_simple(sig, handler, signal_is_breaking(sig) ? 0 : SA_RESTART);

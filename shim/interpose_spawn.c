@@ -41,7 +41,8 @@ __asm__(".text\n"
 	"	.cfi_adjust_cfa_offset -8\n"
 	"	jmp *%rax\n"
 	"	.cfi_endproc\n"
-	".size vfork, .-vfork\n");
+	".size vfork, .-vfork\n"
+	".globl __vfork\n.set __vfork, vfork\n");
 #elif defined(__aarch64__)
 __asm__(".text\n"
 	".globl vfork\n"
@@ -57,7 +58,8 @@ __asm__(".text\n"
 	"	.cfi_restore x30\n"
 	"	br x0\n"
 	"	.cfi_endproc\n"
-	".size vfork, .-vfork\n");
+	".size vfork, .-vfork\n"
+	".globl __vfork\n.set __vfork, vfork\n");
 #else
 #error "how vfork() is passed on here isn't known"
 #endif
@@ -95,3 +97,5 @@ EXPORT FILE *popen(const char *command, const char *mode)
 	bridge_inherited();
 	return REAL(popen)(command, mode);
 }
+
+EXPORT_ALIAS(_IO_popen, popen);

@@ -182,6 +182,10 @@ static long sys_data(long nr, const long a[6])
 		return readv(INT(0), PTR(const struct iovec, 1), INT(2));
 	case SYS_writev:
 		return writev(INT(0), PTR(const struct iovec, 1), INT(2));
+	case SYS_preadv2:        /* the offset comes in two halves, the second of which is empty */
+		return preadv2(INT(0), PTR(const struct iovec, 1), INT(2), a[3], INT(5));
+	case SYS_pwritev2:
+		return pwritev2(INT(0), PTR(const struct iovec, 1), INT(2), a[3], INT(5));
 	case SYS_sendto:
 		return sendto(INT(0), PTR(const void, 1), SIZE(2), INT(3), PTR(const struct sockaddr, 4),
 			      (socklen_t)a[5]);

@@ -61,7 +61,7 @@ libconf_la_LIBADD = $(INIH_LIBS)
 
 # The files that define interposed symbols.
 noinst_LTLIBRARIES += libinterpose.la
-libinterpose_la_SOURCES = shim/interpose.c shim/interpose.h shim/interpose_cred.c shim/interpose_fd.c shim/interpose_proc.c shim/interpose_ring.c shim/interpose_spawn.c shim/interpose_sys.c
+libinterpose_la_SOURCES = shim/interpose.c shim/interpose.h shim/interpose_aio.c shim/interpose_cred.c shim/interpose_fd.c shim/interpose_proc.c shim/interpose_ring.c shim/interpose_spawn.c shim/interpose_sys.c
 
 # The preloaded library.
 lib_LTLIBRARIES += libxtcp.la

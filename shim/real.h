@@ -9,6 +9,7 @@
 #ifndef XTCP_REAL_H
 #define XTCP_REAL_H
 
+#include <aio.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>

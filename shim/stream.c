@@ -2,8 +2,7 @@
 /*
  * stream.c - libc's FILE reads and writes by libc's own internal calls, which no
  * preloaded library sees.  So a FILE over a socket of ours is a stream with
- * functions of its own (fopencookie).  All works but fileno(), which is EBADF for
- * such streams.
+ * functions of its own (fopencookie).
  */
 #include "stream.h"
 
@@ -13,6 +12,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "bridge.h"
 
 /* The wrappers, so that each call looks the fd up as it then is. */
 static ssize_t stream_read(void *cookie, char *buf, size_t len)
@@ -58,11 +59,25 @@ FILE *stream_open(int fd, const char *mode)
 		.close = stream_close,
 	};
 
+	FILE *f;
+
 	if (!strchr("rwa", mode[0])) {
 		errno = EINVAL;
 		return NULL;
 	}
-	return fopencookie((void *)(intptr_t)fd, mode, functions);
+	f = fopencookie((void *)(intptr_t)fd, mode, functions);
+	if (f)
+		f->_fileno = fd;         /* for fileno() alone: such a stream's calls don't look at it */
+	return f;
+}
+
+/* A stream of fopencookie() is a byte stream for good: its wide part is no address, but freopen() would use it. */
+void stream_prepare_reopen(FILE *f)
+{
+	if (f->_wide_data != (struct _IO_wide_data *)-1L)
+		return;
+	f->_wide_data = NULL;
+	bridge_fd(f->_fileno);
 }
 
 int stream_print(int fd, const char *fmt, va_list ap)

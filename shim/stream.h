@@ -10,6 +10,8 @@
 
 /* fdopen() on an fd that is ours; NULL and errno. */
 FILE *stream_open(int fd, const char *mode);
+/* Before freopen(), which makes an ordinary stream of it under the same number. */
+void stream_prepare_reopen(FILE *f);
 /* vdprintf() on an fd that is ours; -1 and errno. */
 int stream_print(int fd, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 

@@ -154,5 +154,6 @@ int main(int argc, char **argv)
 	run_all(probe_file_cases, only);
 	run_all(probe_data_cases, only);
 	run_all(probe_pointer_cases, only);
+	run_all(probe_stream_cases, only);
 	return 0;
 }

@@ -248,6 +248,16 @@ struct netif *pcap_netif_inner(struct netif *n)
 	return n->ops == &ops ? self(n)->inner : n;
 }
 
+void pcap_netif_record(struct netif *n, const uint8_t *frame, size_t len, const struct virtio_net_hdr *vnet)
+{
+	struct iovec iov = { (void *)(uintptr_t)frame, len };
+
+	if (n->ops != &ops || !self(n)->dumper)
+		return;
+	write_frame(self(n), &iov, 1, vnet);
+	flush(self(n));
+}
+
 int pcap_netif_file(const struct netif *n)
 {
 	const struct capture *c = (const struct capture *)n;

@@ -19,6 +19,8 @@
  * A file that can't be written any more (disk full) ends the capture, not the traffic. */
 int pcap_netif_open(const char *path, struct netif *inner, struct netif **out,
                     char *err, size_t err_len);
+/* Writes a frame that doesn't pass by the netif, if n is such a one. */
+void pcap_netif_record(struct netif *n, const uint8_t *frame, size_t len, const struct virtio_net_hdr *vnet);
 /* The netif inside (for afpacket_*()), and the capture file's fd (it must survive
  * closefrom()). */
 struct netif *pcap_netif_inner(struct netif *n);

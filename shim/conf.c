@@ -246,6 +246,11 @@ static void clear_policy(struct conf *c)
 	c->rules.n = 0;
 }
 
+static int set_loopback(struct conf *c, const char *value)
+{
+	return parse_flag(value, &c->engine.has_loopback);
+}
+
 static int set_stats(struct conf *c, const char *value)
 {
 	return parse_flag(value, &c->wants_stats);
@@ -288,7 +293,7 @@ static const struct option options[] = {
 	{ "policy", "XTCP_POLICY", set_policy,
 	  "rules, as \"kernel connect 10.0.0.0/8:5432 @psql\": xtcp, kernel, bridge or refuse, then what it is for",
 	  clear_policy },
-	{ "loopback", "XTCP_LOOPBACK", NULL, NULL, NULL },
+	{ "loopback", "XTCP_LOOPBACK", set_loopback, "yes or no", NULL },
 	{ "spin", "XTCP_SPIN", NULL, NULL, NULL },
 	{ "sysctl", "XTCP_SYSCTL", set_sysctls,
 	  "a name and a value, as net.ipv4.tcp_sack=0", clear_sysctls },

@@ -213,14 +213,21 @@ uint32_t eng_events(struct sock *s)
 	return events;
 }
 
-bool eng_is_local(struct sock *s, const struct sockaddr_in *a)
+bool eng_has_loopback(void)
+{
+	const struct engine *e = atomic_load(&eng_current);
+
+	return e && engine_has_loopback(e);
+}
+
+bool eng_is_kernels(struct sock *s, const struct sockaddr_in *a)
 {
 	struct engine *e = enter(s);
 	bool is;
 
 	if (!e)
 		return false;
-	is = engine_is_local(e, ntohl(a->sin_addr.s_addr));
+	is = engine_is_kernels(e, ntohl(a->sin_addr.s_addr), ntohs(a->sin_port));
 	signal_release();
 	return is;
 }

@@ -43,8 +43,9 @@ int eng_setopt(struct sock *s, int level, int name, const void *val, socklen_t l
 int eng_getopt(struct sock *s, int level, int name, void *val, socklen_t *len);
 int eng_query(struct sock *s, enum engine_query q, int *val);
 uint32_t eng_events(struct sock *s);
-/* Is it an address of the host itself? */
-bool eng_is_local(struct sock *s, const struct sockaddr_in *a);
+/* Is a connection to it the kernel's to make?  And is 127/8 served by the engine? */
+bool eng_is_kernels(struct sock *s, const struct sockaddr_in *a);
+bool eng_has_loopback(void);
 int eng_mirror(struct sock *s, bool on);
 int eng_bridge(struct sock *s, bool is_native, int *fd);
 /* What a call on a socket without an engine gives: -EREROUTED or -EIO. */

@@ -38,7 +38,7 @@ static const char *level_name(int level)
 }
 
 /* System calls by number: these must reach the kernel whatever the program did to stderr. */
-static void emit(const char *line, size_t len)
+void log_text(const char *line, size_t len)
 {
 	long fd = STDERR_FILENO;
 
@@ -69,7 +69,7 @@ void log_sentence(int level, const char *sentence)
 		line[n - 1] = '\n';
 	}
 	if (n > 0)
-		emit(line, (size_t)n);
+		log_text(line, (size_t)n);
 	errno = err;
 }
 

@@ -9,6 +9,7 @@
 #define XTCP_LOG_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdbool.h>
 #include <syslog.h>
 
@@ -16,6 +17,8 @@
  * "": stderr; it is copied. */
 void log_setup(int level, const char *path);
 
+/* As it is, to the same place. */
+void log_text(const char *text, size_t len);
 void log_sentence(int level, const char *sentence);
 void log_event(int level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -131,6 +131,21 @@ static int refuse(int err, const char *what)
 	return err;
 }
 
+/* No address is this host: the one that the socket is bound to, or 127.0.0.1. */
+static bool is_kernels(struct sock *s, const struct sockaddr_in *a)
+{
+	struct sockaddr_in to = *a, own;
+
+	if (to.sin_addr.s_addr == htonl(INADDR_ANY)) {
+		if (!eng_has_loopback())
+			return true;
+		to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		if (s->is_bound && !eng_sockname(s, &own) && own.sin_addr.s_addr != htonl(INADDR_ANY))
+			to.sin_addr = own.sin_addr;
+	}
+	return eng_is_kernels(s, &to);
+}
+
 int policy_connect(struct sock *s, const struct sockaddr *addr, socklen_t len)
 {
 	struct sockaddr_in a;
@@ -148,8 +163,7 @@ int policy_connect(struct sock *s, const struct sockaddr *addr, socklen_t len)
 	atomic_store(&s->wants_bridge, action == RULE_BRIDGE);
 	if (kind == KIND_IPV6)
 		log_once(LOG_INFO, "connections to IPv6 addresses are the kernel's");
-	return action == RULE_KERNEL || kind == KIND_IPV6 || s->is_v6only ||
-	       a.sin_addr.s_addr == htonl(INADDR_ANY) || eng_is_local(s, &a) ? hand_over(s) : 0;
+	return action == RULE_KERNEL || kind == KIND_IPV6 || s->is_v6only || is_kernels(s, &a) ? hand_over(s) : 0;
 }
 
 int policy_bind(struct sock *s, const struct sockaddr *addr, socklen_t len)
@@ -160,7 +174,8 @@ int policy_bind(struct sock *s, const struct sockaddr *addr, socklen_t len)
 	if (atomic_load(&s->state) != SOCK_UNCONNECTED || s->is_bound)
 		return 0;
 	kind = read_addr(s, addr, len, &a);
-	if (kind == KIND_OTHER || (kind == KIND_IPV4 && !s->is_v6only && !is_loopback(&a)))
+	if (kind == KIND_OTHER ||
+	    (kind == KIND_IPV4 && !s->is_v6only && (!is_loopback(&a) || eng_has_loopback())))
 		return 0;
 	/* The kernel's from here on: what listen() would refuse has to be refused now. */
 	if (decide(RULE_LISTEN, kind == KIND_IPV6, &a) == RULE_REFUSE)

@@ -334,8 +334,8 @@ static void report(struct engine *e)
 
 	if (n > (int)sizeof(text) - 1)
 		n = sizeof(text) - 1;
-	if (n > 0 && raw_syscall(SYS_write, STDERR_FILENO, text, n) < 0)
-		errno = 0;
+	if (n > 0)
+		log_text(text, (size_t)n);
 }
 
 /* The engine, for good, with signals held; NULL: there is none, or it isn't this process's to end. */

@@ -51,7 +51,7 @@ static const struct argp_option options[] = {
 	{ "write", 'w', "FILE", 0, "Capture this process's frames", 0 },
 	{ "config", 'c', "FILE", 0, "Configuration file, see xtcp.conf(5)", 0 },
 	{ "policy", 'p', "RULES", 0, "Which sockets stay with the kernel; may be repeated", 0 },
-	{ "loopback", KEY_LOOPBACK, NULL, OPTION_HIDDEN, "Serve the host's own addresses too", 0 },
+	{ "loopback", KEY_LOOPBACK, NULL, 0, "Serve 127/8 and the host's own addresses, too", 0 },
 	{ "spin", KEY_SPIN, "USEC", OPTION_ARG_OPTIONAL | OPTION_HIDDEN, "Poll that long before sleeping", 0 },
 	{ "sysctl", KEY_SYSCTL, "NAME=V", 0, "A setting under its Linux name; may be repeated", 0 },
 	{ "congestion", KEY_CONGESTION, "NAME", 0, "Default congestion control (cubic)", 0 },

@@ -52,7 +52,7 @@ struct bind_owner {
 	bool by_connect;             /* chosen by connect(), not by bind(); the table's */
 	bool is_timewait;
 	bool is_inherited;           /* of a listener by an accepted connection; the table's */
-	bool is_named;               /* the port was named, or listened on: its claim is not kept for
+	bool is_named;               /* the port came by bind(), or is listened on: its claim is not kept for
 	                              * others; the table's */
 	uint32_t group_index;        /* among the listeners of its SO_REUSEPORT group; the table's */
 };
@@ -133,6 +133,7 @@ struct port_choice {
 	void *arg;
 	bool no_reuse;               /* no TIME-WAIT entry of this destination may, unless the
 	                              * port is held already: none is looked at (tcp_tw_reuse) */
+	bool is_inside;              /* the connection never leaves the stack: its port needs no claim */
 	struct ent *replaced;        /* out: the TIME-WAIT entry that gave way: it is out of
 	                              * ehash, the caller ends it; else NULL */
 	uint16_t want;               /* out with -EAGAIN: the port that must be claimed first */
@@ -153,11 +154,13 @@ void conntab_set_claim(struct conntab *ct, ip4 laddr, uint16_t port, bool grante
 void conntab_retry_refused(struct conntab *ct);
 /* The claim has been given back: the port may be asked for again. */
 void conntab_unclaim(struct conntab *ct, ip4 laddr, uint16_t port);
-/* A port that was named by bind() or listened on, and that somebody has let go of since; 0: none.  Its
+/* A port that bind() gave or that was listened on, and that somebody has let go of since; 0: none.  Its
  * claims may go where nobody holds it any more. */
 uint16_t conntab_next_idle(struct conntab *ct);
 /* Does anybody hold the port on this address (0: on any)? */
 bool conntab_is_held(const struct conntab *ct, ip4 laddr, uint16_t port);
+/* Did bind() or listen() give somebody the port on this address? */
+bool conntab_is_bound(const struct conntab *ct, ip4 laddr, uint16_t port);
 /* True when laddr needs no claims or this port of it is claimed. */
 bool conntab_is_claimed(const struct conntab *ct, ip4 laddr, uint16_t port);
 

@@ -245,8 +245,11 @@ int conntab_bind(struct conntab *ct, struct bind_owner *o, uint16_t port,
 	int err;
 
 	*want = 0;
-	if (!port)
-		return bind_any_port(ct, o, range, rnd, want);
+	if (!port) {
+		err = bind_any_port(ct, o, range, rnd, want);
+		o->is_named = !err;
+		return err;
+	}
 	b = conntab_bucket(ct, port);
 	if (b && !reuseport_matches(b, o) && conflicts(b, o, true))
 		return -EADDRINUSE;
@@ -397,6 +400,22 @@ static struct bind_owner *group_select(const struct conntab *ct, struct bind_own
 		return o;
 	group_find(o, (uint32_t)((hash >> 32) * n >> 32), &chosen);
 	return chosen ? chosen : o;
+}
+
+bool conntab_is_bound(const struct conntab *ct, ip4 laddr, uint16_t port)
+{
+	const struct bind_bucket *b = conntab_bucket(ct, port);
+	const struct list *l = b ? b->holders.next : NULL;
+
+	for (; l && l != &b->holders; l = l->next) {
+		const struct bind_owner *o = container_of(l, const struct bind_owner, link);
+
+		if (!is_bound_itself(o))
+			break;
+		if (!o->is_timewait && (!o->addr || o->addr == laddr))
+			return true;
+	}
+	return false;
 }
 
 struct bind_owner *conntab_find_listener(const struct conntab *ct, const struct tuple *t, int oif)

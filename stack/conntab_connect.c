@@ -222,7 +222,7 @@ int conntab_connect(struct conntab *ct, struct ent *e, struct bind_owner *o, str
 	if (err)
 		return err;
 	ch.d = conntab_dest(ct, &ch.t);
-	err = search_claims(&ch, conntab_claims(ct, ch.t.laddr));
+	err = search_claims(&ch, c->is_inside ? NULL : conntab_claims(ct, ch.t.laddr));
 	if (!err)
 		err = take(ct, e, o, &ch);
 	if (err)

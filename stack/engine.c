@@ -8,6 +8,7 @@
  *   engine_life.c   fork, exit, report   engine_claim.c  ports of a shared address
  *   engine_bridge.c sockets that other   engine_remote.c  their questions
  *                   processes have, too   engine_own.c     addresses likewise
+ *                                         engine_loopback.c  what stays inside
  *
  * engine_impl.h has the rules that they share; sys.h says how they enter the kernel.
  */
@@ -116,7 +117,7 @@ static struct engine *alloc_engine(const struct engine_config *cfg)
 	e->cfg.pcap_path = e->cfg.congestion = e->cfg.control_dir = NULL;
 	e->cfg.nsysctl = 0;
 	e->now = engine_now();
-	e->iface = -1;
+	e->iface = e->lo = -1;
 	e->pkt_ep = e->tfd = e->bridge_ep = e->remote = e->own_fd = -1;
 	e->tfd_at = XTIME_NEVER;
 	e->claim_batch = 1;
@@ -201,6 +202,8 @@ static int build(struct engine *e, const struct engine_config *cfg, bool with_ho
 		derive_mac(&e->cfg);
 	r = engine_link_sync(e);
 	if (!r)
+		r = engine_loopback_open(e);
+	if (!r)
 		r = add_own(e);
 	if (!r && with_host) {
 		r = engine_host_open(e, err, err_len);
@@ -239,6 +242,7 @@ static void destroy(struct engine *e)
 	if (e->own_fd >= 0)
 		raw_close(e->own_fd);
 	engine_drop_held(e);
+	engine_loopback_close(e);
 	free(e->reserved);
 	free(e->tx);
 	pthread_mutex_destroy(&e->lock);

@@ -61,6 +61,7 @@ struct engine_config {
 	struct { const char *name, *value; } sysctls[ENGINE_SYSCTLS_MAX];
 	unsigned nsysctl;
 	unsigned spin_us;
+	bool has_loopback;                        /* what this host sends to itself stays in the stack where it can */
 	/* Called for every sentence worth logging; level as in <syslog.h>.  May be NULL. */
 	void (*log)(int level, const char *sentence);
 	/* Readiness of a mirrored socket changed (engine_mirror), with TCP_EV_URGENT among the events
@@ -205,9 +206,12 @@ int engine_wait(struct engine *e, struct engine_watch *w, unsigned nw, struct po
 /* CLOCK_MONOTONIC in ns. */
 xtime engine_now(void);
 
-/* Whether `a` is the host's own: in 127/8 or a local address of any interface, now.  An
- * address of ours alone (cfg.addrs) is not. */
-bool engine_is_local(struct engine *e, ip4 a);
+/* Whether a connection to a:port is the kernel's to make: the address is the host's own, in 127/8 or of any of its
+ * interfaces, now, and (with cfg.has_loopback) no socket of this engine has the port.  An address of ours
+ * alone (cfg.addrs) is not the host's. */
+bool engine_is_kernels(struct engine *e, ip4 a, uint16_t port);
+/* Was it opened with cfg.has_loopback? */
+bool engine_has_loopback(const struct engine *e);
 
 /* ---- process life ---- */
 

@@ -112,6 +112,36 @@ static int claim_over_limit(struct engine *e, ip4 addr, const uint16_t *ports, u
 	return r;
 }
 
+/* One on every address, or on one that has a claim of its own. */
+static void unclaim(struct engine *e, ip4 addr, uint16_t port)
+{
+	unsigned i;
+
+	if (stack_is_held(e->stack, addr, port) || !guard_has(e->guard, addr, port) ||
+	    (addr && guard_has(e->guard, 0, port)))
+		return;
+	guard_release(e->guard, addr, port);
+	stack_unclaimed(e->stack, addr, port);
+	for (i = 0; !addr && i < e->nshared; i++)
+		if (guard_has(e->guard, e->shared[i].addr, port))
+			stack_claimed(e->stack, e->shared[i].addr, port, true);
+	for (i = 0; !addr && i < e->nlo_addr; i++)
+		if (guard_has(e->guard, e->lo_addrs[i], port))
+			stack_claimed(e->stack, e->lo_addrs[i], port, true);
+	e->is_filter_stale = true;
+}
+
+/* Those on single addresses. */
+static void unclaim_single(struct engine *e, uint16_t port)
+{
+	unsigned i;
+
+	for (i = 0; i < e->nshared; i++)
+		unclaim(e, e->shared[i].addr, port);
+	for (i = 0; i < e->nlo_addr; i++)
+		unclaim(e, e->lo_addrs[i], port);
+}
+
 static void claim_sharing(struct engine *e, ip4 addr, uint16_t port)
 {
 	bool joins = !engine_share_join(e, port) && !engine_share_is_alone(e, port);
@@ -129,6 +159,8 @@ int engine_claim(struct engine *e, ip4 addr, uint16_t port, unsigned how)
 
 	if (!e->guard)
 		return e->own_fd < 0 ? -EADDRNOTAVAIL : engine_own_claim(e, addr, port, how);
+	if (!addr)
+		unclaim_single(e, port);   /* what was kept would be in its own way */
 	grow_batch(e);
 	n = choose(e, addr, port, ports);
 	if (how & CLAIM_SHARING)
@@ -161,36 +193,18 @@ bool engine_claim_retry(struct engine *e)
 	return true;
 }
 
-/* One on every address, or on one that has a claim of its own. */
-static void unclaim(struct engine *e, ip4 addr, uint16_t port)
-{
-	unsigned i;
-
-	if (stack_is_held(e->stack, addr, port) || !guard_has(e->guard, addr, port) ||
-	    (addr && guard_has(e->guard, 0, port)))
-		return;
-	guard_release(e->guard, addr, port);
-	stack_unclaimed(e->stack, addr, port);
-	for (i = 0; !addr && i < e->nshared; i++)
-		if (guard_has(e->guard, e->shared[i].addr, port))
-			stack_claimed(e->stack, e->shared[i].addr, port, true);
-	e->is_filter_stale = true;
-}
-
 /* As in Linux a port is free once no listener, connection or TIME-WAIT remainder has it.  What connect()
  * has chosen is kept, for the next one. */
 void engine_unclaim_idle(struct engine *e)
 {
 	bool has_some = false;
 	uint16_t port;
-	unsigned i;
 
 	for (; (port = stack_next_idle(e->stack)); has_some = true) {
 		engine_share_leave(e, port);
 		if (e->guard) {
 			unclaim(e, 0, port);
-			for (i = 0; i < e->nshared; i++)
-				unclaim(e, e->shared[i].addr, port);
+			unclaim_single(e, port);
 		} else if (e->own_fd >= 0) {
 			engine_own_unclaim(e, port);
 		}

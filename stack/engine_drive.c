@@ -257,12 +257,17 @@ void engine_drop_held(struct engine *e)
 	e->held_end = &e->held;
 }
 
-/* The stack's next frames, as many as go down in one call. */
-static unsigned collect(struct engine *e, struct netif_tx *v)
+/* The stack's next frames, as many as go down in one call; one for the stack itself ends it, and then
+ * *is_inside. */
+static unsigned collect(struct engine *e, struct netif_tx *v, bool *is_inside)
 {
 	unsigned n = 0;
 
+	*is_inside = false;
 	while (n < ENGINE_TX_BATCH && stack_output(e->stack, &e->tx[n], e->now)) {
+		*is_inside = engine_loopback_take(e, &e->tx[n]);
+		if (*is_inside)
+			break;
 		if (!engine_own_permits(e, &e->tx[n]))
 			continue;
 		fill_tx(&v[n], &e->tx[n]);
@@ -353,14 +358,20 @@ static void batch_has_left(struct engine *e)
 static void pump(struct engine *e)
 {
 	struct netif_tx v[ENGINE_TX_BATCH];
+	bool is_inside, is_stuck = false;
 	unsigned n;
 
 	if (e->held && !send_held(e))
 		return;
 	if (stack_tx_is_held(e->stack))
 		ask_interface(e);
-	while ((n = collect(e, v)) && hand_over(e, v, n))
-		batch_has_left(e);
+	while (!is_stuck && ((n = collect(e, v, &is_inside)) || is_inside)) {
+		is_stuck = n && !hand_over(e, v, n);
+		if (n && !is_stuck)
+			batch_has_left(e);
+		if (is_inside)
+			engine_loopback_give(e);
+	}
 	if (stack_tx_is_held(e->stack))
 		e->tx_check = e->now + e->tx_wait;
 }

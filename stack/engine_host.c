@@ -326,19 +326,27 @@ void engine_host_changed(struct engine *e)
 	engine_filter_sync(e);
 }
 
-bool engine_is_local(struct engine *e, ip4 a)
+static bool is_local(const struct engine *e, ip4 a)
 {
-	bool is_local = a >> 24 == 127;
+	bool is_it = a >> 24 == 127;
 	unsigned i;
 
-	engine_enter(e);
-	for (i = 0; i < e->nlocal && !is_local; i++) {
+	for (i = 0; i < e->nlocal && !is_it; i++) {
 		const struct local_prefix *p = &e->locals[i];
 
-		is_local = !p->plen || !((a ^ p->addr) >> (32 - p->plen));
+		is_it = !p->plen || !((a ^ p->addr) >> (32 - p->plen));
 	}
+	return is_it;
+}
+
+bool engine_is_kernels(struct engine *e, ip4 a, uint16_t port)
+{
+	bool is_it;
+
+	engine_enter(e);
+	is_it = is_local(e, a) && !(engine_loopback_has(e, a) && stack_answers(e->stack, a, port));
 	engine_exit(e);
-	return is_local;
+	return is_it;
 }
 
 /* The host is asked to stay away from own addresses: it must not have them itself. */

@@ -99,6 +99,12 @@ struct held {
 	uint8_t data[];
 };
 
+/* A frame on its way from the stack to itself (engine_loopback.c). */
+struct loopback_frame {
+	struct frame_in in;
+	uint8_t data[14 + 65535];
+};
+
 /* A prefix that is the host's own: 127/8 and every local address. */
 struct local_prefix {
 	ip4 addr;
@@ -116,6 +122,10 @@ struct engine {
 	struct netif *nif;           /* the outermost: a capture or the interface itself */
 	struct netif *base;          /* the interface itself */
 	int iface;                   /* its index in the stack */
+	int lo;                      /* the loopback interface there; -1: none */
+	struct loopback_frame *lo_frame;   /* owned */
+	ip4 *lo_addrs;               /* of 127/8, whose ports are claimed; owned */
+	unsigned nlo_addr;
 	struct slots slots;
 
 	/* driving */
@@ -351,6 +361,17 @@ int engine_filter_sync(struct engine *e);
 /* Gives back what nobody needs any more of the ports that were named or listened on. */
 void engine_unclaim_idle(struct engine *e);
 int engine_reserve_ports(struct engine *e, const char *list);
+
+/* ---- engine_loopback.c: what never leaves the stack ---- */
+int engine_loopback_open(struct engine *e);
+void engine_loopback_close(struct engine *e);
+/* Copies f if it is for the stack itself: then engine_loopback_give() hands it over. */
+bool engine_loopback_take(struct engine *e, const struct frame_out *f);
+void engine_loopback_give(struct engine *e);
+/* Can a connection to this address be inside? */
+bool engine_loopback_has(const struct engine *e, ip4 a);
+/* Somebody binds to it: its ports need claims from now on. */
+int engine_loopback_bind(struct engine *e, ip4 a);
 
 /* ---- engine_own.c: own addresses that other processes have, too ---- */
 int engine_own_open(struct engine *e);

@@ -125,6 +125,7 @@ void engine_forget(struct engine *e)
 	if (e->own_fd >= 0)
 		raw_close(e->own_fd);
 	engine_drop_held(e);
+	engine_loopback_close(e);
 	engine_control_forget(e);
 	e->guard = NULL;
 	engine_host_close(e);
@@ -262,6 +263,8 @@ static void describe(struct engine *e, struct text *t)
 	say(t, " (%s), mtu %u", e->cfg.naddr ? "own" : "shared", e->nif->info.mtu);
 	if (e->nif->info.has_vnet)
 		say(t, ", super-frames of %u", e->nif->info.gso_max);
+	if (e->lo >= 0)
+		say(t, ", and loopback");
 }
 
 int engine_describe(struct engine *e, char *buf, size_t len)
@@ -291,7 +294,10 @@ int engine_stats_locked(struct engine *e, char *buf, size_t len)
 	say(&t, "segments     %llu in, %llu out, %llu sent again, %llu timeouts\n", COUNT(TcpInSegs),
 	    COUNT(TcpOutSegs), COUNT(TcpRetransSegs), COUNT(TcpExtTCPTimeouts));
 	say(&t, "bytes        %llu in, %llu out\n", COUNT(bytes_in), COUNT(bytes_out));
-	say(&t, "frames       %llu in, %llu out\n", COUNT(frames_in), COUNT(frames_out));
+	say(&t, "frames       %llu in, %llu out", COUNT(frames_in), COUNT(frames_out));
+	if (e->lo >= 0)
+		say(&t, ", %llu inside", COUNT(frames_inside));
+	say(&t, "\n");
 	if (e->guard)
 		say(&t, "claims       %u ports\n", guard_count(e->guard));
 	if (e->host)

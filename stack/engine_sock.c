@@ -238,7 +238,7 @@ int engine_bind(struct engine *e, engine_sock s, const struct sockaddr_in *a, bo
 	struct slot *slot = enter(e, s);
 	ip4 want_addr;
 	uint16_t want_port;
-	int r = 0;
+	int r = engine_loopback_bind(e, ntohl(a->sin_addr.s_addr));
 
 	while (slot && !r) {
 		r = tcp_bind(slot->conn, ntohl(a->sin_addr.s_addr), ntohs(a->sin_port), may_low,
@@ -270,7 +270,7 @@ int engine_connect(struct engine *e, engine_sock s, const struct sockaddr_in *a)
 	struct slot *slot = enter(e, s);
 	ip4 addr = ntohl(a->sin_addr.s_addr), want_addr;
 	uint16_t want_port;
-	int r = is_own(e, addr) ? -ENETUNREACH : 0;
+	int r = is_own(e, addr) && e->lo < 0 ? -ENETUNREACH : 0;
 
 	while (slot && !r) {
 		r = tcp_connect(slot->conn, addr, ntohs(a->sin_port), &want_addr, &want_port, e->now);

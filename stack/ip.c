@@ -212,10 +212,17 @@ struct arrival {
 	const struct virtio_net_hdr *vnet;
 };
 
-/* ip_route_input_slow()'s martian sources, fib_validate_source()'s local ones included. */
-static bool is_martian(const struct stack *s, ip4 src)
+static bool is_inside(const struct stack *s, int iface)
 {
-	return !ip_is_unicast(s, src) || src >> 24 == 127 || ip_addr_kind(s, src) != IP_ADDR_NONE;
+	return iface == s->loopback.iface;
+}
+
+/* ip_route_input_slow()'s martian sources, fib_validate_source()'s local ones included. */
+static bool is_martian(const struct stack *s, int iface, ip4 src)
+{
+	if (is_inside(s, iface))
+		return false;
+	return !ip_is_unicast(s, src) || ip_is_loopback(src) || ip_addr_kind(s, src) != IP_ADDR_NONE;
 }
 
 /* ip_rcv_options(); a source route is refused as Linux does by default (RFC 7126 4.3), and in any
@@ -241,7 +248,7 @@ static void input_tcp(struct stack *s, const struct arrival *a, const struct ip_
 		count(s, CTR_tcp_addr);
 	else if (len < 4)
 		count(s, CTR_tcp_short);
-	else if (a->kind == IP_ADDR_SHARED &&
+	else if (a->kind == IP_ADDR_SHARED && !is_inside(s, a->iface) &&
 	         !conntab_is_claimed(&s->tab, ip->dst, get_be16(seg + 2)))
 		count(s, CTR_tcp_foreign);
 	else
@@ -354,11 +361,12 @@ void ip_input(struct stack *s, int iface, const uint8_t *p, size_t len,
 	l4_len = (size_t)ip.total_len - ip.hdr_len;
 	count_marks(s, &ip, l4, l4_len, vnet);
 	a.kind = ip_addr_kind(s, ip.dst);
-	if (a.kind == IP_ADDR_NONE) {
+	/* 127/8 must not appear on any network (RFC 1122 3.2.1.3 g). */
+	if (a.kind == IP_ADDR_NONE || (ip_is_loopback(ip.dst) && !is_inside(s, iface))) {
 		input_stray(s, &ip, l4, l4_len);
 		return;
 	}
-	if (is_martian(s, ip.src)) {
+	if (is_martian(s, iface, ip.src)) {
 		count(s, CTR_ip_src_bad);
 		return;
 	}

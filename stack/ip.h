@@ -85,6 +85,10 @@ bool ip_tcp_csum_ok(const struct stack *s, int iface, const struct ip_hdr *ip, c
 void ip_finish_l4(const struct stack *s, struct frame_out *f, size_t l4_off, size_t l4_hdr_len,
                   ip4 src, ip4 dst, uint16_t gso_size);
 
+#define IP_LOOPBACK 0x7f000001u        /* 127.0.0.1 */
+
+static inline bool ip_is_loopback(ip4 a) { return a >> 24 == 127; }
+
 enum ip_addr_kind {
 	IP_ADDR_NONE,         /* not ours */
 	IP_ADDR_OWN,          /* ours alone: --address */

@@ -14,6 +14,7 @@
 #include "stack_impl.h"
 
 #define IP_LIMITED_BROADCAST 0xffffffffu
+#define IP_LOOPBACK_BROADCAST 0x7fffffffu
 #define TOS_DSCP_MASK 0xfc
 
 static bool is_multicast(ip4 a)
@@ -21,13 +22,16 @@ static bool is_multicast(ip4 a)
 	return a >> 28 == 0xe;
 }
 
-static bool is_loopback(ip4 a)
+static bool has_loopback(const struct stack *s)
 {
-	return a >> 24 == 127;
+	return s->loopback.iface >= 0;
 }
 
+/* All of 127/8 but its broadcast address is local where there is a loopback interface. */
 static const struct local_addr *find_addr(const struct stack *s, ip4 a)
 {
+	if (ip_is_loopback(a))
+		return has_loopback(s) && a != IP_LOOPBACK_BROADCAST ? &s->loopback : NULL;
 	for (uint32_t i = 0; i < s->naddr; i++)
 		if (s->addrs[i].addr == a)
 			return &s->addrs[i];
@@ -52,7 +56,7 @@ static bool is_subnet_broadcast(const struct stack *s, ip4 a)
 		if (la->plen < 31 && a == (la->addr | ~plen_mask(la->plen)))
 			return true;
 	}
-	return false;
+	return has_loopback(s) && a == IP_LOOPBACK_BROADCAST;
 }
 
 bool ip_is_unicast(const struct stack *s, ip4 a)
@@ -147,7 +151,7 @@ static uint32_t clamp_mtu(uint32_t route_mtu, uint32_t iface_mtu)
 /* __mkroute_output(): the type follows from the destination whatever the table says. */
 static int finish(const struct stack *s, ip4 dst, struct ip_route *out)
 {
-	if (is_loopback(out->src))
+	if (ip_is_loopback(out->src) && out->iface != s->loopback.iface)
 		return -EINVAL;
 	if (dst == IP_LIMITED_BROADCAST || is_subnet_broadcast(s, dst))
 		out->type = ROUTE_BROADCAST;
@@ -189,10 +193,10 @@ static void by_interface(const struct stack *s, int oif, ip4 dst, struct ip_rout
 		out->src = choose_source(s, oif, 0, dst);
 }
 
-static void by_local(const struct local_addr *la, struct ip_route *out)
+static void by_local(const struct stack *s, const struct local_addr *la, ip4 dst, struct ip_route *out)
 {
-	out->iface = la->iface;
-	out->next_hop = la->addr;
+	out->iface = has_loopback(s) ? s->loopback.iface : la->iface;
+	out->next_hop = dst;
 	out->type = ROUTE_LOCAL;
 	if (!out->src)
 		out->src = la->addr;
@@ -213,7 +217,7 @@ int ip_route(struct stack *s, ip4 dst, ip4 src, int oif, uint8_t tos, struct ip_
 	la = find_addr(s, dst);
 	r = la ? NULL : look_up(s, dst, tos & TOS_DSCP_MASK, oif);
 	if (la)
-		by_local(la, out);
+		by_local(s, la, dst, out);
 	else if (r && (err = type_error(r->type)) < 0)
 		return err;
 	else if (r)

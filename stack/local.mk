@@ -133,6 +133,7 @@ libengine_la_SOURCES = \
 	stack/engine_listener.c \
 	stack/engine_local.c \
 	stack/engine_loop.c \
+	stack/engine_loopback.c \
 	stack/engine_own.c \
 	stack/engine_ready.c \
 	stack/engine_remote.c \

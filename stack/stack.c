@@ -43,6 +43,7 @@ static void init_fields(struct stack *s, const struct stack_config *cfg, xtime n
 
 	s->set = cfg->settings;
 	s->now = now;
+	s->loopback = (struct local_addr){ IP_LOOPBACK, 8, true, -1 };
 	s->key_isn = derive_key(cfg->secret, 1);
 	s->key_ts = derive_key(cfg->secret, 2);
 	s->key_rnd = derive_key(cfg->secret, 3);
@@ -178,8 +179,12 @@ int stack_add_iface(struct stack *s, const struct stack_iface *i)
 {
 	if (i->mtu < IP_MTU_MIN || (i->has_arp && !i->has_link))
 		return -EINVAL;
+	if (i->is_loopback && s->loopback.iface >= 0)
+		return -EINVAL;
 	if (s->niface == STACK_IFACES_MAX)
 		return -ENOMEM;
+	if (i->is_loopback)
+		s->loopback.iface = s->niface;
 	s->ifaces[s->niface] = *i;
 	s->routes.gen++;
 	return s->niface++;
@@ -320,6 +325,11 @@ int stack_del_route(struct stack *s, const struct route *r)
 void stack_flush_routes(struct stack *s)
 {
 	routes_flush(&s->routes);
+}
+
+bool stack_is_local(const struct stack *s, ip4 a)
+{
+	return ip_addr_kind(s, a) != IP_ADDR_NONE;
 }
 
 /* ---- what is passed on ---- */
@@ -504,7 +514,8 @@ bool stack_output(struct stack *s, struct frame_out *f, xtime now)
 	if (!ctlq_pop(s->ctlq, f) && !output_tcp(s, f, now) && !ctlq_pop(s->ctlq, f))
 		return false;
 	count(s, CTR_frames_out);
-	txdev_push(s, f);
+	if (f->iface != s->loopback.iface)
+		txdev_push(s, f);
 	return true;
 }
 

@@ -40,6 +40,8 @@ struct stack_iface {
 	bool has_arp;
 	bool is_up;
 	bool can_offload;        /* partial checksums and super-frames both ways */
+	bool is_loopback;        /* what is for 127/8 and for addresses of ours leaves by it, and comes in by it
+	                          * again; one of a stack's interfaces at most */
 	uint32_t mtu;            /* IP bytes, 68 at least */
 	uint32_t gso_max;        /* largest IP datagram when can_offload, else ignored */
 	int oif;                 /* the system's interface index, for SO_BINDTODEVICE */
@@ -158,6 +160,10 @@ bool stack_knows(const struct stack *s, const struct tuple *t);
 void stack_forget_timewait(struct stack *s, const struct tuple *t);
 /* Does a socket with SO_REUSEPORT listen on addr:port? */
 bool stack_listens(const struct stack *s, ip4 addr, uint16_t port);
+/* Is it an address that this stack has, 127/8 with a loopback interface among them? */
+bool stack_is_local(const struct stack *s, ip4 a);
+/* Would a SYN for addr:port inside the stack come to a listener, or to a socket that bind() gave the port? */
+bool stack_answers(const struct stack *s, ip4 addr, uint16_t port);
 /* Segments for connections of this port that we don't know are not reset; SYNs are refused as
  * ever.  0 or -ENOMEM. */
 int stack_set_quiet(struct stack *s, uint16_t port, bool on);

@@ -66,6 +66,7 @@ struct stack {
 
 	struct stack_iface ifaces[STACK_IFACES_MAX];
 	int niface;
+	struct local_addr loopback;       /* 127.0.0.1/8; its iface is -1 while there is none */
 	struct local_addr *addrs;         /* owned */
 	uint32_t naddr, addr_cap;
 

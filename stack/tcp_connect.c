@@ -170,6 +170,7 @@ static int connect_port(struct tcp_conn *c, ip4 *claim_addr, uint16_t *claim_por
 		.may_reuse = tcp_tw_may_reuse,
 		.arg = c,
 		.no_reuse = !tcp_tw_allows_reuse(s, &c->ent.t),
+		.is_inside = c->rt.iface == s->loopback.iface,
 	};
 	int ret;
 
@@ -215,8 +216,12 @@ static int connect_start(struct tcp_conn *c, ip4 addr, uint16_t port, ip4 *claim
                          uint16_t *claim_port, xtime now)
 {
 	struct stack *s = c->s;
-	int ret = connect_route(c, addr);
+	int ret;
 
+	/* ip_route_output_key_hash(): no destination is this host. */
+	if (!addr && !c->opt.ip_opts.srr && s->loopback.iface >= 0)
+		addr = c->ent.t.laddr ? c->ent.t.laddr : IP_LOOPBACK;
+	ret = connect_route(c, addr);
 	if (ret < 0)
 		return ret;
 	if (!c->ent.t.laddr)

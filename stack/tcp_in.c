@@ -613,7 +613,8 @@ void tcp_input(struct stack *s, int iface, const struct ip_hdr *ip, const uint8_
 		count(s, CTR_tcp_addr);
 		return;
 	}
-	if (ip_addr_kind(s, ip->dst) == IP_ADDR_SHARED && !conntab_is_claimed(&s->tab, ip->dst, th.dport)) {
+	if (iface != s->loopback.iface && ip_addr_kind(s, ip->dst) == IP_ADDR_SHARED &&
+	    !conntab_is_claimed(&s->tab, ip->dst, th.dport)) {
 		count(s, CTR_tcp_foreign);
 		return;
 	}

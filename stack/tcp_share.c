@@ -46,6 +46,11 @@ int stack_set_quiet(struct stack *s, uint16_t port, bool on)
 	return 0;
 }
 
+bool stack_answers(const struct stack *s, ip4 addr, uint16_t port)
+{
+	return conntab_is_bound(&s->tab, addr, port);
+}
+
 bool tcp_may_reset(const struct stack *s, const struct tcp_hdr *th)
 {
 	if ((th->flags & (TCPF_SYN | TCPF_ACK)) == TCPF_SYN)

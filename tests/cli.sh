@@ -78,7 +78,6 @@ printf 'log = loud\n' >"$T/b.conf"
 refused "a bad value in a file" 2 'loud' "$run" -c "$T/b.conf" "${start[@]}"
 
 # ---- what isn't there yet ----
-refused "--loopback" 2 'loopback' "$run" --loopback "${start[@]}"
 refused "--spin" 2 'spin' "$run" --spin "${start[@]}"
 refused "--spin with a value" 2 'spin' "$run" --spin=20 "${start[@]}"
 

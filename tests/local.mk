@@ -37,6 +37,7 @@ check_PROGRAMS += tests/netns_ports
 check_PROGRAMS += tests/test_wire
 check_PROGRAMS += tests/test_wire_tcp
 check_PROGRAMS += tests/test_route
+check_PROGRAMS += tests/test_loopback
 
 # Below TCP: with a fake in its place.
 NET_FIXTURE = tests/fake_tcp.c tests/fake_tcp.h tests/net_fixture.c tests/net_fixture.h
@@ -288,6 +289,7 @@ SCRIPT_TESTS = \
 	tests/netns/flood.sh \
 	tests/netns/fork.sh \
 	tests/netns/local.sh \
+	tests/netns/loopback.sh \
 	tests/netns/nc.sh \
 	tests/netns/openssl.sh \
 	tests/netns/onehost.sh \
@@ -313,6 +315,8 @@ EXTRA_DIST += \
 	tests/core_symbols.txt \
 	tests/interface.txt \
 	tests/totals.sh \
+	tests/suites/cpython \
+	tests/suites/cpython_compare.py \
 	tests/netns/client.py \
 	tests/netns/data.py tests/netns/demo.sh \
 	tests/netns/dropper.py \
@@ -324,6 +328,7 @@ EXTRA_DIST += \
 	tests/netns/lib.sh \
 	tests/netns/listening.py \
 	tests/netns/onehost.py \
+	tests/netns/loopback.py \
 	tests/netns/options.txt \
 	tests/netns/peer.py \
 	tests/netns/relay_lib.sh \

@@ -419,19 +419,19 @@ static void local_addresses_are_followed(void **state)
 	xtime end = engine_now() + SOON;
 
 	(void)state;
-	assert_true(engine_is_local(e, 0x7f000001));
-	assert_true(engine_is_local(e, 0x7f123456));
-	assert_true(engine_is_local(e, US));
-	assert_false(engine_is_local(e, PEER));
-	assert_false(engine_is_local(e, 0x0a610001));
+	assert_true(engine_is_kernels(e, 0x7f000001, 80));
+	assert_true(engine_is_kernels(e, 0x7f123456, 80));
+	assert_true(engine_is_kernels(e, US, 80));
+	assert_false(engine_is_kernels(e, PEER, 80));
+	assert_false(engine_is_kernels(e, 0x0a610001, 80));
 	run("ip addr add 10.97.0.1/32 dev lo");
-	while (!engine_is_local(e, 0x0a610001) && engine_now() < end)
+	while (!engine_is_kernels(e, 0x0a610001, 80) && engine_now() < end)
 		usleep(2000);
-	assert_true(engine_is_local(e, 0x0a610001));
+	assert_true(engine_is_kernels(e, 0x0a610001, 80));
 	run("ip addr del 10.97.0.1/32 dev lo");
-	while (engine_is_local(e, 0x0a610001) && engine_now() < end)
+	while (engine_is_kernels(e, 0x0a610001, 80) && engine_now() < end)
 		usleep(2000);
-	assert_false(engine_is_local(e, 0x0a610001));
+	assert_false(engine_is_kernels(e, 0x0a610001, 80));
 }
 
 static void route_changes_are_followed(void **state)

@@ -187,17 +187,23 @@ static void policy_is_a_list_of_rules(void **state)
 	assert_says("xtcp, kernel, bridge or refuse");
 }
 
-static void reserved_settings_are_refused(void **state)
+static void reserved_setting_is_refused(void **state)
 {
-	static const char *const names[] = { "XTCP_LOOPBACK", "XTCP_SPIN" };
-	size_t i;
+	clean(state);
+	assert_int_equal(load("XTCP_SPIN", "1"), -EINVAL);
+	assert_says("XTCP_SPIN");
+	assert_says("not supported by this version");
+}
 
-	for (i = 0; i < LEN(names); i++) {
-		clean(state);
-		assert_int_equal(load(names[i], "1"), -EINVAL);
-		assert_says(names[i]);
-		assert_says("not supported by this version");
-	}
+static void loopback_is_yes_or_no(void **state)
+{
+	clean(state);
+	assert_int_equal(load("XTCP_LOOPBACK", "1"), 0);
+	assert_true(conf.engine.has_loopback);
+	assert_int_equal(load("XTCP_LOOPBACK", "no"), 0);
+	assert_false(conf.engine.has_loopback);
+	assert_int_equal(load("XTCP_LOOPBACK", "maybe"), -EINVAL);
+	assert_says("yes or no");
 }
 
 /* ---- the file ---- */
@@ -304,7 +310,8 @@ int main(void)
 		cmocka_unit_test_setup(sysctls_are_names_and_values, clean),
 		cmocka_unit_test_setup(sysctl_without_a_name_or_a_value_is_an_error, clean),
 		cmocka_unit_test_setup(policy_is_a_list_of_rules, clean),
-		cmocka_unit_test_setup(reserved_settings_are_refused, clean),
+		cmocka_unit_test_setup(reserved_setting_is_refused, clean),
+		cmocka_unit_test_setup(loopback_is_yes_or_no, clean),
 		cmocka_unit_test_setup(file_is_read, clean),
 		cmocka_unit_test_setup(variable_goes_before_the_file, clean),
 		cmocka_unit_test_setup(wrong_line_is_named, clean),

@@ -347,10 +347,12 @@ static void named_port_is_claimed_first_and_asked_for_each_time(void **state)
 	conntab_fini(&ct);
 }
 
-static void named_port_is_idle_when_the_last_holder_goes(void **state)
+static void bound_port_is_idle_when_the_last_holder_goes(void **state)
 {
 	struct bind_owner l = owner(0, A1, 0, 0), child = owner(0, A1, 0, 0), any = owner(0, A1, 0, 0);
 	struct port_range range = { 40000, 40009, false };
+	struct ent e = { .t = { .laddr = A1, .raddr = A2, .rport = 80 } };
+	struct port_choice pc = { .range = range };
 	struct conntab ct;
 	uint16_t want;
 
@@ -373,8 +375,13 @@ static void named_port_is_idle_when_the_last_holder_goes(void **state)
 	assert_false(conntab_is_held(&ct, A1, PORT));
 	conntab_unclaim(&ct, A1, PORT);
 	assert_false(conntab_is_claimed(&ct, A1, PORT));
-	/* One that was chosen is kept for the next connection. */
+	/* One that bind() chose, too: a program that looks for a free port means it for another socket, or program. */
 	assert_int_equal(conntab_bind(&ct, &any, 0, &range, 0, &want), 0);
+	conntab_unbind(&ct, &any);
+	assert_int_equal(conntab_next_idle(&ct), 40001);
+	/* One that connect() chose is kept for the next connection. */
+	assert_int_equal(conntab_connect(&ct, &e, &any, &pc), 0);
+	conntab_remove(&ct, &e);
 	conntab_unbind(&ct, &any);
 	assert_int_equal(conntab_next_idle(&ct), 0);
 	conntab_fini(&ct);
@@ -593,7 +600,7 @@ int main(void)
 		cmocka_unit_test(port_zero_passes_over_reserved_ports),
 		cmocka_unit_test(port_zero_in_a_full_range_costs_words_not_ports),
 		cmocka_unit_test(named_port_is_claimed_first_and_asked_for_each_time),
-		cmocka_unit_test(named_port_is_idle_when_the_last_holder_goes),
+		cmocka_unit_test(bound_port_is_idle_when_the_last_holder_goes),
 		cmocka_unit_test(named_port_in_conflict_asks_for_no_claim),
 		cmocka_unit_test(port_zero_prefers_claimed_then_wants_one),
 		cmocka_unit_test(claim_on_every_address_counts_for_each),

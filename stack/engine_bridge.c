@@ -59,6 +59,7 @@ struct bridge {
 	size_t left_at, left_len;
 	size_t filler;
 	struct bridge *waiting; /* of a native listener: the queue was full for it */
+	int kernels;            /* likewise, the kernel's connection (engine_relay.c); -1: none */
 	struct bridge *listener; /* the other way round */
 };
 
@@ -199,6 +200,8 @@ static void bridge_free(struct engine *e, struct bridge *b)
 		b->waiting->listener = NULL;
 	if (b->fd >= 0)
 		raw_close(b->fd);
+	if (b->kernels >= 0)
+		raw_close(b->kernels);
 	free(b->left);
 	free(b);
 }
@@ -246,7 +249,7 @@ static struct bridge *bridge_new(struct engine *e, struct slot *slot, bool is_v6
 
 	if (!b)
 		return NULL;
-	b->fd = -1;
+	b->fd = b->kernels = -1;
 	b->slot = slot;
 	b->is_listener = tcp_state(slot->conn) == TCP_LISTEN;
 	b->is_v6 = is_v6;
@@ -448,7 +451,6 @@ int engine_bridge_listener(struct engine *e, engine_sock s, bool is_v6, int *fd)
 	if (b && r < 0)
 		bridge_free(e, b);
 	if (r >= 0) {
-		engine_local_close(e, slot);
 		engine_listener_hurry(e);
 		engine_bridge_run(e, b);
 	}
@@ -478,6 +480,27 @@ static bool wait_native(struct engine *e, struct bridge *b)
 	return false;
 }
 
+/* The kernel's connections, as long as there is room. */
+static int run_kernels(struct engine *e, struct bridge *b, const struct engine_bridged *id)
+{
+	struct sockaddr_storage peer;
+	socklen_t len;
+	int r = 0;
+
+	while (!r) {
+		if (b->kernels < 0)
+			b->kernels = engine_local_take(e, b->slot, SOCK_CLOEXEC, &peer, &len);
+		if (b->kernels < 0)
+			return 0;
+		r = engine_relay_open(e, id, b->kernels);
+		if (r && r != -EAGAIN)
+			raw_close(b->kernels);
+		if (r != -EAGAIN)
+			b->kernels = -1;
+	}
+	return r;
+}
+
 static void run_native(struct engine *e, struct bridge *b)
 {
 	struct engine_bridged id;
@@ -485,6 +508,10 @@ static void run_native(struct engine *e, struct bridge *b)
 	int r;
 
 	identify(e, b->slot, b->is_v6, &id);
+	if (run_kernels(e, b, &id) == -EAGAIN) {
+		engine_listener_retry(e);
+		return;
+	}
 	while (b->waiting || wait_native(e, b)) {
 		conn = b->waiting;
 		r = engine_listener_offer(&id, conn->fd);
@@ -742,6 +769,8 @@ void engine_bridge_turn(struct engine *e)
 	for (i = 0; i < n; i++) {
 		if (ev[i].data.u64 == BRIDGE_REMOTE)
 			engine_remote_serve(e);
+		else if (ev[i].data.u64 >= BRIDGE_RELAY)
+			engine_relay_see(e, ev[i].data.u64, ev[i].events);
 		else if (ev[i].data.u64 >= BRIDGE_LOCAL)
 			engine_local_see(e, ev[i].data.u64);
 		else
@@ -755,6 +784,7 @@ void engine_bridges_forget(struct engine *e)
 {
 	while (!list_is_empty(&e->bridges))
 		bridge_free(e, container_of(e->bridges.next, struct bridge, link));
+	engine_relays_forget(e);
 	if (e->remote >= 0)
 		raw_close(e->remote);
 	if (e->bridge_ep >= 0)
@@ -767,7 +797,7 @@ void engine_bridges_forget(struct engine *e)
 unsigned engine_bridge_fds(struct engine *e, int *fds, unsigned n)
 {
 	const struct list *l;
-	unsigned i = 0;
+	unsigned i = engine_relay_fds(e, fds, n);
 
 	for (l = e->bridges.next; l != &e->bridges && i < n; l = l->next)
 		if (container_of(l, struct bridge, link)->fd >= 0)

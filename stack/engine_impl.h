@@ -150,7 +150,9 @@ struct engine {
 
 	/* bridged sockets (engine_bridge.c) */
 	struct list bridges;         /* struct bridge.link */
-	unsigned nbridge;
+	struct list relays;          /* struct relay.link */
+	uint64_t relay_id;           /* of the next one */
+	unsigned nbridge;            /* of both */
 	int bridge_ep;               /* epoll fd with their ends and `remote` in it, itself in pkt_ep; -1:
 	                              * never needed */
 	int remote;                  /* where other processes ask about them */
@@ -298,7 +300,7 @@ void engine_listener_retry(struct engine *e);
 void engine_listener_expire(struct engine *e);
 
 /* ---- engine_local.c ---- */
-#define BRIDGE_LOCAL (1ull << 32)       /* bridge_ep's words from here on are theirs, but for BRIDGE_REMOTE */
+#define BRIDGE_LOCAL (1ull << 32)       /* bridge_ep's words from here on are theirs, up to BRIDGE_RELAY */
 /* The listener ends; it may have, by what was done to its connection. */
 void engine_local_close(struct engine *e, struct slot *slot);
 void engine_local_update(struct engine *e, struct slot *slot);
@@ -312,6 +314,19 @@ void engine_local_see(struct engine *e, uint64_t at);
 /* Closes them, and the parent's of a fork listen on. */
 void engine_locals_forget(struct engine *e);
 unsigned engine_local_fds(const struct engine *e, int *fds, unsigned n);
+
+/* ---- engine_relay.c: the kernel's clients of native listeners ---- */
+#define BRIDGE_RELAY (1ull << 33)       /* bridge_ep's words from here on are theirs, but for BRIDGE_REMOTE */
+#define RELAY_SOCK (1ull << 63)         /* in the handle that the name of one's end has */
+/* Offers the kernel's connection to the listener, and moves its bytes from then on: 0, and the fd is taken over;
+ * -EAGAIN: its queue is full; another -errno. */
+int engine_relay_open(struct engine *e, const struct engine_bridged *listener, int tcp);
+/* One of their ends has news. */
+void engine_relay_see(struct engine *e, uint64_t word, uint32_t events);
+/* The kernel's socket of such a handle; -1. */
+int engine_relay_fd(struct engine *e, engine_sock s);
+void engine_relays_forget(struct engine *e);
+unsigned engine_relay_fds(const struct engine *e, int *fds, unsigned n);
 
 /* ---- engine_remote.c: questions from other processes ---- */
 #define BRIDGE_REMOTE UINT64_MAX        /* bridge_ep's word for e->remote */

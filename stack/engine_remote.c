@@ -70,12 +70,30 @@ static void answer_late(struct engine *e, struct message *m)
 	memcpy(m->val, &err, m->len);
 }
 
+/* The engine's rights are not the asker's, but what needs some is for who can make such a socket itself. */
+static void answer_for_kernels(int fd, struct message *m)
+{
+	socklen_t len = MIN(m->len, VALUE_MAX);
+
+	if (m->op == OP_SETOPT)
+		m->result = raw_setsockopt(fd, m->level, m->name, m->val, len);
+	else if (m->op == OP_GETOPT)
+		m->result = raw_getsockopt(fd, m->level, m->name, m->val, &len);
+	else
+		m->result = -EISCONN;
+	m->len = m->op == OP_GETOPT && !m->result ? len : 0;
+}
+
 static void answer(struct engine *e, struct message *m, bool may_admin)
 {
 	struct slot *slot = engine_slot(e, m->sock);
 	socklen_t len = MIN(m->len, VALUE_MAX);
 	int err;
 
+	if (!slot && engine_relay_fd(e, m->sock) >= 0) {
+		answer_for_kernels(engine_relay_fd(e, m->sock), m);
+		return;
+	}
 	if (!slot) {
 		answer_late(e, m);
 		return;

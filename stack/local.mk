@@ -136,6 +136,7 @@ libengine_la_SOURCES = \
 	stack/engine_loopback.c \
 	stack/engine_own.c \
 	stack/engine_ready.c \
+	stack/engine_relay.c \
 	stack/engine_remote.c \
 	stack/engine_share.c \
 	stack/engine_sock.c \

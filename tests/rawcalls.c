@@ -10,6 +10,7 @@
  *     rawcalls static PORT PROGRAM        PROGRAM gets each client as its standard input and output
  *     rawcalls kind ADDRESS PORT          "bridged", "xtcp" or "kernel", by what the kernel takes the socket for
  *     rawcalls again PORT                 listens, closes, and listens again
+ *     rawcalls own-client PORT            listens, and is its own client
  *     rawcalls echo                       from standard input to standard output
  *     rawcalls inherit PORT PROGRAM       PROGRAM gets the listening socket, and runs as
  *     rawcalls inherited                  which accepts one client from standard input
@@ -20,6 +21,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -203,6 +205,36 @@ static void listen_again(const char *port)
 	}
 }
 
+static void be_own_client(const char *port)
+{
+	struct sockaddr_in a = place("127.0.0.1", port), peer = { 0 };
+	int l = listen_at(port, 0), fd = socket(AF_INET, SOCK_STREAM, 0), conn, on = 1, v = 0;
+	socklen_t len = sizeof(peer), vlen = sizeof(v);
+	char buf[8] = "";
+
+	printf("connect %d\n", connect(fd, (struct sockaddr *)&a, sizeof(a)));
+	conn = accept(l, (struct sockaddr *)&peer, &len);
+	printf("peer %s %u\n", inet_ntoa(peer.sin_addr), len);
+	len = sizeof(a);
+	getsockname(fd, (struct sockaddr *)&a, &len);
+	printf("its port %d\n", peer.sin_port == a.sin_port);
+	len = sizeof(peer);
+	peer.sin_port = 0;
+	printf("getpeername %d %s", getpeername(conn, (struct sockaddr *)&peer, &len), inet_ntoa(peer.sin_addr));
+	printf(" %d\n", peer.sin_port == a.sin_port);
+	getsockname(conn, (struct sockaddr *)&peer, &len);
+	printf("getsockname %s:%u\n", inet_ntoa(peer.sin_addr), ntohs(peer.sin_port));
+	printf("set %d\n", setsockopt(conn, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)));
+	printf("get %d\n", getsockopt(conn, IPPROTO_TCP, TCP_NODELAY, &v, &vlen));
+	printf("value %d\n", v);
+	printf("write %ld\n", RAW(SYS_write, fd, "there", 5, 0));
+	printf("read %ld\n", RAW(SYS_read, conn, buf, 5, 0));
+	printf("write %ld\n", RAW(SYS_write, conn, "back", 4, 0));
+	RAW(SYS_close, conn, 0, 0, 0);
+	printf("read %ld\n", RAW(SYS_read, fd, buf, 4, 0));
+	printf("%s, end %ld\n", buf, RAW(SYS_read, fd, buf, 4, 0));
+}
+
 static void echo(int in, int out)
 {
 	static char buf[PIECE];
@@ -310,6 +342,8 @@ int main(int argc, char **argv)
 		refused(&a);
 	else if (!strcmp(what, "kind") && argc == 4)
 		say_kind(&a);
+	else if (!strcmp(what, "own-client") && argc == 3)
+		be_own_client(argv[2]);
 	else if (!strcmp(what, "again") && argc == 3)
 		listen_again(argv[2]);
 	else if (!strcmp(what, "accept") && argc == 3)

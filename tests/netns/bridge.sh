@@ -64,6 +64,24 @@ for mode in shared own; do
 	done
 done
 
+# ---- clients of the same host, who come by the kernel ----
+
+port=7550
+for how in accept epoll static; do
+	port=$((port + 1))
+	case $how in static) by=$static ;; *) by= ;; esac
+	: >"$T/server"
+	xt_bg shared --policy 'bridge listen' "$RAW" $how $port $by >"$T/server" 2>"$T/err" &
+	pid=$!
+	until_true 10 says listens
+	check_eq "$how: by 127.0.0.1" "$BIG_SHA" "$(in_c timeout 20 nc -N 127.0.0.1 $port <"$T/www/big.bin" | sha)"
+	check_eq "$how: over xtcp by the host's address" "$BIG_SHA" \
+		"$(xt shared nc -N $C_ADDR $port <"$T/www/big.bin" | sha)"
+	check "$how: it ends" until_true 10 gone $pid
+done
+check_eq "options and names of such a client" "$(in_c "$RAW" own-client 7560)" \
+	"$(xt shared --policy 'bridge listen' "$RAW" own-client 7560)"
+
 # ---- which sockets ----
 
 # by RULES: is the client's socket a bridged one?

@@ -223,6 +223,22 @@ bool signal_is_attached(void)
 	return is_attached;
 }
 
+/* Its memory is the parent's until it calls execve(), its signal actions are not: what it sets is the kernel's to know. */
+static int vfork_child_action(int sig, const struct sigaction *act, struct sigaction *old)
+{
+	struct sigaction before;
+
+	if (REAL(sigaction)(sig, act, &before) < 0)
+		return -errno;
+	lock_view();
+	if (before.sa_flags & SA_SIGINFO && before.sa_sigaction == trampoline)
+		before = view[sig];
+	unlock_view();
+	if (old)
+		*old = before;
+	return 0;
+}
+
 int signal_action(int sig, const struct sigaction *act, struct sigaction *old)
 {
 	struct sigaction before;
@@ -230,6 +246,8 @@ int signal_action(int sig, const struct sigaction *act, struct sigaction *old)
 
 	if (!is_attached || sig <= 0 || sig >= NSIGS || sig == SIGKILL || sig == SIGSTOP)
 		return REAL(sigaction)(sig, act, old) < 0 ? -errno : 0;
+	if (process_is_vfork_child())
+		return vfork_child_action(sig, act, old);
 	lock_view();
 	before = view[sig];
 	if (act)

@@ -509,6 +509,32 @@ static void fork_moves_a_sleeping_recv(void **state)
 	side_close(&s);
 }
 
+/* As subprocess.Popen() of Python does before execve(). */
+static void vfork_child_sets_only_its_own_signals(void **state)
+{
+	static struct sigaction sa;
+	pid_t pid;
+	int status;
+
+	(void)state;
+	handled = 0;
+	install(SIGUSR1, on_signal, 0);
+	memset(&sa, 0, sizeof(sa));
+	pid = vfork();
+	if (!pid) {
+		sa.sa_handler = SIG_DFL;
+		_exit(sigaction(SIGUSR1, &sa, &sa) || sa.sa_handler != on_signal || kill(getpid(), SIGUSR1));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGUSR1);
+	assert_int_equal(sigaction(SIGUSR1, NULL, &sa), 0);
+	assert_ptr_equal(sa.sa_handler, on_signal);
+	raise(SIGUSR1);
+	assert_int_equal(handled, 1);
+	install(SIGUSR1, SIG_DFL, 0);
+}
+
 static void vfork_child_closes_only_for_itself(void **state)
 {
 	struct side s;
@@ -909,6 +935,7 @@ int main(void)
 		cmocka_unit_test(hidden_fork_leaves_sockets_to_the_parent),
 		cmocka_unit_test(fork_moves_a_sleeping_recv),
 		cmocka_unit_test(fork_moves_a_sleeping_poll),
+		cmocka_unit_test(vfork_child_sets_only_its_own_signals),
 		cmocka_unit_test(vfork_child_closes_only_for_itself),
 		cmocka_unit_test(exec_that_fails_changes_nothing),
 		cmocka_unit_test(process_ends_as_without_us),

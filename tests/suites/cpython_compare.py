@@ -25,31 +25,28 @@ def read(path):
 
 
 def connections(path):
-    """Opened and accepted over xtcp, by all processes of the run."""
-    opened = accepted = 0
-    if os.path.exists(path):
-        with open(path, errors="replace") as f:
-            for m in re.finditer(r"^connections +(\d+) opened, (\d+) accepted", f.read(), re.M):
-                opened += int(m[1])
-                accepted += int(m[2])
-    return opened, accepted
+    """Opened over xtcp, by all processes of the run."""
+    if not os.path.exists(path):
+        return 0
+    with open(path, errors="replace") as f:
+        return sum(int(n) for n in re.findall(r"^connections +(\d+) opened", f.read(), re.M))
 
 
-def told(results):
-    if results is None:
-        return "no result"
-    n = collections.Counter(results.values())
-    return "%d run, %d failed, %d skipped" % (len(results), n["failed"], n["skipped"])
+def row(module, kernel, xtcp, opened):
+    k, x = collections.Counter(kernel.values()), collections.Counter(xtcp.values())
+    return "| %s | %d | %d | %d | %d | %d | %d |" % (module, len(xtcp), k["failed"], x["failed"], k["skipped"], x["skipped"],
+                                                     opened)
 
 
 def main(where, module):
     base = os.path.join(where, module)
     kernel, xtcp = read(base + ".kernel.xml"), read(base + ".xtcp.xml")
-    opened, accepted = connections(base + ".xtcp.xtcp")
-    print("%s: kernel %s; xtcp %s; %d connections opened and %d accepted over xtcp" %
-          (module, told(kernel), told(xtcp), opened, accepted), flush=True)
+    for how, results in ("kernel", kernel), ("xtcp", xtcp):
+        if results is None:
+            print("%s: no result over %s, see %s.%s.log" % (module, how, base, how), flush=True)
     if kernel is None or xtcp is None:
         return 1
+    print(row(module, kernel, xtcp, connections(base + ".xtcp.xtcp")), flush=True)
     others = [(n, kernel.get(n, "not run"), xtcp.get(n, "not run")) for n in sorted(kernel.keys() | xtcp.keys())
               if kernel.get(n) != xtcp.get(n)]
     for name, k, x in others:

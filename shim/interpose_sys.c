@@ -134,7 +134,7 @@ static long sys_ring(const long a[6])
 	long fd = raw_call(SYS_io_uring_setup, a[0], a[1], 0, 0, 0, 0);
 
 	if (fd >= 0)
-		ring_opened();
+		ring_made((int)fd, PTR(const void, 1));
 	return fd;
 }
 
@@ -159,6 +159,9 @@ static long sys_fd(long nr, const long a[6])
 		return ioctl(INT(0), (unsigned long)a[1], a[2]);
 	case SYS_io_uring_setup:
 		return sys_ring(a);
+	case SYS_io_uring_enter:
+		ring_enters(INT(0), (unsigned)a[1]);
+		return raw_call(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 	case SYS_execve:
 		return execve(PTR(const char, 0), PTR(char *const, 1), PTR(char *const, 2));
 	case SYS_execveat:

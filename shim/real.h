@@ -43,6 +43,13 @@ void (*bsd_signal(int sig, void (*handler)(int)))(int);
 /* liburing's. */
 struct io_uring;
 struct io_uring_params;
+struct io_uring_cqe;
+struct __kernel_timespec;
+int io_uring_submit(struct io_uring *ring);
+int io_uring_submit_and_wait(struct io_uring *ring, unsigned n);
+int io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe **cqe, unsigned n,
+				     struct __kernel_timespec *ts, sigset_t *mask);
+int io_uring_submit_and_get_events(struct io_uring *ring);
 int io_uring_setup(unsigned entries, struct io_uring_params *p);
 int io_uring_queue_init(unsigned entries, struct io_uring *ring, unsigned flags);
 int io_uring_queue_init_params(unsigned entries, struct io_uring *ring, struct io_uring_params *p);

@@ -25,7 +25,7 @@ fi
 # ---- clients ----
 
 for kind in $kinds; do
-	for what in client; do
+	for what in client connect; do
 		in_c timeout 20 "$T/$kind" $what $S_ADDR 7003 >"$T/kernel"
 		for mode in shared own; do
 			opens=$(tcp_counter ActiveOpens)

@@ -63,7 +63,7 @@ static int connect_kernels(int fd, const struct sockaddr *addr, socklen_t len)
 EXPORT int connect(int fd, __CONST_SOCKADDR_ARG arg, socklen_t len)
 {
 	const struct sockaddr *addr = arg.__sockaddr__;
-	struct sock *s = fdtab_get(fd);
+	struct sock *s = interpose_get(fd);
 
 	return (int)INTERPOSE(s, FIRST(policy_connect(s, addr, len), bridge_opened(s, call_connect(s, addr, len))),
 			      connect_kernels(fd, addr, len));
@@ -97,7 +97,7 @@ static int accept_kernels(int fd, struct sockaddr *addr, socklen_t *len, int fla
 
 EXPORT int accept(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
 {
-	struct sock *s = fdtab_get(fd);
+	struct sock *s = interpose_get(fd);
 
 	return (int)INTERPOSE(s, call_accept(s, addr.__sockaddr__, len, 0),
 			      accept_kernels(fd, addr.__sockaddr__, len, 0));
@@ -105,7 +105,7 @@ EXPORT int accept(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
 
 EXPORT int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int flags)
 {
-	struct sock *s = fdtab_get(fd);
+	struct sock *s = interpose_get(fd);
 
 	return (int)INTERPOSE(s, call_accept(s, addr.__sockaddr__, len, flags),
 			      accept_kernels(fd, addr.__sockaddr__, len, flags));
@@ -208,7 +208,7 @@ EXPORT int sockatmark(int fd)
 EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
 {
 	struct iovec iov = { (void *)(uintptr_t)buf, MIN(len, CALL_RW_MAX) };
-	struct sock *s = fdtab_get(fd);
+	struct sock *s = interpose_get(fd);
 
 	return INTERPOSE(s, call_send(s, &iov, 1, flags), REAL(send)(fd, buf, len, flags));
 }
@@ -217,7 +217,7 @@ EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, __CONST_SO
 		      socklen_t alen)
 {
 	struct iovec iov = { (void *)(uintptr_t)buf, MIN(len, CALL_RW_MAX) };
-	struct sock *s = fdtab_get(fd);
+	struct sock *s = interpose_get(fd);
 
 	return INTERPOSE(s, call_sendto(s, &iov, 1, flags, addr.__sockaddr__, alen),
 			 REAL(sendto)(fd, buf, len, flags, addr, alen));
@@ -225,7 +225,7 @@ EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, __CONST_SO
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-	struct sock *s = fdtab_get(fd);
+	struct sock *s = interpose_get(fd);
 
 	if (!s)
 		bridge_carried(msg);
@@ -234,7 +234,7 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
 {
-	struct sock *s = fdtab_get(fd);
+	struct sock *s = interpose_get(fd);
 	unsigned i;
 
 	for (i = 0; !s && i < n && user_can_read(&v[i], sizeof(v[i])); i++)
@@ -244,14 +244,14 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
 
 EXPORT ssize_t write(int fd, const void *buf, size_t len)
 {
-	struct sock *s = fdtab_get(fd);
+	struct sock *s = interpose_get(fd);
 
 	return INTERPOSE(s, call_write(s, buf, len), REAL(write)(fd, buf, len));
 }
 
 EXPORT ssize_t writev(int fd, const struct iovec *iov, int cnt)
 {
-	struct sock *s = fdtab_get(fd);
+	struct sock *s = interpose_get(fd);
 
 	return INTERPOSE(s, call_writev(s, iov, cnt, 0), REAL(writev)(fd, iov, cnt));
 }
@@ -259,7 +259,7 @@ EXPORT ssize_t writev(int fd, const struct iovec *iov, int cnt)
 /* An offset of -1 is writev(); any other is ESPIPE, which the kernel's object says too. */
 EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int cnt, off_t at, int flags)
 {
-	struct sock *s = at == -1 ? fdtab_get(fd) : NULL;
+	struct sock *s = at == -1 ? interpose_get(fd) : NULL;
 
 	return INTERPOSE(s, call_writev(s, iov, cnt, flags),
 			 REAL(pwritev2)(fd, iov, cnt, at, flags));
@@ -267,7 +267,7 @@ EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int cnt, off_t at, int 
 
 EXPORT ssize_t pwritev64v2(int fd, const struct iovec *iov, int cnt, off64_t at, int flags)
 {
-	struct sock *s = at == -1 ? fdtab_get(fd) : NULL;
+	struct sock *s = at == -1 ? interpose_get(fd) : NULL;
 
 	return INTERPOSE(s, call_writev(s, iov, cnt, flags),
 			 REAL(pwritev64v2)(fd, iov, cnt, at, flags));
@@ -359,7 +359,7 @@ EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t l
 EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
 {
 	struct iovec iov = { buf, MIN(len, CALL_RW_MAX) };
-	struct sock *s = fdtab_get(fd);
+	struct sock *s = interpose_get(fd);
 
 	return INTERPOSE(s, call_recv(s, &iov, 1, flags, NULL), REAL(recv)(fd, buf, len, flags));
 }
@@ -382,7 +382,7 @@ static ssize_t recv_from(struct sock *s, void *buf, size_t len, int flags, struc
 EXPORT ssize_t recvfrom(int fd, void *restrict buf, size_t len, int flags, __SOCKADDR_ARG addr,
 			socklen_t *restrict alen)
 {
-	struct sock *s = fdtab_get(fd);
+	struct sock *s = interpose_get(fd);
 
 	return INTERPOSE(s, recv_from(s, buf, len, flags, addr.__sockaddr__, alen),
 			 REAL(recvfrom)(fd, buf, len, flags, addr, alen));
@@ -390,14 +390,14 @@ EXPORT ssize_t recvfrom(int fd, void *restrict buf, size_t len, int flags, __SOC
 
 EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
-	struct sock *s = fdtab_get(fd);
+	struct sock *s = interpose_get(fd);
 
 	return INTERPOSE(s, call_recvmsg(s, msg, flags), REAL(recvmsg)(fd, msg, flags));
 }
 
 EXPORT int recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags, struct timespec *timeout)
 {
-	struct sock *s = fdtab_get(fd);
+	struct sock *s = interpose_get(fd);
 
 	return (int)INTERPOSE(s, call_recvmmsg(s, v, n, flags, timeout),
 			      REAL(recvmmsg)(fd, v, n, flags, timeout));
@@ -405,21 +405,21 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags, struct tim
 
 EXPORT ssize_t read(int fd, void *buf, size_t len)
 {
-	struct sock *s = fdtab_get(fd);
+	struct sock *s = interpose_get(fd);
 
 	return INTERPOSE(s, call_read(s, buf, len), REAL(read)(fd, buf, len));
 }
 
 EXPORT ssize_t readv(int fd, const struct iovec *iov, int cnt)
 {
-	struct sock *s = fdtab_get(fd);
+	struct sock *s = interpose_get(fd);
 
 	return INTERPOSE(s, call_readv(s, iov, cnt, 0), REAL(readv)(fd, iov, cnt));
 }
 
 EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int cnt, off_t at, int flags)
 {
-	struct sock *s = at == -1 ? fdtab_get(fd) : NULL;
+	struct sock *s = at == -1 ? interpose_get(fd) : NULL;
 
 	return INTERPOSE(s, call_readv(s, iov, cnt, flags),
 			 REAL(preadv2)(fd, iov, cnt, at, flags));
@@ -427,7 +427,7 @@ EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int cnt, off_t at, int f
 
 EXPORT ssize_t preadv64v2(int fd, const struct iovec *iov, int cnt, off64_t at, int flags)
 {
-	struct sock *s = at == -1 ? fdtab_get(fd) : NULL;
+	struct sock *s = at == -1 ? interpose_get(fd) : NULL;
 
 	return INTERPOSE(s, call_readv(s, iov, cnt, flags),
 			 REAL(preadv64v2)(fd, iov, cnt, at, flags));
@@ -445,7 +445,7 @@ static void check_room(size_t len, size_t room)
 
 EXPORT ssize_t __read_chk(int fd, void *buf, size_t len, size_t room)
 {
-	struct sock *s = fdtab_get(fd);
+	struct sock *s = interpose_get(fd);
 
 	if (!s)
 		return REAL(__read_chk)(fd, buf, len, room);
@@ -456,7 +456,7 @@ EXPORT ssize_t __read_chk(int fd, void *buf, size_t len, size_t room)
 EXPORT ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags)
 {
 	struct iovec iov = { buf, MIN(len, CALL_RW_MAX) };
-	struct sock *s = fdtab_get(fd);
+	struct sock *s = interpose_get(fd);
 
 	if (!s)
 		return REAL(__recv_chk)(fd, buf, len, room, flags);
@@ -468,7 +468,7 @@ EXPORT ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags)
 EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t room, int flags,
 			      struct sockaddr *addr, socklen_t *alen)
 {
-	struct sock *s = fdtab_get(fd);
+	struct sock *s = interpose_get(fd);
 
 	if (!s)
 		return REAL(__recvfrom_chk)(fd, buf, len, room, flags, addr, alen);

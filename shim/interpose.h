@@ -9,6 +9,7 @@
 #define XTCP_INTERPOSE_H
 
 #include <errno.h>
+#include <pthread.h>
 #include <sys/types.h>
 
 #include "bridge.h"
@@ -30,6 +31,15 @@ static inline ssize_t interpose_result(ssize_t r)
 		return r;
 	errno = (int)-r;
 	return -1;
+}
+
+/* fdtab_get() of a call that is a cancellation point, also when it doesn't sleep. */
+static inline struct sock *interpose_get(int fd)
+{
+	if (!fdtab_is_sock(fd))
+		return NULL;
+	pthread_testcancel();
+	return fdtab_get_slow(fd);
 }
 
 /* The end of a call on s, which was begun with errno `err`. */

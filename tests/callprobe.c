@@ -155,5 +155,6 @@ int main(int argc, char **argv)
 	run_all(probe_data_cases, only);
 	run_all(probe_pointer_cases, only);
 	run_all(probe_stream_cases, only);
+	run_all(probe_thread_cases, only);
 	return 0;
 }

@@ -86,7 +86,7 @@ tests_rawcalls_LDADD =
 tests_ringcalls_SOURCES = tests/ringcalls.c
 tests_ringcalls_LDADD =
 tests_callprobe_SOURCES = tests/callprobe.c tests/callprobe.h tests/callprobe_data.c tests/callprobe_file.c tests/callprobe_pointer.c \
-	tests/callprobe_stream.c
+	tests/callprobe_stream.c tests/callprobe_thread.c
 tests_callprobe_CFLAGS = $(AM_CFLAGS) -Wno-nonnull -Wno-stringop-overflow
 tests_callprobe_LDADD =
 

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <string.h>
@@ -24,6 +25,7 @@
 #include "process.h"
 #include "ready.h"
 #include "real.h"
+#include "shared.h"
 #include "signal.h"
 #include "user.h"
 
@@ -87,6 +89,35 @@ static bool is_from_the_start(const struct sock *s)
 	return atomic_load(&is_always) || atomic_load(&s->wants_bridge);
 }
 
+void bridge_settled(struct sock *s)
+{
+	atomic_store(&s->is_bridged, true);
+	atomic_fetch_add(&count, 1);
+	s->es = 0;
+	copy_settings(s, s->fd);
+	fdtab_clear_all(s);
+}
+
+int bridge_join(struct sock *s)
+{
+	struct engine_bridged id;
+	int r = eng_identify(s, &id);
+
+	return r ? r : ready_join(s, &id);
+}
+
+/* Others may have the object, or only one of this kind can become what the program will make of it. */
+static int bridge_in_place(struct sock *s)
+{
+	int far = bridge_join(s), r;
+
+	if (far < 0)
+		return far;
+	r = eng_bridge_joined(s, far, s->fd);
+	bridge_settled(s);
+	return r;
+}
+
 /* The lock is held. */
 static int bridge(struct sock *s)
 {
@@ -95,12 +126,19 @@ static int bridge(struct sock *s)
 
 	if (atomic_load(&s->is_bridged))
 		return 0;
+	if (shared_is_foreign(s))
+		return shared_take_locked(s);
+	if (shared_is(s)) {
+		r = bridge_in_place(s);
+		if (r != -ESTALE)
+			return r;
+	}
 	atomic_store(&s->is_bridged, true);
 	atomic_fetch_add(&count, 1);
 	r = eng_bridge(s, is_native, &fd);
 	if (r) {
 		atomic_store(&s->is_bridged, false);
-		return r;
+		return r == -ENOTCONN ? bridge_in_place(s) : r;
 	}
 	s->es = 0;
 	copy_settings(s, fd);
@@ -109,14 +147,14 @@ static int bridge(struct sock *s)
 	return r;
 }
 
-static int bridge_sock(struct sock *s)
+int bridge_sock(struct sock *s)
 {
 	int r;
 
 	bridge_lock();
 	r = bridge(s);
 	bridge_unlock();
-	return r;
+	return r ? r : -EREROUTED;
 }
 
 static void bridge_each(bool (*is_wanted)(int fd))
@@ -130,7 +168,7 @@ static void bridge_each(bool (*is_wanted)(int fd))
 		if (!s)
 			continue;
 		r = is_wanted(fd) ? bridge(s) : 0;
-		if (r && r != -ENOTCONN)
+		if (r && r != -EOPNOTSUPP)
 			log_event(LOG_WARNING, "the TCP socket %d stays with this process: %s", fd, strerror(-r));
 		sock_put(s);
 	}
@@ -148,6 +186,17 @@ static bool is_kept_by_exec(int fd)
 	int flags = REAL(fcntl)(fd, F_GETFD);
 
 	return flags >= 0 && !(flags & FD_CLOEXEC);
+}
+
+/* Those that the process loses itself, but perhaps not others. */
+static bool is_given_up_by_exec(int fd)
+{
+	struct sock *s = fdtab_get(fd);
+	bool is = is_kept_by_exec(fd) || (s && shared_is(s));
+
+	if (s)
+		sock_put(s);
+	return is;
 }
 
 void bridge_all(void)
@@ -169,7 +218,7 @@ ssize_t bridge_opened(struct sock *s, ssize_t r)
 	if (!is_from_the_start(s) || atomic_load(&s->state) == SOCK_UNCONNECTED)
 		return r;
 	err = bridge_sock(s);
-	if (err)
+	if (err != -EREROUTED)
 		log_event(LOG_WARNING, "a TCP socket can't be bridged: %s", strerror(-err));
 	return r;
 }
@@ -178,8 +227,21 @@ void bridge_inherited(void)
 {
 	int err = errno;
 
-	if (atomic_load(&eng_current) && !process_is_vfork_child())
+	if (process_is_vfork_child())
+		shared_take_kept_by_exec();
+	else
 		bridge_each(is_kept_by_exec);
+	errno = err;
+}
+
+void bridge_before_exec(void)
+{
+	int err = errno;
+
+	if (process_is_vfork_child())
+		shared_take_kept_by_exec();
+	else
+		bridge_each(is_given_up_by_exec);
 	errno = err;
 }
 
@@ -191,7 +253,7 @@ void bridge_fd(int fd)
 	if (!s)
 		return;
 	r = bridge_sock(s);
-	if (r)
+	if (r != -EREROUTED)
 		log_event(LOG_WARNING, "the TCP socket %d can't be passed on: %s", fd, strerror(-r));
 	sock_put(s);
 	errno = err;
@@ -224,6 +286,8 @@ static bool is_bridged(int fd, struct engine_bridged *b)
 {
 	int err = errno, r = engine_bridged(fd, b);
 
+	if (!r && b->is_idle)
+		engine_bridged_refresh(fd, b);
 	errno = err;
 	return r == 0;
 }
@@ -250,7 +314,7 @@ int bridge_peername(int fd, int r, struct sockaddr *addr, socklen_t *len, sockle
 
 	if (r < 0 || room < sizeof(addr->sa_family) || addr->sa_family != AF_UNIX || !is_bridged(fd, &b))
 		return -ENOTSOCK;
-	return b.is_listener ? -ENOTCONN : give_name(&b, &b.peer, addr, len, room);
+	return b.is_listener || b.peer.sin_family != AF_INET ? -ENOTCONN : give_name(&b, &b.peer, addr, len, room);
 }
 
 /* Those at SOL_SOCKET that the object has, too, but without the effect or the value. */
@@ -365,22 +429,85 @@ static int finish_connect(int fd, const struct engine_bridged *b)
 	return r == -EIO || r == -ENOTCONN ? -EISCONN : r;
 }
 
-int bridge_connect(int fd, int r)
+/* ---- one that was neither connected nor listening when it was bridged ---- */
+
+/* An address of its family that the engine knows; -EXDEV: one that the kernel does. */
+static int read_addr(const struct engine_bridged *b, const struct sockaddr *addr, socklen_t len, struct sockaddr_in *a)
+{
+	struct sockaddr_storage given;
+	int r = addr_take(addr, len, &given);
+
+	if (r)
+		return r;
+	if (len < (b->is_v6 ? ADDR_IN6_MIN : sizeof(*a)))
+		return -EINVAL;
+	if (given.ss_family != (b->is_v6 ? AF_INET6 : AF_INET))
+		return -EAFNOSUPPORT;
+	memcpy(a, &given, sizeof(*a));
+	return !b->is_v6 || addr_unmap(&given, a) ? 0 : -EXDEV;
+}
+
+/* In this process the number is a kernel's socket from now on. */
+static int give_to_kernel(int fd, const struct engine_bridged *b)
+{
+	int flags = REAL(fcntl)(fd, F_GETFL), cloexec = REAL(fcntl)(fd, F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0;
+	int kernels = REAL(socket)(b->is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP), r;
+
+	if (kernels < 0)
+		return -errno;
+	REAL(fcntl)(kernels, F_SETFL, flags & O_NONBLOCK);
+	r = REAL(dup3)(kernels, fd, cloexec) < 0 ? -errno : 0;
+	REAL(close)(kernels);
+	return r;
+}
+
+int bridge_bind(int fd, int r, const struct sockaddr *addr, socklen_t len)
 {
 	struct engine_bridged b;
+	struct sockaddr_in a;
+
+	if (r >= 0 || !is_bridged(fd, &b))
+		return -ENOTSOCK;
+	if (!b.is_idle)
+		return -EINVAL;
+	r = read_addr(&b, addr, len, &a);
+	if (!r && ntohl(a.sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
+		return engine_bridged_bind(fd, &b, &a);
+	if (!r || r == -EXDEV)
+		r = give_to_kernel(fd, &b);
+	return r ? r : REAL(bind)(fd, addr, len) < 0 ? -errno : 0;
+}
+
+int bridge_connect(int fd, int r, const struct sockaddr *addr, socklen_t len)
+{
+	struct engine_bridged b;
+	struct sockaddr_in a;
 
 	if (r >= 0 || errno != EINVAL || !is_bridged(fd, &b))
 		return -ENOTSOCK;
-	return b.is_listener ? -EISCONN : finish_connect(fd, &b);
+	if (b.is_listener)
+		return -EISCONN;
+	if (!b.is_idle)
+		return finish_connect(fd, &b);
+	r = read_addr(&b, addr, len, &a);
+	if (!r)
+		r = engine_bridged_connect(fd, &b, &a);
+	if (r == -EXDEV) {
+		r = give_to_kernel(fd, &b);
+		return r ? r : REAL(connect)(fd, addr, len) < 0 ? -errno : 0;
+	}
+	return r != -EINPROGRESS || REAL(fcntl)(fd, F_GETFL) & O_NONBLOCK ? r : finish_connect(fd, &b);
 }
 
-int bridge_listen(int fd, int r)
+int bridge_listen(int fd, int r, int backlog)
 {
 	struct engine_bridged b;
 
 	if (r >= 0 || !is_bridged(fd, &b))
 		return -ENOTSOCK;
-	return b.is_listener ? 0 : -EINVAL;
+	if (b.is_listener || b.is_idle)
+		return engine_bridged_listen(fd, &b, backlog);
+	return -EINVAL;
 }
 
 /* ---- accept ---- */

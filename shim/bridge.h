@@ -20,9 +20,13 @@
 
 struct sock;
 
+#include "sock.h"
+
 /* Bridges the socket that fd is, if it is one of ours, under all of its numbers; the log says what can't be.
  * errno stays. */
 void bridge_fd(int fd);
+/* s itself: -EREROUTED, or another -errno. */
+int bridge_sock(struct sock *s);
 /* All of the process's sockets that can be. */
 void bridge_all(void);
 /* The same, and all that connect or listen later. */
@@ -31,8 +35,14 @@ void bridge_always(void);
 ssize_t bridge_opened(struct sock *s, ssize_t r);
 /* Those that an exec would leave open.  errno stays. */
 void bridge_inherited(void);
+/* Those and what other processes may have: an exec is about to take the rest from this one. */
+void bridge_before_exec(void);
 /* Those that a message carries (SCM_RIGHTS). */
 void bridge_carried(const struct msghdr *m);
+/* s, which is bridged, belongs to the kernel from now on, under all of its numbers. */
+void bridge_settled(struct sock *s);
+/* The other end of the object that s has, named for engine_bridge_joined(), or -errno.  The lock is held. */
+int bridge_join(struct sock *s);
 /* Waits until a bridging under way in another thread is done. */
 void bridge_settle(void);
 /* Around fork(), so that the child finds no lock held. */
@@ -51,7 +61,8 @@ int bridge_peername(int fd, int r, struct sockaddr *addr, socklen_t *len, sockle
 int bridge_setopt(int fd, int level, int name, const void *val, socklen_t len);
 int bridge_getopt(int fd, int r, int level, int name, void *val, socklen_t *len, socklen_t room);
 /* connect() and listen() again. */
-int bridge_connect(int fd, int r);
-int bridge_listen(int fd, int r);
+int bridge_connect(int fd, int r, const struct sockaddr *addr, socklen_t len);
+int bridge_listen(int fd, int r, int backlog);
+int bridge_bind(int fd, int r, const struct sockaddr *addr, socklen_t len);
 
 #endif

@@ -18,6 +18,7 @@
 #include "process.h"
 #include "ready.h"
 #include "real.h"
+#include "shared.h"
 #include "signal.h"
 
 static int kernel_close(int fd)
@@ -49,6 +50,7 @@ static bool is_own(int fd)
 /* The number is free before a lingering close sleeps, as in Linux. */
 int call_close(int fd)
 {
+	struct shared_leaving leaving;
 	struct sock *s;
 	int r, cancel;
 
@@ -59,8 +61,10 @@ int call_close(int fd)
 	call_reap_sleepers();
 	pthread_testcancel();
 	cancel = signal_uncancel();
+	shared_leave(&leaving, fd);
 	s = drop_number(fd);
 	r = kernel_close(fd);
+	shared_left(&leaving);
 	if (s)
 		sock_put(s);
 	signal_recancel(cancel);
@@ -146,9 +150,12 @@ static void bridge_for_stdio(int from, int to)
 
 int call_dup2(int from, int to, int flags, bool is_dup3)
 {
+	struct shared_leaving leaving;
 	struct sock *s, *had;
 	int r;
 
+	if (process_is_vfork_child())
+		shared_take_of_parent(from);
 	if (process_is_vfork_child() || from == to) {
 		r = is_dup3 ? REAL(dup3)(from, to, flags) : REAL(dup2)(from, to);
 		return r < 0 ? -errno : r;
@@ -159,9 +166,11 @@ int call_dup2(int from, int to, int flags, bool is_dup3)
 		return -errno;
 	bridge_for_stdio(from, to);
 	s = fdtab_get(from);
+	shared_leave(&leaving, to);
 	had = drop_number(to);
 	r = is_dup3 ? REAL(dup3)(from, to, flags) : REAL(dup2)(from, to);
 	r = r < 0 ? -errno : r;
+	shared_left(&leaving);
 	if (r >= 0 && s)
 		r = call_duplicated(s, from, to);
 	else if (r >= 0)

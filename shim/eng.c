@@ -13,6 +13,7 @@
 #include "log.h"
 #include "process.h"
 #include "rawcall.h"
+#include "shared.h"
 #include "signal.h"
 
 _Atomic(struct engine *) eng_current;
@@ -37,19 +38,17 @@ static struct engine *enter(const struct sock *s)
 {
 	struct engine *e = atomic_load_explicit(&eng_current, memory_order_acquire);
 
-	if (!e || !s->es || process_was_cloned()) {
-		if (!eng_has_ended() && !atomic_load(&s->is_bridged))
-			log_once(LOG_WARNING, "a TCP socket made before fork() can't be used in the child "
-				      "yet; calls on it fail with EIO");
+	if (!e || !s->es || process_was_cloned())
 		return NULL;
-	}
 	signal_hold();
 	return e;
 }
 
-int eng_lost(const struct sock *s)
+int eng_lost(struct sock *s)
 {
-	return atomic_load(&s->is_bridged) ? -EREROUTED : -EIO;
+	if (atomic_load(&s->is_bridged))
+		return -EREROUTED;
+	return shared_is_foreign(s) ? shared_take(s) : -EIO;
 }
 
 /* A handle goes stale under a call when its socket is bridged. */
@@ -199,6 +198,16 @@ int eng_query(struct sock *s, enum engine_query q, int *val)
 static uint32_t lost_events(void)
 {
 	return POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM | POLLERR | POLLHUP | POLLRDHUP;
+}
+
+int eng_identify(struct sock *s, struct engine_bridged *id)
+{
+	DOWN(s, int, engine_identify(e, s->es, id));
+}
+
+int eng_bridge_joined(struct sock *s, int far, int near)
+{
+	DOWN(s, int, engine_bridge_joined(e, s->es, s->is_v6, far, near));
 }
 
 uint32_t eng_events(struct sock *s)

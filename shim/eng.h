@@ -48,8 +48,11 @@ bool eng_is_kernels(struct sock *s, const struct sockaddr_in *a);
 bool eng_has_loopback(void);
 int eng_mirror(struct sock *s, bool on);
 int eng_bridge(struct sock *s, bool is_native, int *fd);
-/* What a call on a socket without an engine gives: -EREROUTED or -EIO. */
-int eng_lost(const struct sock *s);
+int eng_identify(struct sock *s, struct engine_bridged *id);
+int eng_bridge_joined(struct sock *s, int far, int near);
+/* What a call on a socket without an engine gives: -EREROUTED, also when it has to be fetched from another process
+ * for that, or -EIO. */
+int eng_lost(struct sock *s);
 
 /* engine_wait(); mask NULL: the thread's own.  Handlers run in the sleep. */
 int eng_wait(struct engine_watch *w, unsigned nw, struct pollfd *extra, unsigned nextra,

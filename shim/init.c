@@ -16,6 +16,7 @@
 #include "log.h"
 #include "process.h"
 #include "ready.h"
+#include "shared.h"
 #include "signal.h"
 
 #define SENTENCE_BYTES 512
@@ -100,6 +101,8 @@ static int attach(bool is_early)
 	if (!r) {
 		conf.engine.log = log_sentence;
 		conf.engine.ready = ready_on_event;
+		conf.engine.is_object_of = shared_is_object_of;
+		conf.engine.join = shared_join;
 		r = engine_open(&conf.engine, &e, sentence, sizeof(sentence));
 	}
 	if (r) {

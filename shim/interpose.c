@@ -44,20 +44,27 @@ static int bridged_or(int kernels, int bridged, int err)
 		p_ ? p_ : (call);                                           \
 	})
 
+static int bind_kernels(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	int err = errno, r = REAL(bind)(fd, addr, len);
+
+	return bridged_or(r, bridge_bind(fd, r, addr, len), err);
+}
+
 EXPORT int bind(int fd, __CONST_SOCKADDR_ARG arg, socklen_t len)
 {
 	const struct sockaddr *addr = arg.__sockaddr__;
 	struct sock *s = fdtab_get(fd);
 
 	return (int)INTERPOSE(s, FIRST(policy_bind(s, addr, len), call_bind(s, addr, len)),
-			      REAL(bind)(fd, addr, len));
+			      bind_kernels(fd, addr, len));
 }
 
 static int connect_kernels(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	int err = errno, r = REAL(connect)(fd, addr, len);
 
-	return bridged_or(r, bridge_connect(fd, r), err);
+	return bridged_or(r, bridge_connect(fd, r, addr, len), err);
 }
 
 EXPORT int connect(int fd, __CONST_SOCKADDR_ARG arg, socklen_t len)
@@ -73,7 +80,7 @@ static int listen_kernels(int fd, int backlog)
 {
 	int err = errno, r = REAL(listen)(fd, backlog);
 
-	return bridged_or(r, bridge_listen(fd, r), err);
+	return bridged_or(r, bridge_listen(fd, r, backlog), err);
 }
 
 EXPORT int listen(int fd, int backlog)

@@ -28,16 +28,22 @@ EXPORT int close(int fd)
 	return (int)ANSWER(call_close(fd));
 }
 
+/* Neither an engine nor sockets of another process's. */
+static bool has_nothing(void)
+{
+	return !atomic_load(&eng_current) && fdtab_next(0) < 0;
+}
+
 EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
-	if (!atomic_load(&eng_current))
+	if (has_nothing())
 		return REAL(close_range)(first, last, flags);
 	return (int)ANSWER(call_close_range(first, last, flags));
 }
 
 EXPORT void closefrom(int first)
 {
-	if (!atomic_load(&eng_current))
+	if (has_nothing())
 		REAL(closefrom)(first);
 	else
 		call_close_range(first < 0 ? 0 : (unsigned)first, UINT_MAX, 0);

@@ -10,6 +10,8 @@ libshim_la_SOURCES = \
 	shim/alloc.h \
 	shim/bridge.c \
 	shim/bridge.h \
+	shim/shared.c \
+	shim/shared.h \
 	shim/call.h \
 	shim/call_data.c \
 	shim/call_fd.c \

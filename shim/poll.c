@@ -20,6 +20,7 @@
 #include "fdtab.h"
 #include "ready.h"
 #include "real.h"
+#include "shared.h"
 #include "signal.h"
 #include "user.h"
 
@@ -73,8 +74,10 @@ static void set_fini(void *arg)
 /* The same socket may come under several numbers: each has its watch. */
 static void set_add(struct set *set, int fd, uint32_t events)
 {
-	struct sock *s = fdtab_get(fd);
+	struct sock *s;
 
+	shared_take_fd(fd);
+	s = fdtab_get(fd);
 	if (!s) {
 		set->extra[set->nextra++] = (struct pollfd){ .fd = fd, .events = (short)events };
 		return;
@@ -83,7 +86,7 @@ static void set_add(struct set *set, int fd, uint32_t events)
 	sock_put(s);
 }
 
-/* In a forked child that has no engine: sockets that are lost are broken. */
+/* Sockets whose engine is gone are broken. */
 static int see_lost(struct set *set)
 {
 	unsigned i;
@@ -92,6 +95,19 @@ static int see_lost(struct set *set)
 	for (i = 0; i < set->nw; i++)
 		set->watches[i].revents = POLLERR | POLLHUP | (set->watches[i].events & POLLIN);
 	return r < 0 ? -errno : r + (int)set->nw;
+}
+
+/* In a forked child that has no engine. */
+static int wait_without(struct set *set, xtime deadline, const sigset_t *mask)
+{
+	xtime left = deadline == XTIME_NEVER ? 0 : MAX(deadline - engine_now(), 0);
+	struct timespec ts = { left / XTIME_SEC, left % XTIME_SEC };
+	int r;
+
+	if (set->nw)
+		return see_lost(set);
+	r = REAL(ppoll)(set->extra, set->nextra, deadline == XTIME_NEVER ? NULL : &ts, mask);
+	return r < 0 ? -errno : r;
 }
 
 /* Is one of the watched sockets a kernel object meanwhile? */
@@ -114,7 +130,7 @@ static int set_wait(struct set *set, xtime deadline, const sigset_t *mask)
 	int r;
 
 	if (!atomic_load(&eng_current))
-		return see_lost(set);
+		return wait_without(set, deadline, mask);
 	pthread_cleanup_push(set_fini, set);
 	pthread_testcancel();
 	r = eng_wait(set->watches, set->nw, set->extra, set->nextra, deadline, mask);

@@ -2,9 +2,8 @@
 /*
  * process.c - the connections outlive what the program does to its process.
  *
- * - fork(): before it, what is connected or listens is bridged (bridge.c), so both
- *   have it; the child lets go of the engine, and its new sockets attach one of its own.  A child that was made without
- *   libc's fork() finds a page of zeros (MADV_WIPEONFORK) and knows.
+ * - fork(): both have the sockets (shared.c); the child lets go of the engine, and its new sockets attach one of its
+ *   own.  A child that was made without libc's fork() finds a page of zeros (MADV_WIPEONFORK) and knows.
  * - The end: if something is left to deliver, a keeper carries on.  It is a
  *   grandchild with a session of its own and no fd but the engine's, so
  *   nobody waits for it; the child between has no exit signal, so nobody hears of
@@ -39,6 +38,7 @@
 #include "rawcall.h"
 #include "ready.h"
 #include "real.h"
+#include "shared.h"
 #include "signal.h"
 
 #define OWN_FDS_MIN 1024
@@ -195,7 +195,8 @@ static struct engine *forked;     /* from prepare to its end */
 
 static void before_fork(void)
 {
-	bridge_all();
+	if (!shared_begin())
+		bridge_all();
 	bridge_lock();
 	forked = atomic_load(&eng_current);
 	if (forked)
@@ -227,7 +228,7 @@ static void lose_sockets(void)
 		if (!fdtab_is_sock(fd))
 			continue;
 		s = (struct sock *)fdtab_slot(fd);
-		s->es = 0;
+		shared_lose(s);
 		ready_lost(s);
 	}
 }
@@ -341,8 +342,12 @@ static void report(struct engine *e)
 /* The engine, for good, with signals held; NULL: there is none, or it isn't this process's to end. */
 static struct engine *take_engine(struct process_fds *fds)
 {
-	struct engine *e = process_is_vfork_child() ? NULL : eng_end();
+	struct engine *e;
 
+	if (process_is_vfork_child())
+		return NULL;
+	shared_leave_all();
+	e = eng_end();
 	if (!e)
 		return NULL;
 	signal_hold();
@@ -439,10 +444,10 @@ void process_exec_begin(struct process_exec *x, int dirfd, const char *path)
 	bool made, is_keeper;
 
 	x->pipe = -1;
-	if (!e || process_is_vfork_child() || (path && *path && faccessat(dirfd, path, X_OK, AT_EACCESS)))
+	if (path && *path && faccessat(dirfd, path, X_OK, AT_EACCESS))
 		goto out;
-	bridge_inherited();
-	if (raw_syscall(SYS_pipe2, ends, O_CLOEXEC) < 0)
+	bridge_before_exec();
+	if (!e || process_is_vfork_child() || raw_syscall(SYS_pipe2, ends, O_CLOEXEC) < 0)
 		goto out;
 	signal_hold();
 	list_engines(e, &fds);

@@ -20,17 +20,22 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
+#include "bridge.h"
 #include "eng.h"
 #include "fdtab.h"
 #include "log.h"
 #include "real.h"
+#include "shared.h"
 #include "signal.h"
 #include "user.h"
 
 #define TOKENS_MAX 8
 #define FILLER_BYTES 512          /* one fills the smallest send buffer; see fill() */
 #define FILLS_MAX 16
+#define BACKLOG 8
 #define HIGH_FD 1024              /* above what select() users can handle */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -369,13 +374,98 @@ static int make_pair(struct sock *s)
 	return r;
 }
 
+/* ---- other processes have it, too ---- */
+
+/* Connects the object to a listener that lives no longer than this, by the name that the other end is to have. */
+static int connect_object(int fd, const struct sockaddr_un *name, socklen_t len)
+{
+	int l = REAL(socket)(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), far = -1;
+	struct ucred who = { .pid = 0 };
+	socklen_t size = sizeof(who);
+
+	if (l < 0)
+		return -errno;
+	if (!REAL(bind)(l, (const struct sockaddr *)name, len) && !REAL(listen)(l, BACKLOG) &&
+	    !REAL(connect)(fd, (const struct sockaddr *)name, len))
+		far = REAL(accept4)(l, NULL, NULL, SOCK_CLOEXEC);
+	/* Names can be seen: somebody else may have come first. */
+	while (far >= 0 && (REAL(getsockopt)(far, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0 || who.pid != getpid())) {
+		REAL(close)(far);
+		far = REAL(accept4)(l, NULL, NULL, SOCK_CLOEXEC);
+	}
+	if (far < 0)
+		far = -errno;
+	REAL(close)(l);
+	return far;
+}
+
+/* As it is by default: the other end's, which nobody has changed. */
+static void widen(const struct sock *s)
+{
+	socklen_t len = sizeof(int);
+	int v;
+
+	if (REAL(getsockopt)(s->far, SOL_SOCKET, SO_SNDBUF, &v, &len) < 0)
+		return;
+	v /= 2;
+	REAL(setsockopt)(s->fd, SOL_SOCKET, SO_SNDBUF, &v, sizeof(v));
+}
+
+/* The mirror's far end, nothing in it. */
+static int end_mirror(struct sock *s, const struct sockaddr_un *name, socklen_t len)
+{
+	int far = s->far;
+
+	drain(s->fd);
+	drain(far);
+	widen(s);
+	REAL(bind)(far, (const struct sockaddr *)name, len);
+	fdtab_unmark_internal(far);
+	s->far = -1;
+	forget_far(s);
+	if (s->is_mirrored)
+		atomic_fetch_sub(&nmirrored, 1);
+	s->is_mirrored = false;
+	return far;
+}
+
+int ready_join(struct sock *s, const struct engine_bridged *id)
+{
+	struct sockaddr_un name;
+	socklen_t len;
+	int far, err = errno;
+
+	engine_bridged_name(id, &name, &len);
+	ready_lock();
+	if (atomic_load(&s->is_bridged))
+		far = -EREROUTED;
+	else if (s->fd < 0)
+		far = -EBADF;
+	else if (s->is_far_closed || s->is_far_shut)
+		far = -ESTALE;
+	else if (s->far >= 0)
+		far = end_mirror(s, &name, len);
+	else
+		far = connect_object(s->fd, &name, len);
+	if (far >= 0)
+		atomic_store(&s->is_bridged, true);
+	ready_unlock();
+	errno = err;
+	return far;
+}
+
 static int start_mirror(struct sock *s)
 {
 	bool is_new = false;
 	int r = 0;
 
+	/* A mirror has an object of its own. */
+	if (!is_mirror(s) && (shared_is(s) || shared_is_foreign(s)))
+		return bridge_sock(s);
 	ready_lock();
-	if (!is_mirror(s) && s->fd >= 0) {
+	if (atomic_load(&s->is_bridged)) {
+		r = -EREROUTED;
+	} else if (!is_mirror(s) && s->fd >= 0) {
 		r = make_pair(s);
 		is_new = !r;
 	}
@@ -401,7 +491,7 @@ void ready_opened(struct sock *s)
 	if (!s->regs && !atomic_load(&s->has_owner) && !(REAL(fcntl)(s->fd, F_GETFL) & O_ASYNC))
 		return;
 	r = start_mirror(s);
-	if (r)
+	if (r && r != -EREROUTED)
 		log_event(LOG_WARNING, "fd %d can't be watched: %s", s->fd, strerror(-r));
 }
 

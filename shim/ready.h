@@ -41,6 +41,11 @@ void ready_close(struct sock *s);
 /* Puts a kernel socket under all of its numbers; consumes kfd.  0 or -errno. */
 int ready_replace(struct sock *s, int kfd);
 
+/* The other end of the object that s has, named as id says, from now on neither's but the caller's: tokens and fillers
+ * are taken out.  It is marked as bridged.  -ESTALE: the object has shown an end, which is final; -EREROUTED: it was
+ * bridged meanwhile; or another -errno. */
+int ready_join(struct sock *s, const struct engine_bridged *id);
+
 /* engine_config.ready */
 void ready_on_event(void *user, uint32_t events, bool is_edge);
 /* Are there mirrored sockets: does a sleep in epoll_wait() have to drive the engine? */

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "pool.h"
 #include "real.h"
+#include "shared.h"
 
 static struct pool socks = POOL_INIT(struct sock);
 static struct pool opts = POOL_INIT(struct sock_opt);
@@ -23,6 +24,9 @@ struct sock *sock_new(engine_sock es)
 	if (!s)
 		return NULL;
 	s->es = es;
+	s->host = 0;
+	s->there = 0;
+	s->forks = shared_forks();
 	s->rcvtimeo = 0;
 	s->sndtimeo = 0;
 	s->rcvlowat = 1;

@@ -23,11 +23,13 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 
 #include "base.h"
 #include "tcp.h"               /* TCP_EV_* */
 
 struct engine;
+struct engine_bridged;
 typedef uint64_t engine_sock;      /* 0 is none */
 
 #define ENGINE_ADDRS_MAX 64
@@ -68,6 +70,12 @@ struct engine_config {
 	 * when an urgent pointer has come: called with the lock held by whoever drives; it must not call
 	 * the engine. */
 	void (*ready)(void *user, uint32_t events, bool is_edge);
+	/* For questions from other processes (engine_publish()); with the lock held, too.  Does `fd` belong to the
+	 * same kernel object as s, which that process knows by `number`? */
+	bool (*is_object_of)(engine_sock s, int number, int fd);
+	/* s is to be bridged by the object that it has: its other end, which is the engine's from then on, named as
+	 * id says, of which id->is_v6 is to be filled in; or -errno. */
+	int (*join)(engine_sock s, int number, struct engine_bridged *id);
 };
 
 /* Opens the interface, reads the host's view, starts the thread.  0 and *e; or -errno with
@@ -146,6 +154,12 @@ int engine_bridge(struct engine *e, engine_sock s, bool is_v6, int *fd);
 /* Of a listening socket: the end is a listening AF_UNIX stream socket, on which the kernel's own accept() gives bridged
  * connections.  -ENOTCONN: it doesn't listen. */
 int engine_bridge_listener(struct engine *e, engine_sock s, bool is_v6, int *fd);
+/* The same by an object that the socket has already, and that other processes may have, too: engine_identify()
+ * tells what its other end is to be called, engine_bridge_joined() takes that end, also when it fails.  near: the
+ * program's end, which is borrowed.  Any socket can be: one that is neither connected nor listening is by
+ * engine_bridged_bind() and the like. */
+int engine_identify(struct engine *e, engine_sock s, struct engine_bridged *id);
+int engine_bridge_joined(struct engine *e, engine_sock s, bool is_v6, int far, int near);
 
 /* What a bridged socket is, read from the kernel object by any process that has it. */
 struct engine_bridged {
@@ -153,10 +167,13 @@ struct engine_bridged {
 	engine_sock s;         /* there */
 	bool is_listener;
 	bool is_native;        /* a listener for the kernel, too */
+	bool is_idle;          /* when it was bridged it was neither connected nor listening */
 	bool is_v6;            /* the program knows it as an AF_INET6 socket */
 	struct sockaddr_in local, peer;
 };
 
+/* The name that says so. */
+void engine_bridged_name(const struct engine_bridged *b, struct sockaddr_un *a, socklen_t *len);
 /* 0, or -ENOTSOCK: fd is no such end. */
 int engine_bridged(int fd, struct engine_bridged *b);
 /* One connection from a listener's end, taken as recvmsg() does with these flags (MSG_DONTWAIT,
@@ -166,8 +183,21 @@ int engine_bridged_accept(int fd, int flags, struct engine_bridged *b);
  * it doesn't answer; -ESTALE: fd is another socket meanwhile. */
 int engine_bridged_setopt(int fd, const struct engine_bridged *b, int level, int name, const void *val, socklen_t len);
 int engine_bridged_getopt(int fd, const struct engine_bridged *b, int level, int name, void *val, socklen_t *len);
-/* engine_connect_result() there. */
+/* As at home, for one that was idle when it was bridged.  After a connect() that has begun engine_bridged_connect_result()
+ * tells what has become of it: as engine_connect_result(), with -EINPROGRESS for the first -EALREADY.  -EXDEV: the
+ * address is the host's own. */
+int engine_bridged_bind(int fd, const struct engine_bridged *b, const struct sockaddr_in *a);
+int engine_bridged_connect(int fd, const struct engine_bridged *b, const struct sockaddr_in *a);
 int engine_bridged_connect_result(int fd, const struct engine_bridged *b);
+int engine_bridged_listen(int fd, const struct engine_bridged *b, int backlog);
+/* What it is now; peer.sin_family is AF_UNSPEC where there is none. */
+int engine_bridged_refresh(int fd, struct engine_bridged *b);
+
+/* Other processes may ask about this engine's sockets from now on, under this name.  -errno: they can't. */
+int engine_publish(struct engine *e, uint64_t *host);
+/* In such a process, which has the kernel object of s as fd, here and perhaps there: s is bridged by it.  -EIO: the
+ * engine is gone; -ETIMEDOUT: it doesn't answer; -ESTALE: fd is another object; -ENOTCONN: s isn't any more. */
+int engine_bridge_foreign(uint64_t host, engine_sock s, int fd);
 
 /* ---- privileges that go ---- */
 

@@ -68,12 +68,12 @@ struct bridge {
 /* Upper case: of AF_INET6. */
 static char kind_of(const struct engine_bridged *b)
 {
-	char kind = b->is_native ? 'n' : b->is_listener ? 'l' : 'c';
+	char kind = b->is_native ? 'n' : b->is_listener ? 'l' : b->is_idle ? 'i' : 'c';
 
 	return (char)(b->is_v6 ? toupper(kind) : kind);
 }
 
-void engine_bridge_name(const struct engine_bridged *b, struct sockaddr_un *a, socklen_t *len)
+void engine_bridged_name(const struct engine_bridged *b, struct sockaddr_un *a, socklen_t *len)
 {
 	int n;
 
@@ -125,13 +125,20 @@ int engine_bridged(int fd, struct engine_bridged *b)
 	b->s = s;
 	b->is_native = tolower(kind) == 'n';
 	b->is_listener = b->is_native || tolower(kind) == 'l';
+	b->is_idle = tolower(kind) == 'i';
 	b->is_v6 = isupper((unsigned char)kind);
 	fill_addr(&b->local, laddr, lport);
 	fill_addr(&b->peer, raddr, rport);
 	return 0;
 }
 
-static void identify(const struct engine *e, const struct slot *slot, bool is_v6, struct engine_bridged *b)
+/* A connection that has ended still has bytes or an end to show. */
+bool engine_bridge_is_idle(const struct slot *slot)
+{
+	return tcp_state(slot->conn) == TCP_CLOSE && !(tcp_events(slot->conn) & POLLRDHUP);
+}
+
+void engine_bridge_identify(const struct engine *e, const struct slot *slot, bool is_v6, struct engine_bridged *b)
 {
 	uint16_t port = 0;
 	ip4 addr = 0;
@@ -140,6 +147,7 @@ static void identify(const struct engine *e, const struct slot *slot, bool is_v6
 	b->s = (engine_sock)slot->gen << 32 | (slot->index + 1);
 	b->is_listener = tcp_state(slot->conn) == TCP_LISTEN;
 	b->is_native = slot->bridge && slot->bridge->is_native;
+	b->is_idle = engine_bridge_is_idle(slot);
 	b->is_v6 = is_v6;
 	tcp_sockname(slot->conn, &addr, &port);
 	fill_addr(&b->local, addr, port);
@@ -276,8 +284,8 @@ static int bridge_pair(struct engine *e, struct slot *slot, bool is_v6, int *fd)
 		return r;
 	}
 	b->fd = highfd_raise(ends[0]);
-	identify(e, slot, is_v6, &id);
-	engine_bridge_name(&id, &a, &len);
+	engine_bridge_identify(e, slot, is_v6, &id);
+	engine_bridged_name(&id, &a, &len);
 	raw_bind(b->fd, &a, len);
 	r = watch(e, b, EPOLL_CTL_ADD, b->is_listener ? 0 : EPOLLIN);
 	*fd = ends[1];
@@ -301,12 +309,6 @@ static void fill(struct engine *e, struct bridge *b, int fd)
 	want(e, b, 0);
 }
 
-/* A connection that has ended still has bytes or an end to show, a fresh socket hasn't. */
-static bool is_fresh(struct slot *slot)
-{
-	return tcp_state(slot->conn) == TCP_CLOSE && !(tcp_events(slot->conn) & POLLRDHUP);
-}
-
 /* Not connected yet, or it couldn't be: that is shown by a filled end. */
 static bool is_connecting(struct slot *slot)
 {
@@ -325,7 +327,7 @@ int engine_bridge(struct engine *e, engine_sock s, bool is_v6, int *fd)
 	engine_enter(e);
 	slot = engine_slot(e, s);
 	r = !slot ? -EBADF : engine_bridge_prepare(e);
-	if (!r && is_fresh(slot))
+	if (!r && engine_bridge_is_idle(slot))
 		r = -ENOTCONN;
 	if (!r) {
 		engine_slot_renew(e, slot);
@@ -338,6 +340,87 @@ int engine_bridge(struct engine *e, engine_sock s, bool is_v6, int *fd)
 	}
 	engine_leave(e);
 	return r;
+}
+
+/* ---- by the object that is there ---- */
+
+/* The handle will be another when it is bridged. */
+static void identify_next(const struct engine *e, const struct slot *slot, bool is_v6, struct engine_bridged *id)
+{
+	engine_bridge_identify(e, slot, is_v6, id);
+	id->s += 1ull << 32;
+}
+
+int engine_identify(struct engine *e, engine_sock s, struct engine_bridged *id)
+{
+	struct slot *slot;
+	int r;
+
+	engine_enter(e);
+	slot = engine_slot(e, s);
+	r = slot ? engine_bridge_prepare(e) : -EBADF;
+	if (!r)
+		identify_next(e, slot, false, id);
+	engine_exit(e);
+	return r;
+}
+
+void engine_bridge_begin(struct engine *e, struct slot *slot, int near)
+{
+	struct bridge *b = slot->bridge;
+
+	b->is_listener = tcp_state(slot->conn) == TCP_LISTEN;
+	if (!engine_bridge_is_idle(slot) && is_connecting(slot) && near >= 0)
+		fill(e, b, near);
+	engine_bridge_run(e, b);
+}
+
+static int bridge_joined(struct engine *e, struct slot *slot, bool is_v6, int far, int near)
+{
+	struct bridge *b;
+	int r = -ENOMEM;
+
+	engine_slot_renew(e, slot);
+	b = bridge_new(e, slot, is_v6);
+	if (b) {
+		b->fd = highfd_raise(far);
+		r = watch(e, b, EPOLL_CTL_ADD, b->is_listener ? 0 : EPOLLIN);
+		if (r)
+			bridge_free(e, b);
+	} else {
+		raw_close(far);
+	}
+	if (!r)
+		engine_bridge_begin(e, slot, near);
+	return r;
+}
+
+int engine_bridge_joined(struct engine *e, engine_sock s, bool is_v6, int far, int near)
+{
+	struct slot *slot;
+	int r = -EBADF;
+
+	engine_enter(e);
+	slot = engine_slot(e, s);
+	if (slot)
+		r = bridge_joined(e, slot, is_v6, far, near);
+	else
+		raw_close(far);
+	engine_leave(e);
+	return r;
+}
+
+int engine_bridge_slot(struct engine *e, struct slot *slot, int number, int near)
+{
+	struct engine_bridged id;
+	engine_sock s = (engine_sock)slot->gen << 32 | (slot->index + 1);
+	int far;
+
+	if (slot->bridge)
+		return 0;
+	identify_next(e, slot, false, &id);
+	far = e->cfg.join ? e->cfg.join(s, number, &id) : -EOPNOTSUPP;
+	return far < 0 ? far : bridge_joined(e, slot, id.is_v6, far, near);
 }
 
 /* ---- the listener ---- */
@@ -407,7 +490,7 @@ static void run_listener(struct engine *e, struct bridge *b)
 			engine_slot_release(e, slot);
 			break;
 		}
-		identify(e, slot, b->is_v6, &id);
+		engine_bridge_identify(e, slot, b->is_v6, &id);
 		if (hand_over(b, &id, fd) < 0)
 			end(e, slot->bridge);
 		else
@@ -445,7 +528,7 @@ int engine_bridge_listener(struct engine *e, engine_sock s, bool is_v6, int *fd)
 	}
 	if (!r) {
 		b->is_native = true;
-		identify(e, slot, is_v6, &id);
+		engine_bridge_identify(e, slot, is_v6, &id);
 		*fd = r = engine_listener_open(&id, (int)info.tcpi_sacked);
 	}
 	if (b && r < 0)
@@ -472,7 +555,7 @@ static bool wait_native(struct engine *e, struct bridge *b)
 		return false;
 	}
 	b->waiting->listener = b;
-	identify(e, slot, b->is_v6, &id);
+	engine_bridge_identify(e, slot, b->is_v6, &id);
 	b->waiting->fd = engine_listener_client(&id);
 	if (b->waiting->fd >= 0)
 		return true;
@@ -507,7 +590,7 @@ static void run_native(struct engine *e, struct bridge *b)
 	struct bridge *conn;
 	int r;
 
-	identify(e, b->slot, b->is_v6, &id);
+	engine_bridge_identify(e, b->slot, b->is_v6, &id);
 	if (run_kernels(e, b, &id) == -EAGAIN) {
 		engine_listener_retry(e);
 		return;
@@ -554,7 +637,7 @@ bool engine_bridge_look(struct engine *e)
 
 	for (; b; b = next) {
 		next = next_native(e, b->link.next);
-		identify(e, b->slot, b->is_v6, &id);
+		engine_bridge_identify(e, b->slot, b->is_v6, &id);
 		if (engine_listener_has_gone(&id))
 			end(e, b);
 		else
@@ -736,6 +819,8 @@ void engine_bridge_run(struct engine *e, struct bridge *b)
 {
 	if (b->is_native)
 		run_native(e, b);
+	else if (engine_bridge_is_idle(b->slot) && !b->is_connecting)
+		want(e, b, 0);
 	else if (b->is_listener)
 		run_listener(e, b);
 	else
@@ -752,7 +837,7 @@ static void see(struct engine *e, uint64_t index, uint32_t events)
 		b->is_hung_up = true;
 		sys_epoll_ctl(e->bridge_ep, EPOLL_CTL_DEL, b->fd, 0);
 	}
-	if (b->is_hung_up && b->is_listener)
+	if (b->is_hung_up && (b->is_listener || (engine_bridge_is_idle(b->slot) && !b->is_connecting)))
 		end(e, b);
 	else
 		engine_bridge_run(e, b);

@@ -339,12 +339,17 @@ static bool is_local(const struct engine *e, ip4 a)
 	return is_it;
 }
 
+bool engine_host_has(struct engine *e, ip4 a, uint16_t port)
+{
+	return is_local(e, a) && !(engine_loopback_has(e, a) && stack_answers(e->stack, a, port));
+}
+
 bool engine_is_kernels(struct engine *e, ip4 a, uint16_t port)
 {
 	bool is_it;
 
 	engine_enter(e);
-	is_it = is_local(e, a) && !(engine_loopback_has(e, a) && stack_answers(e->stack, a, port));
+	is_it = engine_host_has(e, a, port);
 	engine_exit(e);
 	return is_it;
 }

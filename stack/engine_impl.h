@@ -23,7 +23,6 @@
 #define XTCP_ENGINE_IMPL_H
 
 #include <pthread.h>
-#include <sys/un.h>
 
 #include "conntab.h"
 #include "engine.h"
@@ -266,6 +265,13 @@ void engine_slot_release(struct engine *e, struct slot *slot);
 void engine_slot_renew(struct engine *e, struct slot *slot);
 void engine_slots_free(struct engine *e);
 
+/* The verbs with the lock held. */
+int engine_slot_bind(struct engine *e, struct slot *slot, const struct sockaddr_in *a, bool may_low);
+int engine_slot_connect(struct engine *e, struct slot *slot, const struct sockaddr_in *a);
+int engine_slot_listen(struct engine *e, struct slot *slot, int backlog);
+/* engine_is_kernels(). */
+bool engine_host_has(struct engine *e, ip4 a, uint16_t port);
+
 /* ---- engine_bridge.c ---- */
 /* The connection of a bridged socket has news. */
 void engine_bridge_run(struct engine *e, struct bridge *b);
@@ -274,14 +280,18 @@ void engine_bridge_turn(struct engine *e);
 /* Closes the ends without a word: the engine ends, or lives on in the parent of a fork. */
 void engine_bridges_forget(struct engine *e);
 unsigned engine_bridge_fds(struct engine *e, int *fds, unsigned n);
-/* What their ends are called. */
-void engine_bridge_name(const struct engine_bridged *b, struct sockaddr_un *a, socklen_t *len);
-
 /* The error that the socket of a bridge ended with, once; 0: none is known. */
 int engine_bridge_error(struct engine *e, engine_sock s);
 bool engine_bridge_is_native(const struct bridge *b);
 /* Looks after the native listeners; false: there are none. */
 bool engine_bridge_look(struct engine *e);
+void engine_bridge_identify(const struct engine *e, const struct slot *slot, bool is_v6, struct engine_bridged *b);
+/* Neither connected nor listening, nor has it been. */
+bool engine_bridge_is_idle(const struct slot *slot);
+/* A bridged socket that was idle has begun to connect or to listen; near: the program's end, borrowed. */
+void engine_bridge_begin(struct engine *e, struct slot *slot, int near);
+/* Bridges the socket by the object that it has (engine_bridge_joined()), with `number` for cfg.join. */
+int engine_bridge_slot(struct engine *e, struct slot *slot, int number, int near);
 /* What all that is in bridge_ep needs: once. */
 int engine_bridge_prepare(struct engine *e);
 
@@ -307,6 +317,8 @@ void engine_local_update(struct engine *e, struct slot *slot);
 /* The program has set an option of the listener. */
 void engine_local_setopt(const struct slot *slot, int level, int name, const void *val, socklen_t len);
 bool engine_local_has_client(const struct slot *slot);
+/* engine_listen_locally(). */
+int engine_local_listen(struct engine *e, struct slot *slot, const struct engine_local *how);
 /* One of the kernel's connections, with flags as of accept4(); -EAGAIN. */
 int engine_local_take(struct engine *e, struct slot *slot, int flags, struct sockaddr_storage *peer, socklen_t *len);
 /* bridge_ep has told of this word. */

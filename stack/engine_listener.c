@@ -29,7 +29,7 @@ static int open_named(const struct engine_bridged *id, int flags)
 
 	if (fd < 0)
 		return fd;
-	engine_bridge_name(id, &a, &len);
+	engine_bridged_name(id, &a, &len);
 	r = raw_bind(fd, &a, len);
 	if (!r)
 		return fd;
@@ -60,7 +60,7 @@ int engine_listener_offer(const struct engine_bridged *id, int fd)
 	struct sockaddr_un a;
 	socklen_t len;
 
-	engine_bridge_name(id, &a, &len);
+	engine_bridged_name(id, &a, &len);
 	return raw_connect(fd, &a, len);
 }
 

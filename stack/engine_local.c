@@ -142,17 +142,23 @@ static int listen_first(struct engine *e, struct slot *slot, const struct engine
 	return r;
 }
 
+int engine_local_listen(struct engine *e, struct slot *slot, const struct engine_local *how)
+{
+	if (slot->local)
+		return raw_listen(slot->local->fd, how->backlog);
+	if (e->guard && tcp_state(slot->conn) == TCP_LISTEN)
+		return listen_first(e, slot, how);
+	return 0;
+}
+
 int engine_listen_locally(struct engine *e, engine_sock s, const struct engine_local *how)
 {
 	struct slot *slot;
-	int r = 0;
+	int r;
 
 	engine_enter(e);
 	slot = engine_slot(e, s);
-	if (slot && slot->local)
-		r = raw_listen(slot->local->fd, how->backlog);
-	else if (slot && e->guard && tcp_state(slot->conn) == TCP_LISTEN)
-		r = listen_first(e, slot, how);
+	r = slot ? engine_local_listen(e, slot, how) : 0;
 	engine_exit(e);
 	return r;
 }

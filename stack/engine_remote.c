@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * engine_remote.c - options of a bridged socket, asked for by whatever process has it.
+ * engine_remote.c - questions about a socket, from whatever process has it.
  *
  * The engine behind a bridge is named in the name of its end (engine_bridge.c); it takes questions
  * as datagrams under that name, one answer each.  Who asks sends the socket along: to have it is the right to set its
  * options, whoever the user, as it would be with the kernel's.  What needs privileges is granted to root (SCM_CREDENTIALS).
+ *
+ * A child of fork() asks for a socket to be bridged that isn't yet: it has the object under its number, and knows
+ * the engine and the handle from before.
  */
 #include "engine_impl.h"
 
@@ -20,11 +23,12 @@
 #define ANSWER_MS 2000
 #define ROUNDS 16
 
-enum op { OP_SETOPT = 1, OP_GETOPT, OP_CONNECT_RESULT };
+enum op { OP_SETOPT = 1, OP_GETOPT, OP_BIND, OP_CONNECT, OP_CONNECT_RESULT, OP_LISTEN, OP_REFRESH, OP_BRIDGE };
 
 struct message {
 	uint32_t op;
-	int32_t level, name;
+	int32_t level, name;     /* of an option */
+	int32_t number;          /* OP_BRIDGE: the asker's */
 	int32_t result;          /* 0 or -errno */
 	uint64_t sock;
 	uint32_t len;            /* of val */
@@ -59,6 +63,14 @@ int engine_remote_open(struct engine *e)
 	return r ? r : sys_epoll_ctl64(e->bridge_ep, EPOLL_CTL_ADD, e->remote, EPOLLIN, BRIDGE_REMOTE);
 }
 
+/* What came with a question. */
+struct asker {
+	struct sockaddr_un addr;
+	socklen_t len;
+	struct ucred who;        /* the kernel's word */
+	int fd;                  /* the socket that is asked about, -1 */
+};
+
 /* The socket has ended: what can be told is the error that it ended with. */
 static void answer_late(struct engine *e, struct message *m)
 {
@@ -84,26 +96,20 @@ static void answer_for_kernels(int fd, struct message *m)
 	m->len = m->op == OP_GETOPT && !m->result ? len : 0;
 }
 
-static void answer(struct engine *e, struct message *m, bool may_admin)
+static void set_option(struct engine *e, struct slot *slot, struct message *m, bool may_admin)
 {
-	struct slot *slot = engine_slot(e, m->sock);
-	socklen_t len = MIN(m->len, VALUE_MAX);
+	m->result = tcp_setopt(slot->conn, m->level, m->name, m->val, m->len, may_admin, e->now);
+	if (!m->result)
+		engine_local_setopt(slot, m->level, m->name, m->val, m->len);
+	m->len = 0;
+}
+
+static void get_option(struct engine *e, struct slot *slot, struct message *m)
+{
+	socklen_t len = m->len;
 	int err;
 
-	if (!slot && engine_relay_fd(e, m->sock) >= 0) {
-		answer_for_kernels(engine_relay_fd(e, m->sock), m);
-		return;
-	}
-	if (!slot) {
-		answer_late(e, m);
-		return;
-	}
-	if (m->op == OP_CONNECT_RESULT) {
-		m->result = tcp_connect_result(slot->conn);
-	} else if (m->op == OP_SETOPT) {
-		m->result = tcp_setopt(slot->conn, m->level, m->name, m->val, len, may_admin, e->now);
-		len = 0;
-	} else if (m->level == SOL_SOCKET && m->name == SO_ERROR) {
+	if (m->level == SOL_SOCKET && m->name == SO_ERROR) {
 		err = tcp_take_error(slot->conn);
 		len = (socklen_t)MIN(len, sizeof(err));
 		memcpy(m->val, &err, len);
@@ -112,16 +118,93 @@ static void answer(struct engine *e, struct message *m, bool may_admin)
 		m->result = tcp_getopt(slot->conn, m->level, m->name, m->val, &len, e->now);
 	}
 	m->len = m->result ? 0 : len;
-	e->is_stirred = true;
 }
 
-/* What came with a question. */
-struct asker {
-	struct sockaddr_un addr;
-	socklen_t len;
-	struct ucred who;        /* the kernel's word */
-	int fd;                  /* the socket that is asked about, -1 */
-};
+static void no_options(void *user, int fd)
+{
+	(void)user;
+	(void)fd;
+}
+
+static int begin_to_listen(struct engine *e, struct slot *slot, const struct message *m)
+{
+	struct engine_local how = { .is_v6 = m->name, .set_up = no_options };
+	int r;
+
+	memcpy(&how.backlog, m->val, sizeof(how.backlog));
+	r = engine_slot_listen(e, slot, how.backlog);
+	if (!r)
+		r = engine_local_listen(e, slot, &how);
+	if (!r && slot->bridge)
+		engine_bridge_begin(e, slot, -1);
+	return r;
+}
+
+static int begin_to_connect(struct engine *e, struct slot *slot, const struct sockaddr_in *a, int near)
+{
+	int r;
+
+	if (!engine_bridge_is_idle(slot))
+		return -EISCONN;
+	if (engine_host_has(e, ntohl(a->sin_addr.s_addr), ntohs(a->sin_port)))
+		return -EXDEV;
+	r = engine_slot_connect(e, slot, a);
+	if (r < 0)
+		return r;
+	engine_bridge_begin(e, slot, near);
+	return -EINPROGRESS;
+}
+
+static void tell(const struct engine *e, const struct slot *slot, struct message *m)
+{
+	struct engine_bridged b = { .host = 0 };
+	uint16_t port;
+	ip4 addr;
+
+	engine_bridge_identify(e, slot, false, &b);
+	if (tcp_peername(slot->conn, &addr, &port) < 0)
+		b.peer = (struct sockaddr_in){ .sin_family = AF_UNSPEC };
+	memcpy(m->val, &b, sizeof(b));
+	m->len = sizeof(b);
+}
+
+static void act(struct engine *e, struct slot *slot, struct message *m, const struct asker *a)
+{
+	bool is_root = a->who.uid == 0;
+	struct sockaddr_in addr;
+
+	memcpy(&addr, m->val, sizeof(addr));
+	m->result = 0;
+	switch (m->op) {
+	case OP_SETOPT:
+		set_option(e, slot, m, is_root);
+		return;
+	case OP_GETOPT:
+		get_option(e, slot, m);
+		return;
+	case OP_REFRESH:
+		tell(e, slot, m);
+		return;
+	case OP_CONNECT_RESULT:
+		m->result = tcp_connect_result(slot->conn);
+		break;
+	case OP_BRIDGE:
+		m->result = engine_bridge_slot(e, slot, m->number, a->fd);
+		break;
+	case OP_BIND:
+		m->result = engine_slot_bind(e, slot, &addr, is_root);
+		break;
+	case OP_CONNECT:
+		m->result = begin_to_connect(e, slot, &addr, a->fd);
+		break;
+	case OP_LISTEN:
+		m->result = begin_to_listen(e, slot, m);
+		break;
+	default:
+		m->result = -EINVAL;
+	}
+	m->len = 0;
+}
 
 static void take_control(struct msghdr *m, struct asker *a)
 {
@@ -159,15 +242,36 @@ static ssize_t take(struct engine *e, struct message *q, struct asker *a)
 }
 
 /* Has the asker the socket?  Its other end's name is one that only this engine gives; that of a native listener is its
- * own, which nobody else can have while it is there. */
+ * own, which nobody else can have while it is there; without a name, the program knows its own object. */
 static bool has_socket(struct engine *e, const struct asker *a, const struct message *m)
 {
 	struct slot *slot = engine_slot(e, m->sock);
 	struct engine_bridged b;
 
-	if (a->fd < 0 || engine_bridged(a->fd, &b) || b.host != e->host_id || b.s != m->sock)
+	if (a->fd < 0)
 		return false;
-	return !b.is_native || (slot && slot->bridge && engine_bridge_is_native(slot->bridge));
+	if (!engine_bridged(a->fd, &b))
+		return b.host == e->host_id && b.s == m->sock &&
+		       (!b.is_native || (slot && slot->bridge && engine_bridge_is_native(slot->bridge)));
+	return e->cfg.is_object_of && e->cfg.is_object_of(m->sock, m->number, a->fd);
+}
+
+static void answer(struct engine *e, struct message *m, const struct asker *a)
+{
+	struct slot *slot = engine_slot(e, m->sock);
+
+	m->len = MIN(m->len, VALUE_MAX);
+	if (!has_socket(e, a, m))
+		m->result = -ESTALE;
+	else if (!slot && engine_relay_fd(e, m->sock) >= 0)
+		answer_for_kernels(engine_relay_fd(e, m->sock), m);
+	else if (!slot)
+		answer_late(e, m);
+	else
+		act(e, slot, m, a);
+	if (slot && slot->conn)
+		engine_tell(e, slot);
+	e->is_stirred = true;
 }
 
 void engine_remote_serve(struct engine *e)
@@ -179,15 +283,23 @@ void engine_remote_serve(struct engine *e)
 
 	for (i = 0; i < ROUNDS && (n = take(e, &m, &a)) >= 0; i++) {
 		if (n == sizeof(m)) {
-			if (has_socket(e, &a, &m))
-				answer(e, &m, a.who.uid == 0);
-			else
-				m.result = -ESTALE;
+			answer(e, &m, &a);
 			raw_sendto(e->remote, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL, &a.addr, a.len);
 		}
 		if (a.fd >= 0)
 			raw_close(a.fd);
 	}
+}
+
+int engine_publish(struct engine *e, uint64_t *host)
+{
+	int r;
+
+	engine_enter(e);
+	r = engine_bridge_prepare(e);
+	*host = e->host_id;
+	engine_exit(e);
+	return r;
 }
 
 /* ---- the asker's ---- */
@@ -210,11 +322,11 @@ static int ask_on(int fd, uint64_t host, struct message *m, int about)
 		r = sys_ppoll(&p, 1, &wait, NULL);
 	} while (r == -EINTR);  /* handlers run; a call about options isn't interrupted by them */
 	if (r != 1)
-		return -EIO;
+		return -ETIMEDOUT;
 	return raw_recv(fd, m, sizeof(*m), MSG_DONTWAIT) == sizeof(*m) ? m->result : -EIO;
 }
 
-static int ask(uint64_t host, struct message *m, int about)
+static int ask_once(uint64_t host, struct message *m, int about)
 {
 	int err = errno, fd = raw_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), r = -EIO;
 
@@ -226,36 +338,96 @@ static int ask(uint64_t host, struct message *m, int about)
 	return r;
 }
 
-int engine_bridged_setopt(int fd, const struct engine_bridged *b, int level, int name, const void *val, socklen_t len)
+static int ask(uint64_t host, struct message *m, int about)
 {
-	struct message m = { .op = OP_SETOPT, .level = level, .name = name, .sock = b->s };
+	int r = ask_once(host, m, about);
 
-	if ((int)len < 0)
-		return -EINVAL;
-	m.len = (uint32_t)MIN(len, VALUE_MAX);
-	memcpy(m.val, val, m.len);
-	return ask(b->host, &m, fd);
+	return r == -ETIMEDOUT ? -EIO : r;
 }
 
-int engine_bridged_getopt(int fd, const struct engine_bridged *b, int level, int name, void *val, socklen_t *len)
+static int ask_setopt(uint64_t host, struct message *m, int about, const void *val, socklen_t len)
 {
-	struct message m = { .op = OP_GETOPT, .level = level, .name = name, .sock = b->s };
+	if ((int)len < 0)
+		return -EINVAL;
+	m->op = OP_SETOPT;
+	m->len = (uint32_t)MIN(len, VALUE_MAX);
+	memcpy(m->val, val, m->len);
+	return ask(host, m, about);
+}
+
+static int ask_getopt(uint64_t host, struct message *m, int about, void *val, socklen_t *len)
+{
 	int r;
 
 	if ((int)*len < 0)
 		return -EINVAL;
-	m.len = (uint32_t)MIN(*len, VALUE_MAX);
-	r = ask(b->host, &m, fd);
+	m->op = OP_GETOPT;
+	m->len = (uint32_t)MIN(*len, VALUE_MAX);
+	r = ask(host, m, about);
 	if (r)
 		return r;
-	*len = (socklen_t)MIN(m.len, *len);
-	memcpy(val, m.val, *len);
+	*len = (socklen_t)MIN(m->len, *len);
+	memcpy(val, m->val, *len);
 	return 0;
+}
+
+int engine_bridged_setopt(int fd, const struct engine_bridged *b, int level, int name, const void *val, socklen_t len)
+{
+	struct message m = { .level = level, .name = name, .sock = b->s };
+
+	return ask_setopt(b->host, &m, fd, val, len);
+}
+
+int engine_bridged_getopt(int fd, const struct engine_bridged *b, int level, int name, void *val, socklen_t *len)
+{
+	struct message m = { .level = level, .name = name, .sock = b->s };
+
+	return ask_getopt(b->host, &m, fd, val, len);
+}
+
+static int ask_about(int fd, const struct engine_bridged *b, enum op op, int name, const void *val, socklen_t len)
+{
+	struct message m = { .op = op, .name = name, .sock = b->s, .len = len };
+
+	memcpy(m.val, val, len);
+	return ask(b->host, &m, fd);
+}
+
+int engine_bridged_bind(int fd, const struct engine_bridged *b, const struct sockaddr_in *a)
+{
+	return ask_about(fd, b, OP_BIND, 0, a, sizeof(*a));
+}
+
+int engine_bridged_connect(int fd, const struct engine_bridged *b, const struct sockaddr_in *a)
+{
+	return ask_about(fd, b, OP_CONNECT, 0, a, sizeof(*a));
 }
 
 int engine_bridged_connect_result(int fd, const struct engine_bridged *b)
 {
-	struct message m = { .op = OP_CONNECT_RESULT, .sock = b->s };
+	return ask_about(fd, b, OP_CONNECT_RESULT, 0, "", 0);
+}
 
-	return ask(b->host, &m, fd);
+int engine_bridged_listen(int fd, const struct engine_bridged *b, int backlog)
+{
+	return ask_about(fd, b, OP_LISTEN, b->is_v6, &backlog, sizeof(backlog));
+}
+
+int engine_bridged_refresh(int fd, struct engine_bridged *b)
+{
+	struct message m = { .op = OP_REFRESH, .sock = b->s };
+	bool is_v6 = b->is_v6;
+	int r = ask(b->host, &m, fd);
+
+	if (!r)
+		memcpy(b, m.val, sizeof(*b));
+	b->is_v6 = is_v6;
+	return r;
+}
+
+int engine_bridge_foreign(uint64_t host, engine_sock s, int fd)
+{
+	struct message m = { .op = OP_BRIDGE, .sock = s, .number = fd };
+
+	return ask_once(host, &m, fd);
 }

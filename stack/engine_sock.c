@@ -233,14 +233,13 @@ static bool has_ended_listener(struct engine *e)
 	return true;
 }
 
-int engine_bind(struct engine *e, engine_sock s, const struct sockaddr_in *a, bool may_low)
+int engine_slot_bind(struct engine *e, struct slot *slot, const struct sockaddr_in *a, bool may_low)
 {
-	struct slot *slot = enter(e, s);
 	ip4 want_addr;
 	uint16_t want_port;
 	int r = engine_loopback_bind(e, ntohl(a->sin_addr.s_addr));
 
-	while (slot && !r) {
+	while (!r) {
 		r = tcp_bind(slot->conn, ntohl(a->sin_addr.s_addr), ntohs(a->sin_port), may_low,
 			     &want_addr, &want_port, e->now);
 		if (r == -EAGAIN)
@@ -250,7 +249,14 @@ int engine_bind(struct engine *e, engine_sock s, const struct sockaddr_in *a, bo
 		else
 			break;
 	}
-	return done(e, slot, r);
+	return r;
+}
+
+int engine_bind(struct engine *e, engine_sock s, const struct sockaddr_in *a, bool may_low)
+{
+	struct slot *slot = enter(e, s);
+
+	return done(e, slot, slot ? engine_slot_bind(e, slot, a, may_low) : 0);
 }
 
 /* Nothing that leaves an interface comes back by it: an address of ours alone can't be reached
@@ -265,14 +271,13 @@ static bool is_own(const struct engine *e, ip4 a)
 	return false;
 }
 
-int engine_connect(struct engine *e, engine_sock s, const struct sockaddr_in *a)
+int engine_slot_connect(struct engine *e, struct slot *slot, const struct sockaddr_in *a)
 {
-	struct slot *slot = enter(e, s);
 	ip4 addr = ntohl(a->sin_addr.s_addr), want_addr;
 	uint16_t want_port;
 	int r = is_own(e, addr) && e->lo < 0 ? -ENETUNREACH : 0;
 
-	while (slot && !r) {
+	while (!r) {
 		r = tcp_connect(slot->conn, addr, ntohs(a->sin_port), &want_addr, &want_port, e->now);
 		if (r == -EAGAIN)
 			r = engine_claim(e, want_addr, want_port, CLAIM_ALONE);
@@ -281,7 +286,14 @@ int engine_connect(struct engine *e, engine_sock s, const struct sockaddr_in *a)
 		else
 			break;
 	}
-	return done(e, slot, r);
+	return r;
+}
+
+int engine_connect(struct engine *e, engine_sock s, const struct sockaddr_in *a)
+{
+	struct slot *slot = enter(e, s);
+
+	return done(e, slot, slot ? engine_slot_connect(e, slot, a) : 0);
 }
 
 /* With a NULL: the connect() that was put off (TCP_FASTOPEN_CONNECT). */
@@ -322,26 +334,32 @@ int engine_disconnect(struct engine *e, engine_sock s)
 	return done(e, slot, r);
 }
 
-int engine_listen(struct engine *e, engine_sock s, int backlog)
+int engine_slot_listen(struct engine *e, struct slot *slot, int backlog)
 {
-	struct slot *slot = enter(e, s);
 	ip4 want_addr;
 	uint16_t want_port;
 	int r = 0;
 
-	while (slot && !r) {
+	while (!r) {
 		r = tcp_listen(slot->conn, backlog, &want_addr, &want_port, e->now);
 		if (r != -EAGAIN)
 			break;
 		r = engine_claim(e, want_addr, want_port, CLAIM_ALONE);
 	}
-	if (slot && !r && has_flag(e, slot, SO_REUSEPORT)) {
+	if (!r && has_flag(e, slot, SO_REUSEPORT)) {
 		tcp_sockname(slot->conn, &want_addr, &want_port);
 		r = engine_share_listen(e, want_addr, want_port);
 		if (r)
 			tcp_disconnect(slot->conn, e->now);
 	}
-	return done(e, slot, r);
+	return r;
+}
+
+int engine_listen(struct engine *e, engine_sock s, int backlog)
+{
+	struct slot *slot = enter(e, s);
+
+	return done(e, slot, slot ? engine_slot_listen(e, slot, backlog) : 0);
 }
 
 int engine_accept(struct engine *e, engine_sock s, engine_sock *conn)

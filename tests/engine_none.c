@@ -45,6 +45,72 @@ int engine_bridged_getopt(int fd, const struct engine_bridged *b, int level, int
 	return -ENOTSOCK;
 }
 
+int engine_identify(struct engine *e, engine_sock s, struct engine_bridged *id)
+{
+	(void)e;
+	(void)s;
+	(void)id;
+	return -EOPNOTSUPP;
+}
+
+int engine_bridge_joined(struct engine *e, engine_sock s, bool is_v6, int far, int near)
+{
+	(void)e;
+	(void)s;
+	(void)is_v6;
+	(void)far;
+	(void)near;
+	return -EOPNOTSUPP;
+}
+
+int engine_publish(struct engine *e, uint64_t *host)
+{
+	(void)e;
+	*host = 0;
+	return -EOPNOTSUPP;
+}
+
+int engine_bridge_foreign(uint64_t host, engine_sock s, int fd)
+{
+	(void)host;
+	(void)s;
+	(void)fd;
+	return -EIO;
+}
+
+void engine_bridged_name(const struct engine_bridged *b, struct sockaddr_un *a, socklen_t *len)
+{
+	(void)b;
+	*a = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	*len = sizeof(a->sun_family);
+}
+
+int engine_bridged_refresh(int fd, struct engine_bridged *b)
+{
+	(void)fd;
+	(void)b;
+	return -ENOTSOCK;
+}
+
+int engine_bridged_bind(int fd, const struct engine_bridged *b, const struct sockaddr_in *a)
+{
+	(void)fd;
+	(void)b;
+	(void)a;
+	return -ENOTSOCK;
+}
+
+int engine_bridged_connect(int fd, const struct engine_bridged *b, const struct sockaddr_in *a)
+{
+	return engine_bridged_bind(fd, b, a);
+}
+
+int engine_bridged_listen(int fd, const struct engine_bridged *b, int backlog)
+{
+	(void)backlog;
+	return engine_bridged_bind(fd, b, NULL);
+}
+
 bool engine_needs_broker(const struct engine *e)
 {
 	(void)e;

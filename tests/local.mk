@@ -288,6 +288,7 @@ SCRIPT_TESTS = \
 	tests/netns/stress.sh \
 	tests/netns/flood.sh \
 	tests/netns/fork.sh \
+	tests/netns/life.sh \
 	tests/netns/local.sh \
 	tests/netns/loopback.sh \
 	tests/netns/nc.sh \
@@ -323,7 +324,7 @@ EXTRA_DIST += \
 	tests/netns/echoer.py \
 	tests/netns/flows.py \
 	tests/netns/pieces.py \
-	tests/netns/forker.py \
+	tests/netns/forker.py tests/netns/life.py \
 	tests/netns/group.py \
 	tests/netns/lib.sh \
 	tests/netns/listening.py \

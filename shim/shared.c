@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * shared.c - see shared.h.
+ */
+#include "shared.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+
+#include "bridge.h"
+#include "call.h"
+#include "eng.h"
+#include "fdtab.h"
+#include "log.h"
+#include "ready.h"
+#include "real.h"
+#include "signal.h"
+
+#define TRIES 10                  /* of ANSWER_MS each: a process may be stopped */
+
+static _Atomic uint32_t forks;
+static uint64_t host;             /* the engine's name; 0: it can't be asked */
+
+uint32_t shared_forks(void)
+{
+	return atomic_load_explicit(&forks, memory_order_relaxed);
+}
+
+bool shared_is(const struct sock *s)
+{
+	return s->es && s->forks != shared_forks();
+}
+
+bool shared_begin(void)
+{
+	struct engine *e = atomic_load(&eng_current);
+
+	if (!e)
+		return true;
+	signal_hold();
+	if (engine_publish(e, &host) < 0)
+		host = 0;
+	signal_release();
+	if (host)
+		atomic_fetch_add(&forks, 1);
+	return host != 0;
+}
+
+void shared_lose(struct sock *s)
+{
+	if (!s->es)
+		return;
+	s->host = host;
+	s->there = s->es;
+	s->es = 0;
+}
+
+/* ---- in a process whose engine it isn't ---- */
+
+static bool is_joined(int fd)
+{
+	struct engine_bridged b;
+
+	return engine_bridged(fd, &b) == 0;
+}
+
+/* Somebody else may be quicker. */
+static int ask(uint64_t of, engine_sock es, int fd)
+{
+	int i, r = -EIO;
+
+	if (is_joined(fd))
+		return 0;
+	for (i = 0; i < TRIES && (r == -ETIMEDOUT || !i); i++)
+		r = engine_bridge_foreign(of, es, fd);
+	return r && is_joined(fd) ? 0 : r;
+}
+
+/* The lock of bridging is held. */
+int shared_take_locked(struct sock *s)
+{
+	int r;
+
+	if (atomic_load(&s->is_bridged))
+		return 0;
+	r = s->fd < 0 ? -EBADF : ask(s->host, s->there, s->fd);
+	if (r) {
+		log_once(LOG_WARNING, "a TCP socket of another process can't be used: its engine is gone, or doesn't answer");
+		return -EIO;
+	}
+	bridge_settled(s);
+	return 0;
+}
+
+int shared_take(struct sock *s)
+{
+	int err = errno, r;
+
+	bridge_lock();
+	r = shared_take_locked(s);
+	bridge_unlock();
+	errno = err;
+	return r ? r : -EREROUTED;
+}
+
+void shared_take_fd(int fd)
+{
+	struct sock *s = fdtab_get(fd);
+
+	if (s && shared_is_foreign(s))
+		shared_take(s);
+	if (s)
+		sock_put(s);
+}
+
+void shared_take_of_parent(int fd)
+{
+	struct sock *s = fdtab_get(fd);
+	int err = errno;
+
+	if (s && (s->es || s->host))
+		ask(s->es ? host : s->host, s->es ? s->es : s->there, fd);
+	if (s)
+		sock_put(s);
+	errno = err;
+}
+
+void shared_take_kept_by_exec(void)
+{
+	int fd, flags;
+
+	for (fd = fdtab_next(0); fd >= 0; fd = fdtab_next(fd + 1)) {
+		flags = fdtab_is_sock(fd) ? REAL(fcntl)(fd, F_GETFD) : -1;
+		if (flags >= 0 && !(flags & FD_CLOEXEC))
+			shared_take_of_parent(fd);
+	}
+}
+
+/* ---- in the engine's process ---- */
+
+void shared_leave(struct shared_leaving *l, int fd)
+{
+	struct sock *s = fdtab_get(fd);
+
+	l->s = NULL;
+	if (!s)
+		return;
+	if (shared_is(s) && atomic_load(&s->numbers) == 1) {
+		bridge_lock();
+		l->far = atomic_load(&s->is_bridged) ? -1 : bridge_join(s);
+		bridge_unlock();
+		if (l->far >= 0)
+			l->s = s;
+	}
+	if (!l->s)
+		sock_put(s);
+}
+
+static bool is_alone(int far)
+{
+	struct pollfd p = { .fd = far, .events = 0 };
+
+	return REAL(poll)(&p, 1, 0) == 1 && p.revents & POLLHUP;
+}
+
+void shared_left(struct shared_leaving *l)
+{
+	if (!l->s)
+		return;
+	if (is_alone(l->far))
+		REAL(close)(l->far);
+	else
+		eng_bridge_joined(l->s, l->far, -1);
+	sock_put(l->s);
+}
+
+void shared_leave_all(void)
+{
+	struct sock *s;
+	bool is;
+	int fd;
+
+	for (fd = fdtab_next(0); fd >= 0; fd = fdtab_next(fd + 1)) {
+		s = fdtab_get(fd);
+		is = s && shared_is(s);
+		if (s)
+			sock_put(s);
+		if (is)
+			call_close(fd);
+	}
+}
+
+/* ---- asked by others, with the engine's lock held ---- */
+
+/* With a reference; it may be that the number was given to another. */
+static struct sock *find(engine_sock es, int number)
+{
+	struct sock *s = number >= 0 ? fdtab_get(number) : NULL;
+	int fd = 0;
+
+	while (!s || s->es != es) {
+		if (s)
+			sock_put(s);
+		fd = fdtab_next(fd);
+		if (fd < 0)
+			return NULL;
+		s = fdtab_get(fd++);
+	}
+	return s;
+}
+
+bool shared_is_object_of(engine_sock es, int number, int fd)
+{
+	struct sock *s = find(es, number);
+	struct stat a, b;
+	bool is;
+
+	if (!s)
+		return false;
+	is = s->fd >= 0 && !fstat(s->fd, &a) && !fstat(fd, &b) && a.st_dev == b.st_dev &&
+	     a.st_ino == b.st_ino;
+	sock_put(s);
+	return is;
+}
+
+int shared_join(engine_sock es, int number, struct engine_bridged *id)
+{
+	struct sock *s = find(es, number);
+	int far;
+
+	if (!s)
+		return -EBADF;
+	id->is_v6 = s->is_v6;
+	far = ready_join(s, id);
+	if (far >= 0)
+		bridge_settled(s);
+	sock_put(s);
+	return far;
+}

@@ -1,0 +1,470 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What becomes of sockets when processes fork, exec and end, as a program sees it: for life.sh, which runs each step
+over the kernel and over xtcp and compares what is printed.
+
+    life.py STEP ADDRESS PORT OWN     an echo server's address and port, and this host's address
+"""
+import ctypes
+import errno
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+END = 20
+
+
+def say(*words):
+    print(*words, flush=True)
+
+
+def tried(what, *args):
+    """The result, or the name of the error."""
+    try:
+        return what(*args)
+    except OSError as e:
+        return errno.errorcode.get(e.errno, str(e))
+
+
+def connect(to):
+    s = socket.create_connection(to, END)
+    s.settimeout(None)
+    return s
+
+
+def take(s, n):
+    got = b""
+    while len(got) < n:
+        part = s.recv(n - len(got))
+        if not part:
+            break
+        got += part
+    return got
+
+
+def echo(s, word):
+    s.sendall(word)
+    return take(s, len(word))
+
+
+def child(work):
+    """Runs it in a child; the process id."""
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        work()
+        status = 0
+    except BaseException as e:
+        say("child:", repr(e))
+    finally:
+        sys.stdout.flush()
+        os._exit(status)
+
+
+def wait(pid):
+    say("child ended with", os.waitpid(pid, 0)[1])
+
+
+def within(work):
+    wait(child(work))
+
+
+class Gate:
+    """One process waits for the other."""
+
+    def __init__(self):
+        self.r, self.w = os.pipe()
+
+    def open(self):
+        os.write(self.w, b"x")
+
+    def wait(self):
+        assert select.select([self.r], [], [], END)[0], "nobody opened"
+        os.read(self.r, 1)
+
+
+# ---- neither connected nor listening at the fork ----
+
+
+def fresh_connects(to, own):
+    """A socket made before the fork connects in the child, another in the parent, a third in both."""
+    a, b, c = (socket.socket() for _ in range(3))
+    a.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    a.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    def work():
+        say("options", a.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY),
+            a.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE), a.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+        say("names", a.getsockname(), tried(a.getpeername))
+        say("connect", a.connect(to), a.getpeername() == to, echo(a, b"in the child"))
+        say("again", tried(a.connect, to), tried(a.listen, 5), tried(a.bind, ("", 0)))
+        c.connect(to)
+        say("one for both", echo(c, b"first"))
+
+    within(work)
+    say("parent's", b.connect(to), echo(b, b"in the parent"))
+    say("one for both", echo(c, b"second"), c.getpeername() == to)
+    say("the child's", echo(a, b"parent, too"), a.getpeername() == to)
+
+
+def fresh_nonblocking(to, own):
+    s = socket.socket()
+    s.setblocking(False)
+
+    def work():
+        say("begun", errno.errorcode[s.connect_ex(to)])
+        p = select.poll()
+        p.register(s, select.POLLOUT)
+        say("ready", [e for _, e in p.poll(END * 1000)], s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+        say("again", tried(s.connect, to))
+        s.setblocking(True)
+        say(echo(s, b"nonblocking" * 1000) == b"nonblocking" * 1000)
+
+    within(work)
+
+
+def refused(to, own):
+    """To a port where nobody listens."""
+    to = to[0], 1
+    a, b = socket.socket(), socket.socket()
+    b.setblocking(False)
+
+    def work():
+        say("blocking", tried(a.connect, to))
+        say("begun", errno.errorcode[b.connect_ex(to)])
+        p = select.poll()
+        p.register(b, select.POLLOUT)
+        events = [e for _, e in p.poll(END * 1000)]
+        say("told", bool(events[0] & select.POLLOUT), bool(events[0] & select.POLLERR), bool(events[0] & select.POLLHUP))
+        say("error", errno.errorcode[b.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)],
+            b.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+
+    within(work)
+
+
+def connecting(to, own):
+    """An attempt under way at the fork ends in the child."""
+    s = socket.socket()
+    s.setblocking(False)
+    say("begun", errno.errorcode[s.connect_ex(to)])
+
+    def work():
+        say("ready", bool(select.select([], [s], [], END)[1]), s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+        s.setblocking(True)
+        say(echo(s, b"x"), s.getpeername() == to)
+
+    within(work)
+    s.setblocking(True)
+    say(echo(s, b"y"))
+
+
+def bound(to, own):
+    """Bound by the parent; the child connects from there, or asks."""
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("", 7777))
+
+    def work():
+        say(s.getsockname(), tried(s.bind, ("", 7778)))
+        say(s.connect(to), s.getsockname()[1], echo(s, b"bound"))
+
+    within(work)
+    say("parent", s.getsockname()[1], echo(s, b"bound"))
+
+
+def local(to, own):
+    """To the host itself, by the child, with a socket of before."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    s = socket.socket()
+    t = socket.socket()
+
+    def work():
+        s.connect(listener.getsockname())
+        say(s.send(b"hello"), s.getpeername() == listener.getsockname())
+        say(tried(t.bind, ("127.0.0.1", 0)), t.getsockname()[0])
+
+    pid = child(work)
+    c = listener.accept()[0]
+    wait(pid)
+    say(take(c, 5))
+
+
+# ---- connections ----
+
+
+def both(to, own):
+    s = connect(to)
+
+    def work():
+        say("child", echo(s, b"one"), s.getsockname()[0] == own, s.getpeername() == to)
+
+    within(work)
+    say("parent", echo(s, b"two"), s.getsockname()[0] == own, s.getpeername() == to)
+    s.shutdown(socket.SHUT_WR)
+    say("end", s.recv(1))
+
+
+def many_children(to, own):
+    """Each writes its piece in turn, the parent as well."""
+    s = connect(to)
+    for i in range(5):
+        within(lambda: say(echo(s, b"child %d" % i)))
+        say(echo(s, b"parent %d" % i))
+
+
+def grandchild(to, own):
+    s = connect(to)
+
+    def work():
+        within(lambda: say(echo(s, b"grandchild")))
+        say(echo(s, b"child"))
+
+    within(work)
+    say(echo(s, b"parent"))
+
+
+def unread(to, own):
+    """Bytes that came before the fork, half of them read."""
+    s = connect(to)
+    s.sendall(b"0123456789")
+    while len(s.recv(10, socket.MSG_PEEK)) < 10:
+        pass
+    say(s.recv(3))
+    within(lambda: say(take(s, 4)))
+    say(take(s, 3))
+
+
+def closed_by_parent(to, own):
+    """The connection stays as long as the child has it, and ends when that ends."""
+    s = connect(to)
+    gate = Gate()
+
+    def work():
+        gate.wait()
+        say("child", echo(s, b"still here"))
+
+    pid = child(work)
+    s.close()
+    gate.open()
+    wait(pid)
+
+
+def closed_by_child(to, own):
+    s = connect(to)
+    within(s.close)
+    say("parent", echo(s, b"still here"))
+
+
+def watched(to, own):
+    """Registered before the fork, used after, by either."""
+    s = connect(to)
+    s.setblocking(False)
+    e = select.epoll()
+    e.register(s, select.EPOLLIN | select.EPOLLRDHUP)
+    say(e.poll(0))
+
+    def work():
+        say("child sends", s.send(b"a"))
+        say("child sees", [m for _, m in e.poll(END)], s.recv(10))
+
+    within(work)
+    say("parent", e.poll(0))
+    s.send(b"b")
+    say("parent sees", [m for _, m in e.poll(END)], s.recv(10))
+    new = select.epoll()
+    new.register(s, select.EPOLLOUT | select.EPOLLIN)
+    say("new set", [m for _, m in new.poll(END)])
+    s.shutdown(socket.SHUT_WR)
+    end = time.monotonic() + END
+    while time.monotonic() < end and not any(m & select.EPOLLRDHUP for _, m in e.poll(END)):
+        pass
+    say("end", s.recv(10), [m for _, m in e.poll(0)])
+
+
+def sleeping(to, own):
+    """A thread sleeps in recv() or poll() while another forks, and the child uses the socket."""
+    for how in ("recv", "poll"):
+        s = connect(to)
+        got = []
+
+        def sleeper():
+            if how == "poll":
+                p = select.poll()
+                p.register(s, select.POLLIN)
+                got.append([m for _, m in p.poll(END * 1000)])
+            got.append(s.recv(100))
+
+        t = threading.Thread(target=sleeper)
+        t.start()
+        time.sleep(0.1)
+        within(lambda: s.send(b"wake up"))
+        t.join(END)
+        say(how, got)
+
+
+def exec_flags(to, own):
+    """Only what isn't close-on-exec is there after an exec; a shell reads and writes it."""
+    s, t = connect(to), connect(to)
+    s.set_inheritable(True)
+
+    def work():
+        os.dup2(s.fileno(), 7)
+        os.dup2(t.fileno(), 8, inheritable=False)
+        os.execv("/bin/sh", ["sh", "-c", "echo exec >&7; read x <&7; echo got $x; (: >&8) 2>/dev/null || echo no 8"])
+
+    within(work)
+    say(echo(s, b"parent"), echo(t, b"other"))
+
+
+def helpers(to, own):
+    """system(), popen() and subprocess with connections open, which go on as before."""
+    conns = [connect(to) for _ in range(20)]
+    for s in conns[:10]:
+        s.set_inheritable(True)
+    say(os.system("exit 3") >> 8, os.popen("echo popen").read(), subprocess.run(["true"]).returncode,
+        subprocess.run(["true"], close_fds=False).returncode)
+    say([echo(s, b"x%d" % i) for i, s in enumerate(conns)])
+
+
+def leaked(to, own):
+    """A helper that inherited a connection keeps it open when its parent has closed it."""
+    s = connect(to)
+    s.set_inheritable(True)
+    p = subprocess.Popen(["sh", "-c", "read x; echo hello >&%d; head -c 6 <&%d" % (s.fileno(), s.fileno())],
+                         close_fds=False, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    s.close()
+    say(p.communicate(b"\n", END))
+
+
+# ---- the parent goes first ----
+
+
+def orphan(to, own, work, leave=lambda: os._exit(0)):
+    """Runs `work` in a child of a process that has gone, whose end it waits for."""
+    gate, done = Gate(), Gate()
+
+    def first():
+        made = work_prepare(work)
+
+        def second():
+            gate.wait()
+            try:
+                made()
+            except BaseException as e:
+                say("orphan:", repr(e))
+            done.open()
+
+        child(second)
+        leave()
+
+    pid = child(first)
+    say("first ended with", os.waitpid(pid, 0)[1])
+    gate.open()
+    done.wait()
+
+
+def work_prepare(work):
+    return work()
+
+
+def parent_leaves(to, own):
+    def prepare():
+        s = connect(to)
+        fresh = socket.socket()
+
+        def work():
+            say("connection", echo(s, b"orphan"), s.getpeername() == to)
+            say("fresh", fresh.connect(to), echo(fresh, b"orphan"))
+            say("new", echo(connect(to), b"orphan"))
+
+        return work
+
+    orphan(to, own, prepare)
+
+
+def parent_execs(to, own):
+    def prepare():
+        s = connect(to)
+        return lambda: say("connection", echo(s, b"orphan"))
+
+    orphan(to, own, prepare, lambda: os.execv("/bin/true", ["true"]))
+
+
+def parent_aborts(to, own):
+    def prepare():
+        s = connect(to)
+        return lambda: say("connection", echo(s, b"orphan"))
+
+    orphan(to, own, prepare, lambda: os.kill(os.getpid(), signal.SIGSEGV))
+
+
+# ---- servers; the clients are children over the same stack's peer: see life.sh ----
+
+
+def loops(to, own):
+    """Every way to close all fds, in a child and in the parent, with connections before and after."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def each():
+        for fd in range(3, 1024):
+            tried(os.close, fd)
+
+    def listed():
+        for fd in [int(x) for x in os.listdir("/proc/self/fd")]:
+            if fd > 2:
+                tried(os.close, fd)
+
+    ways = {"close": each, "close_range": lambda: libc.close_range(3, 0xffffffff, 0),
+            "closefrom": lambda: libc.closefrom(3), "proc": listed,
+            "cloexec": lambda: libc.close_range(3, 0xffffffff, 4)}
+    for name, way in ways.items():
+        s = connect(to)
+
+        def work():
+            way()
+            t = connect(to)
+            say(name, "child", echo(t, b"after"))
+            s.detach()
+
+        within(work)
+        say(name, "parent", echo(s, b"before"))
+    for name, way in ways.items():
+        def work():
+            before = connect(to)
+            way()
+            before.detach()
+            say(name, "itself", echo(connect(to), b"after"))
+
+        within(work)
+
+
+def truncated(to, own):
+    """recv() flags on a connection that two processes have."""
+    s = connect(to)
+    within(lambda: say(echo(s, b"x")))
+    s.sendall(b"0123456789")
+    while len(s.recv(10, socket.MSG_PEEK)) < 10:
+        pass
+    say("peek", s.recv(4, socket.MSG_PEEK), s.recv(20, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    say("waitall", s.recv(10, socket.MSG_WAITALL), tried(s.recv, 1, socket.MSG_DONTWAIT))
+
+
+STEPS = {f.__name__: f for f in (
+    fresh_connects, fresh_nonblocking, refused, connecting, bound, local, both, many_children, grandchild, unread,
+    closed_by_parent, closed_by_child, watched, sleeping, exec_flags, helpers, leaked, parent_leaves, parent_execs,
+    parent_aborts, loops, truncated)}
+
+if __name__ == "__main__":
+    if sys.argv[1] == "steps":
+        print(*STEPS)
+    else:
+        STEPS[sys.argv[1]]((sys.argv[2], int(sys.argv[3])), sys.argv[4])

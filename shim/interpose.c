@@ -220,13 +220,30 @@ EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
 	return INTERPOSE(s, call_send(s, &iov, 1, flags), REAL(send)(fd, buf, len, flags));
 }
 
+/* With MSG_FASTOPEN it is connect(), too. */
+static ssize_t send_to(struct sock *s, const struct iovec *iov, int flags, const struct sockaddr *addr, socklen_t len)
+{
+	if (!(flags & MSG_FASTOPEN))
+		return call_sendto(s, iov, 1, flags, addr, len);
+	return FIRST(policy_connect(s, addr, len), bridge_opened(s, call_sendto(s, iov, 1, flags, addr, len)));
+}
+
+static ssize_t send_message(struct sock *s, const struct msghdr *msg, int flags)
+{
+	struct msghdr m;
+
+	if (!(flags & MSG_FASTOPEN) || !user_get(&m, msg, sizeof(m)))
+		return call_sendmsg(s, msg, flags);
+	return FIRST(policy_connect(s, m.msg_name, m.msg_namelen), bridge_opened(s, call_sendmsg(s, msg, flags)));
+}
+
 EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, __CONST_SOCKADDR_ARG addr,
 		      socklen_t alen)
 {
 	struct iovec iov = { (void *)(uintptr_t)buf, MIN(len, CALL_RW_MAX) };
 	struct sock *s = interpose_get(fd);
 
-	return INTERPOSE(s, call_sendto(s, &iov, 1, flags, addr.__sockaddr__, alen),
+	return INTERPOSE(s, send_to(s, &iov, flags, addr.__sockaddr__, alen),
 			 REAL(sendto)(fd, buf, len, flags, addr, alen));
 }
 
@@ -236,7 +253,7 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 
 	if (!s)
 		bridge_carried(msg);
-	return INTERPOSE(s, call_sendmsg(s, msg, flags), REAL(sendmsg)(fd, msg, flags));
+	return INTERPOSE(s, send_message(s, msg, flags), REAL(sendmsg)(fd, msg, flags));
 }
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)

@@ -3,7 +3,8 @@
 
     onehost.py serve ADDRESS PORT          an echo server; says "listens"
     onehost.py try ADDRESS PORT            the same, and ends
-    onehost.py ask ADDRESS PORT [BIND]     some bytes there and back: "ok", or the error
+    onehost.py ask ADDRESS PORT [BIND]     some bytes there and back: "ok", or the error; with "fast" for BIND the first of
+                                           them by MSG_FASTOPEN
     onehost.py later PORT                  asks the addresses that come by lines of its input, one after the other
 """
 import errno
@@ -38,10 +39,15 @@ def ask(addr, port, bound=None):
     with socket.socket() as s:
         s.settimeout(10)
         try:
-            if bound:
-                s.bind((bound, 0))
-            s.connect((addr, port))
-            feed = threading.Thread(target=lambda: (s.sendall(DATA), s.shutdown(socket.SHUT_WR)))
+            sent = 0
+            if bound == "fast":
+                s.settimeout(None)
+                sent = s.sendto(DATA[:100], socket.MSG_FASTOPEN, (addr, port))
+            else:
+                if bound:
+                    s.bind((bound, 0))
+                s.connect((addr, port))
+            feed = threading.Thread(target=lambda: (s.sendall(DATA[sent:]), s.shutdown(socket.SHUT_WR)))
             feed.start()
             got = b""
             while data := s.recv(65536):

@@ -53,6 +53,8 @@ for mode in shared own; do
 		check_eq "$mode: a closed port of $to refuses" "ECONNREFUSED kernel" "$(by $mode $to 7302)"
 	done
 	check_eq "$mode: bound to the host's address" "ok kernel" "$(by $mode 127.0.0.1 7301 127.0.0.9)"
+	check_eq "$mode: by MSG_FASTOPEN, too" "ok kernel" "$(by $mode 127.0.0.1 7301 fast)"
+	check_eq "$mode: by MSG_FASTOPEN elsewhere" "ok xtcp" "$(by $mode $S_ADDR 7301 fast)"
 	check_eq "$mode: elsewhere it is not" "ok xtcp" "$(by $mode $S_ADDR 7301)"
 done
 

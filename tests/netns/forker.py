@@ -182,6 +182,26 @@ def splice(to):
     assert take(s, 7) == b"spliced"
 
 
+def bridged():
+    """How many connections go by way of the kernel's objects in this namespace."""
+    with open("/proc/net/unix") as f:
+        return sum("@xtcp:" in line and ":c:" in line for line in f)
+
+
+def helper(to):
+    """Children that use none of the connections cost them nothing; one that uses one costs that one."""
+    conns = [connect(to) for _ in range(50)]
+    wait(in_child(lambda: None))
+    subprocess.run(["true"], check=True)
+    for s in conns:
+        echo(s)
+    assert bridged() == 0, f"{bridged()} are bridged"
+    wait(in_child(lambda: echo(conns[0])))
+    assert bridged() == 1, f"{bridged()} are bridged"
+    for s in conns:
+        echo(s)
+
+
 def many(to):
     """A client: 20 connections at once."""
     def one():
@@ -259,7 +279,7 @@ def serve(how, port):
 
 
 STEPS = {"both": both, "child": child, "options": options, "epoll": epoll, "exec": exec_, "spawn": spawn,
-         "pass": pass_, "splice": splice, "many": many}
+         "pass": pass_, "splice": splice, "helper": helper, "many": many}
 
 if sys.argv[1].startswith("serve-"):
     serve(sys.argv[1][6:], int(sys.argv[2]))

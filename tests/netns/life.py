@@ -345,6 +345,54 @@ def leaked(to, own):
     say(p.communicate(b"\n", END))
 
 
+def static_children(to, own):
+    """Statically linked programs have what they inherit: by fork and exec, by vfork, and from a shell."""
+    program = os.environ.get("STATIC")
+    if not program:
+        return
+    s = connect(to)
+    s.set_inheritable(True)
+    within(lambda: os.execv(program, [program, str(s.fileno())]))
+    say("parent", echo(s, b"parent"))
+    for command in ([program, str(s.fileno())], ["sh", "-c", "%s %d; exit 0" % (program, s.fileno())]):
+        t = connect(to)
+        t.set_inheritable(True)
+        command = [word.replace(str(s.fileno()), str(t.fileno())) for word in command]
+        say(subprocess.run(command, close_fds=False, capture_output=True).stdout)
+
+
+def in_flight(to, own):
+    """What a child wrote last arrives, however it ends."""
+    def abort():
+        os.kill(os.getpid(), signal.SIGABRT)
+
+    for leave in (lambda: None, abort, lambda: os.execv("/bin/true", ["true"])):
+        s = connect(to)
+
+        def work():
+            s.sendall(b"z" * 100000)
+            leave()
+
+        within(work)
+        say(len(take(s, 100000)))
+
+
+def child_killed(to, own):
+    s = connect(to)
+    gate = Gate()
+
+    def work():
+        echo(s, b"hello")
+        gate.open()
+        time.sleep(END)
+
+    pid = child(work)
+    gate.wait()
+    os.kill(pid, signal.SIGKILL)
+    wait(pid)
+    say("parent", echo(s, b"still here"))
+
+
 # ---- the parent goes first ----
 
 
@@ -460,7 +508,8 @@ def truncated(to, own):
 
 STEPS = {f.__name__: f for f in (
     fresh_connects, fresh_nonblocking, refused, connecting, bound, local, both, many_children, grandchild, unread,
-    closed_by_parent, closed_by_child, watched, sleeping, exec_flags, helpers, leaked, parent_leaves, parent_execs,
+    closed_by_parent, closed_by_child, watched, sleeping, exec_flags, helpers, leaked, static_children, in_flight, child_killed,
+    parent_leaves, parent_execs,
     parent_aborts, loops, truncated)}
 
 if __name__ == "__main__":

@@ -8,6 +8,28 @@ need python3
 net_up
 serve_tcp 7003 echo || exit 99
 
+# A static program that writes to the fd that it is told of, and reads the echo.
+cat >"$T/static.c" <<-'END'
+	#include <stdlib.h>
+	#include <unistd.h>
+	int main(int argc, char **argv)
+	{
+		int fd = argc > 1 ? atoi(argv[1]) : 0, n = 0;
+		char buf[6];
+
+		if (write(fd, "static", 6) != 6)
+			return 1;
+		for (ssize_t r = 1; n < 6 && r > 0; n += (int)r)
+			r = read(fd, buf + n, (size_t)(6 - n));
+		return write(1, buf, (size_t)n) != 6;
+	}
+END
+if "${CC:-cc}" -static -o "$T/static" "$T/static.c" 2>/dev/null; then
+	export STATIC=$T/static
+else
+	note "static programs can't be linked here"
+fi
+
 for step in $(python3 "$here/life.py" steps); do
 	in_c timeout -k 5 60 python3 "$here/life.py" $step "$S_ADDR" 7003 "$C_ADDR" >"$T/kernel" 2>&1
 	xt shared timeout -k 5 40 python3 "$here/life.py" $step "$S_ADDR" 7003 "$C_ADDR" >"$T/xtcp" 2>"$T/said"

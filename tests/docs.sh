@@ -36,4 +36,26 @@ result "each option is in xtcp-run(1)" "$(sed -n 's/^	{ "\([a-z]*\)", .*/\1/p' s
 
 result "each variable is documented" "$(grep -ohE '"XTCP_[A-Z_]+"' shim/*.c | tr -d '"' | sort -u |
 	while read -r v; do grep -q "$v" doc/xtcp-run.1 doc/xtcp.7 doc/xtcp.conf.5 || echo "$v"; done)"
+
+# What the code does with each option, "NAME;what": the tables of stack/ and shim/opts.c, and tests/netns/options.txt
+# for what Linux has and we don't.
+options_of_code() {
+	sed -nE 's/^\t\{ ((SO|IP|TCP|MCAST)_[A-Z0-9_]+), (.*)/\1 \3/p' stack/tcp_opt_sock.c stack/tcp_opt_ip.c stack/tcp_opt_tcp.c |
+		awk '{ what = "implemented"; errno = $4; sub(/,$/, "", errno)
+			if (/INERT|opt_get_const, set_/ || (/opt_set_refuse/ && errno == "0")) what = "no effect"
+			else if (/_refuse,/) what = "refused: " errno
+			else if ($3 == "NULL,") what = "read only"
+			print $1 ";" what }'
+	sed -nE 's/^\t\{ (SO_[A-Z0-9_]+), set_never, .*/\1;read only/p
+		s/^\t\{ (SO_[A-Z0-9_]+), set_[a-z_]+, (get_[a-z]+|NULL) \},/\1;implemented/p' shim/opts.c
+}
+options() {
+	{ options_of_code; sed '/^#/d; s/$/ ;/' tests/netns/options.txt; } | awk -F';' '
+		!/ ;$/ { what[$1] = $2; next }
+		{ split($1, w, / /); name = w[3]; sub(/:$/, "", name) }
+		!(name in what) || (what[name] == "read only" && / refused ;$/) { what[name] = "refused: ENOPROTOOPT" }
+		END { for (name in what) print name ";" what[name] }' | sort
+}
+result "xtcp-options(7) says what the code does with each option" \
+	"$(diff <(options) <(sed -nE 's/^([A-Z][A-Z0-9_]+;[^;]+);.*/\1/p' doc/xtcp-options.7 | sort))"
 exit $status

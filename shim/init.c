@@ -92,6 +92,11 @@ const struct rules *init_rules(void)
 	return atomic_load(&is_loaded) ? &conf.rules : NULL;
 }
 
+const struct engine_config *init_engine_config(void)
+{
+	return &conf.engine;
+}
+
 static int attach(bool is_early)
 {
 	char sentence[SENTENCE_BYTES] = "";

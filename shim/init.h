@@ -17,6 +17,9 @@ int init_attach(void);
  * told when the first socket fails. */
 void init_attach_early(void);
 
+struct engine_config;
+/* What the engine was opened with. */
+const struct engine_config *init_engine_config(void);
 /* The rules of --policy, which are read before anything is opened.  NULL: the configuration is wrong, as
  * init_attach() will say too. */
 const struct rules *init_rules(void);

@@ -25,6 +25,8 @@ libshim_la_SOURCES = \
 	shim/eng.h \
 	shim/fdtab.c \
 	shim/fdtab.h \
+	shim/iface.c \
+	shim/iface.h \
 	shim/init.c \
 	shim/init.h \
 	shim/log.c \

@@ -22,6 +22,7 @@
 
 #include "call.h"
 #include "eng.h"
+#include "iface.h"
 #include "log.h"
 #include "ready.h"
 #include "real.h"
@@ -423,18 +424,6 @@ static int set_file_flag(struct sock *s, int fd, unsigned long cmd, int *arg)
 	return cmd == FIOASYNC ? watch_for_signals(s, fd) : 0;
 }
 
-/* Questions about interfaces, which any socket of the family answers. */
-static int ask_inet(int family, unsigned long cmd, void *arg)
-{
-	int fd = REAL(socket)(family, SOCK_DGRAM | SOCK_CLOEXEC, 0), r;
-
-	if (fd < 0)
-		return -errno;
-	r = REAL(ioctl)(fd, cmd, arg) < 0 ? -errno : 0;
-	REAL(close)(fd);
-	return r;
-}
-
 int opts_ioctl(struct sock *s, int fd, unsigned long cmd, void *arg)
 {
 	int r;
@@ -462,7 +451,7 @@ int opts_ioctl(struct sock *s, int fd, unsigned long cmd, void *arg)
 		return REAL(ioctl)(fd, cmd, arg) < 0 ? -errno : watch_for_urgent(s, fd);
 	}
 	if (cmd >= SIOCADDRT && cmd < SIOCDEVPRIVATE)
-		return ask_inet(s->is_v6 ? AF_INET6 : AF_INET, cmd, arg);
+		return iface_ioctl(s->is_v6 ? AF_INET6 : AF_INET, cmd, arg);
 	r = REAL(ioctl)(fd, cmd, arg);
 	return r < 0 ? -errno : r;
 }

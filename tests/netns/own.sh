@@ -20,6 +20,19 @@ sys.exit(1)"; }
 # resets: how many the server's side has been sent.
 resets() { in_s awk '/^Tcp:/ { if (n++) print $15 }' /proc/net/snmp; }
 
+cat >"$T/ask.py" <<'END'
+import fcntl, socket, struct, sys
+s = socket.socket()
+name = sys.argv[1].encode()
+def ask(cmd, arg=struct.pack("256s", name)):
+    return socket.inet_ntoa(fcntl.ioctl(s.fileno(), cmd, arg)[20:24])
+print(ask(0x8915), ask(0x891b), ask(0x8919), ask(0x8915, struct.pack("256s", b"lo")))
+END
+check_eq "SIOCGIFADDR and its likes tell of the own address" "$OWN_ADDR 255.255.255.0 10.99.0.255 127.0.0.1" \
+	"$(xt own python3 "$T/ask.py" "$C_IF")"
+check_eq "of the shared one they tell what the kernel tells" "$C_ADDR 255.255.255.0 0.0.0.0 127.0.0.1" \
+	"$(xt shared python3 "$T/ask.py" "$C_IF")"
+
 before=$(resets)
 for i in 1 2 3 4 5 6; do
 	(xt_bg own python3 "$here/forker.py" many $S_ADDR 7003 >"$T/many.$i" 2>&1) &

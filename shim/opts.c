@@ -260,7 +260,7 @@ static void log_unknown(int level, int name)
 			       "ENOPROTOOPT", name, level);
 }
 
-/* Options of IPv6 have no effect on IPv4-mapped connections, but one: the kernel knows which there are,
+/* Options of IPv6 have no effect on IPv4-mapped connections, but two: the kernel knows which there are,
  * what may be set and how it reads.  A socket of its own, with all that was set so far. */
 static int v6_socket(struct sock *s)
 {
@@ -272,28 +272,73 @@ static int v6_socket(struct sock *s)
 	return fd;
 }
 
+/* The socket of a mapped connection becomes one of AF_INET. */
+static int v6_set_addrform(struct sock *s, const void *val, socklen_t len)
+{
+	struct sockaddr_in a;
+	int v;
+
+	if (len < sizeof(v))
+		return -EINVAL;
+	if (val && !user_get(&v, val, sizeof(v)))
+		return -EFAULT;
+	if (!val || v != AF_INET)
+		return -EINVAL;
+	if (eng_peername(s, &a))
+		return -ENOTCONN;
+	s->is_v6 = false;
+	return 0;
+}
+
+/* What the connection knows: its family, or its path's MTU. */
+static int v6_get_own(struct sock *s, int name, void *val, socklen_t *len)
+{
+	struct sockaddr_in a;
+	int v = AF_INET6, r;
+	socklen_t size = sizeof(v);
+
+	if (!user_can_write(len, sizeof(*len)))
+		return -EFAULT;
+	r = name == IPV6_MTU ? eng_getopt(s, IPPROTO_IP, IP_MTU, &v, &size) : eng_peername(s, &a);
+	if (r)
+		return -ENOTCONN;
+	if (!user_can_write(val, MIN(*len, size)))
+		return -EFAULT;
+	return give_int(val, len, v);
+}
+
+/* Neither looks at what it is given before the kernel has. */
 static int v6_set(struct sock *s, int name, const void *val, socklen_t len)
 {
 	int fd, v, r;
 
+	if (name == IPV6_ADDRFORM)
+		return v6_set_addrform(s, val, len);
 	if (name == IPV6_V6ONLY && (s->is_bound || atomic_load(&s->state) != SOCK_UNCONNECTED))
-		return -EINVAL;
+		return val && len >= sizeof(v) && !user_can_read(val, sizeof(v)) ? -EFAULT : -EINVAL;
 	fd = v6_socket(s);
 	if (fd < 0)
 		return fd;
 	r = REAL(setsockopt)(fd, IPPROTO_IPV6, name, val, len) < 0 ? -errno : 0;
 	REAL(close)(fd);
-	if (!r && name == IPV6_V6ONLY) {
-		memcpy(&v, val, sizeof(v));
+	if (r)
+		return r;
+	/* A number that the kernel didn't look at, or found at NULL, is 0. */
+	if (len < sizeof(v) || !user_get(&v, val, sizeof(v)))
+		v = 0;
+	if (name == IPV6_V6ONLY)
 		s->is_v6only = v != 0;
-	}
-	return r ? r : sock_opt_add(s, IPPROTO_IPV6, name, val, len);
+	return user_can_read(val, MIN(len, SOCK_OPT_BYTES)) ? sock_opt_add(s, IPPROTO_IPV6, name, val, len) :
+							       sock_opt_add(s, IPPROTO_IPV6, name, &v, sizeof(v));
 }
 
 static int v6_get(struct sock *s, int name, void *val, socklen_t *len)
 {
-	int fd = v6_socket(s), r;
+	int fd, r;
 
+	if (name == IPV6_ADDRFORM || name == IPV6_MTU)
+		return v6_get_own(s, name, val, len);
+	fd = v6_socket(s);
 	if (fd < 0)
 		return fd;
 	r = REAL(getsockopt)(fd, IPPROTO_IPV6, name, val, len) < 0 ? -errno : 0;
@@ -315,12 +360,12 @@ int opts_set(struct sock *s, int level, int name, const void *val, socklen_t len
 		return -EINVAL;
 	if (!has_level(s, level))
 		return -ENOPROTOOPT;
-	if (!user_can_read(val, MIN(len, SOCK_OPT_BYTES)))
-		val = NULL;
-	if (!val && len && (level == SOL_SOCKET || level == IPPROTO_IPV6))
-		return -EFAULT;
 	if (level == IPPROTO_IPV6)
 		return v6_set(s, name, val, len);
+	if (!user_can_read(val, MIN(len, SOCK_OPT_BYTES)))
+		val = NULL;
+	if (!val && len && level == SOL_SOCKET)
+		return -EFAULT;
 	r = own && own->set ? own->set(s, val, len) : eng_setopt(s, level, name, val, len);
 	if (r == -ENOPROTOOPT)
 		log_unknown(level, name);
@@ -334,8 +379,6 @@ static int get_option(struct sock *s, int level, int name, void *val, socklen_t 
 	const struct own_opt *own = find_own(level, name);
 	int r;
 
-	if (level == IPPROTO_IPV6)
-		return v6_get(s, name, val, len);
 	r = own && own->get ? own->get(s, val, len) : eng_getopt(s, level, name, val, len);
 	if (r == -ENOPROTOOPT)
 		log_unknown(level, name);
@@ -350,6 +393,8 @@ int opts_get(struct sock *s, int level, int name, void *val, socklen_t *len)
 
 	if (!has_level(s, level))
 		return -EOPNOTSUPP;
+	if (level == IPPROTO_IPV6)
+		return v6_get(s, name, val, len);
 	if (!user_can_write(len, sizeof(*len)))
 		return -EFAULT;
 	if ((int)*len < 0)

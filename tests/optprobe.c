@@ -3,7 +3,8 @@
  * optprobe.c - what setsockopt() and getsockopt() say to every option number of a TCP socket, a line
  * each: an ordinary program, run over the kernel and over xtcp by tests/netns/options.sh.
  *
- *   optprobe ADDRESS PORT [STATE [LEVEL [NAME]]]      a server that reads until the end
+ *   optprobe ADDRESS PORT [STATE [LEVEL [NAME]]]      a server that reads until the end; ADDRESS may be a mapped one:
+ *                                                     then it is AF_INET6 sockets and their level
  *
  * Every option has a socket of its own, so that none depends on what was set before.
  */
@@ -23,20 +24,23 @@
 
 enum state { FRESH, LISTENING, CONNECTED, STATES };
 static const char *const state_names[] = { "fresh", "listening", "connected" };
-static const struct { int level; const char *name; } levels[] = {
+static const struct level { int level; const char *name; } levels[] = {
 	{ SOL_SOCKET, "SOL_SOCKET" }, { IPPROTO_IP, "IPPROTO_IP" }, { IPPROTO_TCP, "IPPROTO_TCP" }, { IPPROTO_UDP, "IPPROTO_UDP" },
 };
-static struct sockaddr_in server;
+static const struct level v6_levels[] = { { IPPROTO_IPV6, "IPPROTO_IPV6" } };
+static int family = AF_INET;
+static struct sockaddr_storage server;
+static socklen_t addr_len = sizeof(struct sockaddr_in);
 static char where[64];
 
 static int open_socket(enum state st)
 {
-	struct sockaddr_in any = { .sin_family = AF_INET };
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_storage any = { .ss_family = (sa_family_t)family };
+	int fd = socket(family, SOCK_STREAM, 0);
 
 	if (fd < 0 || setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5) ||
-	    (st == LISTENING && (bind(fd, (struct sockaddr *)&any, sizeof(any)) || listen(fd, 5))) ||
-	    (st == CONNECTED && connect(fd, (struct sockaddr *)&server, sizeof(server)))) {
+	    (st == LISTENING && (bind(fd, (struct sockaddr *)&any, addr_len) || listen(fd, 5))) ||
+	    (st == CONNECTED && connect(fd, (struct sockaddr *)&server, addr_len))) {
 		perror("optprobe");
 		exit(1);
 	}
@@ -115,23 +119,40 @@ static void try_option(enum state st, int level, int name)
 	close(fd);
 }
 
+static int read_server(const char *addr, const char *port)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&server;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&server;
+
+	v4->sin_port = htons((uint16_t)atoi(port));      /* the same place in both */
+	if (strchr(addr, ':')) {
+		family = AF_INET6;
+		addr_len = sizeof(*v6);
+	}
+	server.ss_family = (sa_family_t)family;
+	return inet_pton(family, addr, family == AF_INET ? (void *)&v4->sin_addr : (void *)&v6->sin6_addr);
+}
+
 int main(int argc, char **argv)
 {
+	const struct level *level = levels, *end = levels + sizeof(levels) / sizeof(*levels);
 	const char *only_state = argc > 3 ? argv[3] : NULL, *only_level = argc > 4 ? argv[4] : NULL;
 	int only = argc > 5 ? atoi(argv[5]) : -1;
 
-	if (argc < 3 || inet_pton(AF_INET, argv[1], &server.sin_addr) != 1)
+	if (argc < 3 || read_server(argv[1], argv[2]) != 1)
 		return 2;
-	server.sin_family = AF_INET;
-	server.sin_port = htons((uint16_t)atoi(argv[2]));
+	if (family == AF_INET6) {
+		level = v6_levels;
+		end = v6_levels + 1;
+	}
 	for (enum state st = 0; st < STATES; st++)
-		for (size_t l = 0; l < sizeof(levels) / sizeof(*levels); l++)
-			for (int name = 0; name < (levels[l].level == IPPROTO_UDP ? 3 : NAMES); name++) {
-				if ((only_state && strcmp(only_state, state_names[st])) || (only_level && strcmp(only_level, levels[l].name)) ||
+		for (const struct level *l = level; l < end; l++)
+			for (int name = 0; name < (l->level == IPPROTO_UDP ? 3 : NAMES); name++) {
+				if ((only_state && strcmp(only_state, state_names[st])) || (only_level && strcmp(only_level, l->name)) ||
 				    (only >= 0 && only != name))
 					continue;
-				snprintf(where, sizeof(where), "%s %s %d", state_names[st], levels[l].name, name);
-				try_option(st, levels[l].level, name);
+				snprintf(where, sizeof(where), "%s %s %d", state_names[st], l->name, name);
+				try_option(st, l->level, name);
 			}
 	return 0;
 }

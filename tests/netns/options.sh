@@ -11,9 +11,10 @@ PROBE=$top_builddir/tests/optprobe
 case $(uname -r) in 6.18.*) ;; *) skip_all "not Linux 6.18: others differ in other things" ;; esac
 # Connections that nobody accepts are as good as others.
 server "$S" 7001 python3 -c 'import socket, time; s = socket.create_server(("", 7001), backlog=4096); time.sleep(600)' || exit 99
-in_c timeout 60 "$PROBE" $S_ADDR 7001 >"$T/kernel" 2>"$T/err"
+# Those of IPv6 are tried on AF_INET6 sockets.
+in_c timeout 60 "$PROBE" $S_ADDR 7001 >"$T/kernel" 2>"$T/err" && in_c timeout 60 "$PROBE" ::ffff:$S_ADDR 7001 >>"$T/kernel" 2>"$T/err"
 check "the options over the kernel" [ $? = 0 ]
-xt shared -l error "$PROBE" $S_ADDR 7001 >"$T/xtcp"
+xt shared -l error "$PROBE" $S_ADDR 7001 >"$T/xtcp" && xt shared -l error "$PROBE" ::ffff:$S_ADDR 7001 >>"$T/xtcp"
 check "the options over xtcp" [ $? = 0 ]
 diff "$T/kernel" "$T/xtcp" >"$T/diff"
 awk '/^[<>]/ { print $3, $4 }' "$T/diff" | sort -u >"$T/differ"

@@ -17,18 +17,12 @@
  * Our end has a name, which getpeername() at the other end gives: the engine, the handle and both
  * addresses.  Nobody can connect to it, as it doesn't listen.
  *
- * Everything here runs with the lock held.  Nothing is lost: what the kernel's object doesn't take
- * stays in the receive ring and closes the window, what the connection doesn't take stays in
- * `left` and in the object.
+ * Everything here runs with the lock held.  The bytes are engine_bridge_move.c's, the names engine_bridge_name.c's.
  */
-#include "engine_impl.h"
+#include "engine_bridge.h"
 
-#include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -36,125 +30,7 @@
 #include "fdpass.h"
 #include "sys.h"
 
-#define CHUNK 65536u
-#define ROUNDS 16               /* chunks before others get their turn */
 #define EVENTS_MAX 32
-#define NAME_PREFIX "xtcp:"
-
-struct bridge {
-	struct list link;       /* in engine.bridges */
-	struct slot *slot;      /* whose connection it is; the bridge holds it */
-	int fd;                 /* our end */
-	uint32_t watched;       /* EPOLLIN, EPOLLOUT: what bridge_ep tells us */
-	bool is_listener;
-	bool is_native;         /* a listener of engine_listener.c; its fd is -1 */
-	bool is_v6;             /* for its name */
-	bool is_connecting;     /* the program's end has been filled, with `filler` bytes */
-	bool is_in_over;        /* the program has been told of the peer's end */
-	bool is_out_over;       /* the program will write no more */
-	bool is_hung_up;        /* nobody has the program's end */
-	bool is_broken;         /* the connection has ended badly: all that the object can show is an end */
-	int err;                /* by this error, when it has been taken */
-	uint8_t *left;          /* written by the program, not taken by the connection; owned */
-	size_t left_at, left_len;
-	size_t filler;
-	struct bridge *waiting; /* of a native listener: the queue was full for it */
-	int kernels;            /* likewise, the kernel's connection (engine_relay.c); -1: none */
-	struct bridge *listener; /* the other way round */
-};
-
-/* ---- names ---- */
-
-/* Upper case: of AF_INET6. */
-static char kind_of(const struct engine_bridged *b)
-{
-	char kind = b->is_native ? 'n' : b->is_listener ? 'l' : b->is_idle ? 'i' : 'c';
-
-	return (char)(b->is_v6 ? toupper(kind) : kind);
-}
-
-void engine_bridged_name(const struct engine_bridged *b, struct sockaddr_un *a, socklen_t *len)
-{
-	int n;
-
-	memset(a, 0, sizeof(*a));
-	a->sun_family = AF_UNIX;
-	n = snprintf(a->sun_path + 1, sizeof(a->sun_path) - 1,
-		     NAME_PREFIX "%016" PRIx64 ":%016" PRIx64 ":%c:%08x:%04x:%08x:%04x", b->host,
-		     (uint64_t)b->s, kind_of(b), ntohl(b->local.sin_addr.s_addr),
-		     ntohs(b->local.sin_port), ntohl(b->peer.sin_addr.s_addr), ntohs(b->peer.sin_port));
-	*len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
-}
-
-static void fill_addr(struct sockaddr_in *a, uint32_t addr, unsigned port)
-{
-	memset(a, 0, sizeof(*a));
-	a->sin_family = AF_INET;
-	a->sin_addr.s_addr = htonl(addr);
-	a->sin_port = htons((uint16_t)port);
-}
-
-/* Of our end; of a native listener its own. */
-static bool read_name(int fd, struct sockaddr_un *a)
-{
-	socklen_t len = sizeof(*a) - 1;
-	int r = raw_getpeername(fd, a, &len);
-
-	if (r == -ENOTCONN) {
-		len = sizeof(*a) - 1;
-		r = raw_getsockname(fd, a, &len);
-	}
-	if (r < 0 || a->sun_family != AF_UNIX || len > sizeof(*a) - 1 ||
-	    len <= offsetof(struct sockaddr_un, sun_path) || a->sun_path[0])
-		return false;
-	((char *)a)[len] = 0;
-	return true;
-}
-
-int engine_bridged(int fd, struct engine_bridged *b)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNSPEC };
-	unsigned laddr, lport, raddr, rport;
-	uint64_t s;
-	char kind;
-
-	if (!read_name(fd, &a) ||
-	    sscanf(a.sun_path + 1, NAME_PREFIX "%" SCNx64 ":%" SCNx64 ":%c:%x:%x:%x:%x", &b->host, &s, &kind,
-		   &laddr, &lport, &raddr, &rport) != 7)
-		return -ENOTSOCK;
-	b->s = s;
-	b->is_native = tolower(kind) == 'n';
-	b->is_listener = b->is_native || tolower(kind) == 'l';
-	b->is_idle = tolower(kind) == 'i';
-	b->is_v6 = isupper((unsigned char)kind);
-	fill_addr(&b->local, laddr, lport);
-	fill_addr(&b->peer, raddr, rport);
-	return 0;
-}
-
-/* A connection that has ended still has bytes or an end to show. */
-bool engine_bridge_is_idle(const struct slot *slot)
-{
-	return tcp_state(slot->conn) == TCP_CLOSE && !(tcp_events(slot->conn) & POLLRDHUP);
-}
-
-void engine_bridge_identify(const struct engine *e, const struct slot *slot, bool is_v6, struct engine_bridged *b)
-{
-	uint16_t port = 0;
-	ip4 addr = 0;
-
-	b->host = e->host_id;
-	b->s = (engine_sock)slot->gen << 32 | (slot->index + 1);
-	b->is_listener = tcp_state(slot->conn) == TCP_LISTEN;
-	b->is_native = slot->bridge && slot->bridge->is_native;
-	b->is_idle = engine_bridge_is_idle(slot);
-	b->is_v6 = is_v6;
-	tcp_sockname(slot->conn, &addr, &port);
-	fill_addr(&b->local, addr, port);
-	addr = port = 0;
-	tcp_peername(slot->conn, &addr, &port);
-	fill_addr(&b->peer, addr, port);
-}
 
 /* ---- making and ending ---- */
 
@@ -167,7 +43,7 @@ int engine_bridge_prepare(struct engine *e)
 	if (getrandom(&e->host_id, sizeof(e->host_id), 0) != sizeof(e->host_id))
 		return -EIO;
 	if (!e->bridge_buf)
-		e->bridge_buf = malloc(CHUNK);
+		e->bridge_buf = malloc(BRIDGE_CHUNK);
 	e->bridge_ep = e->bridge_buf ? sys_epoll() : -ENOMEM;
 	if (e->bridge_ep < 0)
 		return e->bridge_ep;
@@ -191,7 +67,7 @@ static int watch(struct engine *e, struct bridge *b, int op, uint32_t events)
 	return sys_epoll_ctl64(e->bridge_ep, op, b->fd, events, b->slot->index);
 }
 
-static void want(struct engine *e, struct bridge *b, uint32_t events)
+void engine_bridge_want(struct engine *e, struct bridge *b, uint32_t events)
 {
 	if (events != b->watched && !b->is_hung_up)
 		watch(e, b, EPOLL_CTL_MOD, events);
@@ -237,15 +113,14 @@ int engine_bridge_error(struct engine *e, engine_sock s)
 	return err;
 }
 
-/* Nobody is left who could use the socket, or it is of no use any more. */
-static void end(struct engine *e, struct bridge *b)
+void engine_bridge_end(struct engine *e, struct bridge *b)
 {
 	struct slot *slot = b->slot;
 
 	if (!b->is_hung_up)
 		note_error(e, slot);
 	if (b->waiting)
-		end(e, b->waiting);
+		engine_bridge_end(e, b->waiting);
 	bridge_free(e, b);
 	engine_slot_release(e, slot);
 	e->is_stirred = true;
@@ -303,10 +178,10 @@ static void fill(struct engine *e, struct bridge *b, int fd)
 
 	b->is_connecting = true;
 	do {
-		n = raw_sendto(fd, e->bridge_buf, CHUNK, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+		n = raw_sendto(fd, e->bridge_buf, BRIDGE_CHUNK, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
 		b->filler += (size_t)MAX(n, 0);
 	} while (n > 0);
-	want(e, b, 0);
+	engine_bridge_want(e, b, 0);
 }
 
 /* Not connected yet, or it couldn't be: that is shown by a filled end. */
@@ -478,7 +353,7 @@ static void run_listener(struct engine *e, struct bridge *b)
 
 	while (engine_slot_events(b->slot) & POLLIN) {
 		if (!has_room(b->fd)) {
-			want(e, b, EPOLLOUT);
+			engine_bridge_want(e, b, EPOLLOUT);
 			return;
 		}
 		if (hand_over_local(e, b))
@@ -492,12 +367,12 @@ static void run_listener(struct engine *e, struct bridge *b)
 		}
 		engine_bridge_identify(e, slot, b->is_v6, &id);
 		if (hand_over(b, &id, fd) < 0)
-			end(e, slot->bridge);
+			engine_bridge_end(e, slot->bridge);
 		else
 			engine_bridge_run(e, slot->bridge);
 		raw_close(fd);
 	}
-	want(e, b, 0);
+	engine_bridge_want(e, b, 0);
 }
 
 /* ---- the native listener ---- */
@@ -559,7 +434,7 @@ static bool wait_native(struct engine *e, struct bridge *b)
 	b->waiting->fd = engine_listener_client(&id);
 	if (b->waiting->fd >= 0)
 		return true;
-	end(e, b->waiting);
+	engine_bridge_end(e, b->waiting);
 	return false;
 }
 
@@ -609,9 +484,9 @@ static void run_native(struct engine *e, struct bridge *b)
 			engine_bridge_run(e, conn);
 			continue;
 		}
-		end(e, conn);
+		engine_bridge_end(e, conn);
 		if (r == -ECONNREFUSED) {
-			end(e, b);
+			engine_bridge_end(e, b);
 			return;
 		}
 	}
@@ -639,7 +514,7 @@ bool engine_bridge_look(struct engine *e)
 		next = next_native(e, b->link.next);
 		engine_bridge_identify(e, b->slot, b->is_v6, &id);
 		if (engine_listener_has_gone(&id))
-			end(e, b);
+			engine_bridge_end(e, b);
 		else
 			run_native(e, b);
 	}
@@ -661,170 +536,16 @@ int engine_bridged_accept(int fd, int flags, struct engine_bridged *b)
 	return r ? -ECONNABORTED : -EINVAL;
 }
 
-/* ---- bytes ---- */
-
-/* From the connection to the program: true when the object has no more room. */
-static bool move_in(struct engine *e, struct bridge *b, uint8_t *buf)
-{
-	struct iovec iov = { buf, CHUNK };
-	struct tcp_conn *c = b->slot->conn;
-	unsigned i;
-	ssize_t n, m;
-
-	for (i = 0; i < ROUNDS && !b->is_in_over && !b->is_hung_up; i++) {
-		n = tcp_recv(c, &iov, 1, 0, MSG_PEEK, 0, NULL, e->now);
-		if (n == -EAGAIN)
-			return false;
-		if (n < 0) {
-			b->is_broken = true;
-			b->err = (int)-n;
-			return false;
-		}
-		if (n == 0) {
-			raw_shutdown(b->fd, SHUT_WR);
-			b->is_in_over = true;
-			return false;
-		}
-		m = raw_sendto(b->fd, buf, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
-		if (m == -EPIPE) {
-			/* The program has shut its reading side, or is about to hang up. */
-			b->is_in_over = true;
-			return false;
-		}
-		if (m < 0)
-			return true;
-		tcp_recv(c, &(struct iovec){ buf, (size_t)m }, 1, 0, MSG_TRUNC, 0, NULL, e->now);
-		e->is_stirred = true;
-	}
-	return i == ROUNDS;
-}
-
-/* True when nothing is left over. */
-static bool send_left(struct engine *e, struct bridge *b)
-{
-	struct iovec iov = { b->left + b->left_at, b->left_len };
-	ssize_t n;
-
-	if (!b->left_len)
-		return true;
-	n = tcp_send(b->slot->conn, &iov, 1, 0, TCP_SEND_ON, e->now);
-	if (n > 0) {
-		b->left_at += (size_t)n;
-		b->left_len -= (size_t)n;
-		e->is_stirred = true;
-	} else if (n != -EAGAIN) {
-		b->left_len = 0;
-	}
-	if (b->left_len)
-		return false;
-	free(b->left);
-	b->left = NULL;
-	return true;
-}
-
-static bool keep_left(struct bridge *b, const uint8_t *buf, size_t len)
-{
-	b->left = malloc(len);
-	if (!b->left)
-		return false;
-	memcpy(b->left, buf, len);
-	b->left_at = 0;
-	b->left_len = len;
-	return true;
-}
-
-/* What the program wrote last: an end, or it closed with something unread (-ECONNRESET). */
-static void see_end(struct engine *e, struct bridge *b, ssize_t n)
-{
-	struct linger at_once = { 1, 0 };
-
-	b->is_out_over = true;
-	if (n < 0)
-		tcp_setopt(b->slot->conn, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once), true, e->now);
-	else
-		tcp_shutdown(b->slot->conn, SHUT_WR, e->now);
-	e->is_stirred = true;
-}
-
-/* From the program to the connection: true when there may be more. */
-static bool move_out(struct engine *e, struct bridge *b, uint8_t *buf)
-{
-	struct iovec iov = { buf, 0 };
-	unsigned i;
-	ssize_t n, m;
-
-	if (!send_left(e, b))
-		return false;
-	for (i = 0; i < ROUNDS && !b->is_out_over; i++) {
-		n = raw_recv(b->fd, buf, CHUNK, MSG_DONTWAIT);
-		if (n == -EAGAIN || n == -EINTR)
-			return true;
-		if (n <= 0) {
-			see_end(e, b, n);
-			return false;
-		}
-		iov.iov_len = (size_t)n;
-		m = tcp_send(b->slot->conn, &iov, 1, 0, 0, e->now);
-		e->is_stirred = true;
-		if (m == -EAGAIN)
-			m = 0;
-		if (m < 0) {
-			b->is_broken = true;
-			return false;
-		}
-		if (m < n)
-			return !keep_left(b, buf + m, (size_t)(n - m));
-	}
-	return !b->is_out_over;
-}
-
-/* Until it is there: true when it is. */
-static bool connect_stream(struct engine *e, struct bridge *b)
-{
-	ssize_t n = 1;
-
-	if (!(tcp_events(b->slot->conn) & TCP_EV_CONNECTED)) {
-		if (b->is_hung_up)
-			end(e, b);
-		return false;
-	}
-	if (tcp_state(b->slot->conn) == TCP_CLOSE) {
-		end(e, b);              /* with the filler unread: an error */
-		return false;
-	}
-	while (b->filler && n > 0) {
-		n = raw_recv(b->fd, e->bridge_buf, MIN(b->filler, CHUNK), MSG_DONTWAIT);
-		b->filler -= (size_t)MAX(n, 0);
-	}
-	b->is_connecting = false;
-	return true;
-}
-
-static void run_stream(struct engine *e, struct bridge *b)
-{
-	bool is_full, wants_more;
-
-	if (b->listener || (b->is_connecting && !connect_stream(e, b)))
-		return;
-	is_full = move_in(e, b, e->bridge_buf);
-	wants_more = move_out(e, b, e->bridge_buf);
-	if (b->is_broken || (b->is_hung_up && b->is_out_over && !b->left_len)) {
-		end(e, b);
-		return;
-	}
-	want(e, b, (is_full ? EPOLLOUT : 0) | (wants_more ? EPOLLIN : 0));
-}
-
 void engine_bridge_run(struct engine *e, struct bridge *b)
 {
 	if (b->is_native)
 		run_native(e, b);
 	else if (engine_bridge_is_idle(b->slot) && !b->is_connecting)
-		want(e, b, 0);
+		engine_bridge_want(e, b, 0);
 	else if (b->is_listener)
 		run_listener(e, b);
 	else
-		run_stream(e, b);
+		engine_bridge_move(e, b);
 }
 
 static void see(struct engine *e, uint64_t index, uint32_t events)
@@ -838,7 +559,7 @@ static void see(struct engine *e, uint64_t index, uint32_t events)
 		sys_epoll_ctl(e->bridge_ep, EPOLL_CTL_DEL, b->fd, 0);
 	}
 	if (b->is_hung_up && (b->is_listener || (engine_bridge_is_idle(b->slot) && !b->is_connecting)))
-		end(e, b);
+		engine_bridge_end(e, b);
 	else
 		engine_bridge_run(e, b);
 }

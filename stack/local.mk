@@ -124,6 +124,9 @@ libengine_la_SOURCES = \
 	stack/engine.c \
 	stack/engine.h \
 	stack/engine_bridge.c \
+	stack/engine_bridge.h \
+	stack/engine_bridge_move.c \
+	stack/engine_bridge_name.c \
 	stack/engine_claim.c \
 	stack/engine_control.c \
 	stack/engine_drive.c \

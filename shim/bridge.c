@@ -413,6 +413,36 @@ int bridge_getopt(int fd, int r, int level, int name, void *val, socklen_t *len,
 	}
 }
 
+/* Oldest first. */
+static void set_again(const struct sock_opt *o, int fd, const struct engine_bridged *b)
+{
+	if (!o)
+		return;
+	set_again(o->next, fd, b);
+	if (is_the_connections(o->level, o->name))
+		engine_bridged_setopt(fd, b, o->level, o->name, o->val, o->len);
+}
+
+int bridge_dial(struct sock *s, const struct sockaddr_in *a)
+{
+	struct engine_bridged b;
+	int fd, r = eng_dial(s, a, &fd, &b);
+
+	if (r)
+		return r;
+	set_again(s->opts, fd, &b);
+	bridge_lock();
+	atomic_store(&s->is_bridged, true);
+	atomic_fetch_add(&count, 1);
+	eng_release(s);
+	s->es = 0;
+	copy_settings(s, fd);
+	r = ready_replace(s, fd);
+	fdtab_clear_all(s);
+	bridge_unlock();
+	return r ? r : -EREROUTED;
+}
+
 /* One that was under way when the socket was bridged. */
 static int finish_connect(int fd, const struct engine_bridged *b)
 {

@@ -19,6 +19,7 @@
 #include <sys/types.h>
 
 struct sock;
+struct sockaddr_in;
 
 #include "sock.h"
 
@@ -31,6 +32,9 @@ int bridge_sock(struct sock *s);
 void bridge_all(void);
 /* The same, and all that connect or listen later. */
 void bridge_always(void);
+/* connect() of a fresh socket by the engine of a parent or child that listens at `a`: -EREROUTED when it has the connection's
+ * end now, under the same number; -ECONNREFUSED: nobody listens there. */
+int bridge_dial(struct sock *s, const struct sockaddr_in *a);
 /* connect() or listen() on s has given r, which is given back: a socket that is to be bridged from the start is now. */
 ssize_t bridge_opened(struct sock *s, ssize_t r);
 /* Those that an exec would leave open.  errno stays. */

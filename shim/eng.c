@@ -229,6 +229,11 @@ bool eng_has_loopback(void)
 	return e && engine_has_loopback(e);
 }
 
+int eng_dial(struct sock *s, const struct sockaddr_in *a, int *fd, struct engine_bridged *b)
+{
+	DOWN(s, int, engine_dial(e, a, s->is_v6, fd, b));
+}
+
 bool eng_is_kernels(struct sock *s, const struct sockaddr_in *a)
 {
 	struct engine *e = enter(s);

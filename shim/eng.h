@@ -46,6 +46,7 @@ uint32_t eng_events(struct sock *s);
 /* Is a connection to it the kernel's to make?  And is 127/8 served by the engine? */
 bool eng_is_kernels(struct sock *s, const struct sockaddr_in *a);
 bool eng_has_loopback(void);
+int eng_dial(struct sock *s, const struct sockaddr_in *a, int *fd, struct engine_bridged *b);
 int eng_mirror(struct sock *s, bool on);
 int eng_bridge(struct sock *s, bool is_native, int *fd);
 int eng_identify(struct sock *s, struct engine_bridged *id);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "addr.h"
+#include "bridge.h"
 #include "eng.h"
 #include "fdtab.h"
 #include "init.h"
@@ -163,7 +164,14 @@ int policy_connect(struct sock *s, const struct sockaddr *addr, socklen_t len)
 	atomic_store(&s->wants_bridge, action == RULE_BRIDGE);
 	if (kind == KIND_IPV6)
 		log_once(LOG_INFO, "connections to IPv6 addresses are the kernel's");
-	return action == RULE_KERNEL || kind == KIND_IPV6 || s->is_v6only || is_kernels(s, &a) ? hand_over(s) : 0;
+	if (action == RULE_KERNEL || kind == KIND_IPV6 || s->is_v6only)
+		return hand_over(s);
+	if (!is_kernels(s, &a))
+		return 0;
+	/* One that is bound has its address here.  It is connected already, but Linux would not say so yet. */
+	if (!s->is_bound && eng_has_loopback() && bridge_dial(s, &a) == -EREROUTED)
+		return atomic_load(&s->is_nonblock) ? -EINPROGRESS : -EREROUTED;
+	return hand_over(s);
 }
 
 int policy_bind(struct sock *s, const struct sockaddr *addr, socklen_t len)

@@ -48,10 +48,16 @@
 
 static pid_t attached_pid;
 static bool wants_stats;
+static bool is_forked;            /* from a process that had an engine */
 static _Atomic int *mark;         /* 1; 0 in a child that no atfork handler has seen */
 static int lowest_own;            /* of the engine's fds */
 
 /* ---- whose fd, whose process ---- */
+
+bool process_is_forked(void)
+{
+	return is_forked;
+}
 
 bool process_is_vfork_child(void)
 {
@@ -260,6 +266,7 @@ static void after_fork_in_child(void)
 	ready_forget_all();
 	if (forked)
 		engine_forget(forked);
+	is_forked = true;
 	bridge_unlock();
 }
 

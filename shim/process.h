@@ -11,6 +11,8 @@
 /* Once, when the engine is attached. */
 void process_attach(bool wants_stats);
 
+/* Is it a child of a process that was attached? */
+bool process_is_forked(void);
 /* Does this thread run in a child of vfork(), with our memory but fds of its own? */
 bool process_is_vfork_child(void);
 /* Are we in a child that was made behind libc's back, with a copy of the engine that must

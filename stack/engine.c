@@ -8,7 +8,7 @@
  *   engine_life.c   fork, exit, report   engine_claim.c  ports of a shared address
  *   engine_bridge.c sockets that other   engine_remote.c  their questions
  *                   processes have, too   engine_own.c     addresses likewise
- *                                         engine_loopback.c  what stays inside
+ *   engine_dial.c   other processes'       engine_loopback.c  what stays inside
  *
  * engine_impl.h has the rules that they share; sys.h says how they enter the kernel.
  */

@@ -63,6 +63,7 @@ struct engine_config {
 	struct { const char *name, *value; } sysctls[ENGINE_SYSCTLS_MAX];
 	unsigned nsysctl;
 	unsigned spin_us;
+	bool is_forked;                           /* the parent, which had one, is to reach our listeners (engine_dial()) */
 	bool has_loopback;                        /* what this host sends to itself stays in the stack where it can */
 	/* Called for every sentence worth logging; level as in <syslog.h>.  May be NULL. */
 	void (*log)(int level, const char *sentence);
@@ -198,6 +199,10 @@ int engine_publish(struct engine *e, uint64_t *host);
 /* In such a process, which has the kernel object of s as fd, here and perhaps there: s is bridged by it.  -EIO: the
  * engine is gone; -ETIMEDOUT: it doesn't answer; -ESTALE: fd is another object; -ENOTCONN: s isn't any more. */
 int engine_bridge_foreign(uint64_t host, engine_sock s, int fd);
+
+/* Connects to `a`, an address of the host's own, by the engine of a parent or child that listens there, both with
+ * cfg.has_loopback: the program's end, and what it is.  -ECONNREFUSED: nobody does. */
+int engine_dial(struct engine *e, const struct sockaddr_in *a, bool is_v6, int *fd, struct engine_bridged *b);
 
 /* ---- privileges that go ---- */
 

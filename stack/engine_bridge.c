@@ -142,8 +142,7 @@ static struct bridge *bridge_new(struct engine *e, struct slot *slot, bool is_v6
 	return b;
 }
 
-/* One for slot, with the program's end in *fd. */
-static int bridge_pair(struct engine *e, struct slot *slot, bool is_v6, int *fd)
+int engine_bridge_pair(struct engine *e, struct slot *slot, bool is_v6, int *fd)
 {
 	struct bridge *b = bridge_new(e, slot, is_v6);
 	struct engine_bridged id;
@@ -168,6 +167,25 @@ static int bridge_pair(struct engine *e, struct slot *slot, bool is_v6, int *fd)
 		return 0;
 	bridge_free(e, b);
 	raw_close(ends[1]);
+	return r;
+}
+
+int engine_bridge_sign(struct engine *e, const struct slot *slot)
+{
+	struct engine_bridged id = { .host = 0 };
+	struct sockaddr_un a;
+	socklen_t len;
+	int fd = raw_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), r;
+
+	if (fd < 0)
+		return fd;
+	fd = highfd_raise(fd);
+	engine_bridge_identify(e, slot, false, &id);
+	engine_bridged_name(&id, &a, &len);
+	r = raw_bind(fd, &a, len);
+	if (!r)
+		return fd;
+	raw_close(fd);
 	return r;
 }
 
@@ -206,7 +224,7 @@ int engine_bridge(struct engine *e, engine_sock s, bool is_v6, int *fd)
 		r = -ENOTCONN;
 	if (!r) {
 		engine_slot_renew(e, slot);
-		r = bridge_pair(e, slot, is_v6, fd);
+		r = engine_bridge_pair(e, slot, is_v6, fd);
 	}
 	if (!r) {
 		if (is_connecting(slot))
@@ -361,7 +379,7 @@ static void run_listener(struct engine *e, struct bridge *b)
 		slot = take_next(e, b);
 		if (!slot)
 			break;
-		if (bridge_pair(e, slot, b->is_v6, &fd) < 0) {
+		if (engine_bridge_pair(e, slot, b->is_v6, &fd) < 0) {
 			engine_slot_release(e, slot);
 			break;
 		}

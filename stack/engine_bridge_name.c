@@ -65,17 +65,15 @@ static bool read_name(int fd, struct sockaddr_un *a)
 	return true;
 }
 
-int engine_bridged(int fd, struct engine_bridged *b)
+bool engine_bridge_parse(const char *name, struct engine_bridged *b)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNSPEC };
 	unsigned laddr, lport, raddr, rport;
 	uint64_t s;
 	char kind;
 
-	if (!read_name(fd, &a) ||
-	    sscanf(a.sun_path + 1, NAME_PREFIX "%" SCNx64 ":%" SCNx64 ":%c:%x:%x:%x:%x", &b->host, &s, &kind,
+	if (sscanf(name, NAME_PREFIX "%" SCNx64 ":%" SCNx64 ":%c:%x:%x:%x:%x", &b->host, &s, &kind,
 		   &laddr, &lport, &raddr, &rport) != 7)
-		return -ENOTSOCK;
+		return false;
 	b->s = s;
 	b->is_native = tolower(kind) == 'n';
 	b->is_listener = b->is_native || tolower(kind) == 'l';
@@ -83,7 +81,14 @@ int engine_bridged(int fd, struct engine_bridged *b)
 	b->is_v6 = isupper((unsigned char)kind);
 	fill_addr(&b->local, laddr, lport);
 	fill_addr(&b->peer, raddr, rport);
-	return 0;
+	return true;
+}
+
+int engine_bridged(int fd, struct engine_bridged *b)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNSPEC };
+
+	return read_name(fd, &a) && engine_bridge_parse(a.sun_path + 1, b) ? 0 : -ENOTSOCK;
 }
 
 /* A connection that has ended still has bytes or an end to show. */

@@ -355,7 +355,7 @@ static void batch_has_left(struct engine *e)
 		ask_interface(e);
 }
 
-static void pump(struct engine *e)
+void engine_pump(struct engine *e)
 {
 	struct netif_tx v[ENGINE_TX_BATCH];
 	bool is_inside, is_stuck = false;
@@ -401,7 +401,7 @@ void engine_settle(struct engine *e)
 
 	do {
 		e->is_stirred = false;
-		pump(e);
+		engine_pump(e);
 		if (e->is_link_stale)
 			engine_link_sync(e);
 		while ((c = stack_next_event(e->stack))) {

@@ -157,6 +157,7 @@ struct engine {
 	int remote;                  /* where other processes ask about them */
 	uint64_t host_id;            /* in the names of their ends */
 	uint8_t *bridge_buf;         /* owned */
+	bool has_forked;             /* listeners are told of to other processes (engine_dial.c) */
 	bool is_stirred;             /* a bridge gave the stack something to do */
 	struct bridge_error {
 		engine_sock s;
@@ -232,6 +233,8 @@ void engine_cover(struct engine *e);
 void engine_arm(struct engine *e);
 void engine_disarm(struct engine *e);
 void engine_tell(struct engine *e, struct slot *slot);
+/* Lets frames out, and tells nobody. */
+void engine_pump(struct engine *e);
 void engine_drop_held(struct engine *e);
 void engine_log(struct engine *e, int level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -325,6 +328,8 @@ int engine_local_take(struct engine *e, struct slot *slot, int flags, struct soc
 void engine_local_see(struct engine *e, uint64_t at);
 /* Closes them, and the parent's of a fork listen on. */
 void engine_locals_forget(struct engine *e);
+/* There will be a child, which is to find them, and later ones (engine_dial.c). */
+void engine_locals_sign(struct engine *e);
 unsigned engine_local_fds(const struct engine *e, int *fds, unsigned n);
 
 /* ---- engine_relay.c: the kernel's clients of native listeners ---- */
@@ -340,10 +345,23 @@ int engine_relay_fd(struct engine *e, engine_sock s);
 void engine_relays_forget(struct engine *e);
 unsigned engine_relay_fds(const struct engine *e, int *fds, unsigned n);
 
+/* The name of an end, without its first byte: false when it is no such name. */
+bool engine_bridge_parse(const char *name, struct engine_bridged *b);
+/* A socket that has a listener's name and is nothing else: its fd, or -errno. */
+int engine_bridge_sign(struct engine *e, const struct slot *slot);
+/* Bridges slot, with the program's end in *fd. */
+int engine_bridge_pair(struct engine *e, struct slot *slot, bool is_v6, int *fd);
+
+/* ---- engine_dial.c: connections to other processes ---- */
+/* One to a listener of ours, for another process: its end in *fd. */
+int engine_dial_answer(struct engine *e, const struct sockaddr_in *a, bool is_v6, int *fd);
+
 /* ---- engine_remote.c: questions from other processes ---- */
 #define BRIDGE_REMOTE UINT64_MAX        /* bridge_ep's word for e->remote */
 int engine_remote_open(struct engine *e);
 void engine_remote_serve(struct engine *e);
+/* Has that engine connect to a listener of its own: 0 and *fd, or -errno. */
+int engine_remote_dial(uint64_t host, const struct sockaddr_in *a, bool is_v6, int *fd);
 
 /* ---- engine_loop.c: the loop thread ---- */
 int engine_loop_start(struct engine *e);

@@ -83,6 +83,7 @@ unsigned engine_fds(const struct engine *ce, int *fds, unsigned n)
 void engine_fork_prepare(struct engine *e)
 {
 	engine_enter(e);
+	engine_locals_sign(e);
 }
 
 void engine_fork_done(struct engine *e)

@@ -27,6 +27,7 @@
 struct local {
 	int claim;              /* a copy of its fd */
 	int fd;                 /* listens */
+	int name;               /* tells other processes of us (engine_dial.c); -1: nobody is to know */
 	uint16_t port;          /* when it is of a group (share.h); 0: it isn't */
 	bool is_ready;
 };
@@ -120,6 +121,15 @@ static int open_fds(struct engine *e, struct slot *slot, bool is_v6)
 	return r ? r : MIN(l->fd, 0);
 }
 
+/* A name for a child, or for the parent. */
+static void sign(struct engine *e, struct slot *slot)
+{
+	struct local *l = slot->local;
+
+	if (l->name < 0 && e->cfg.has_loopback && (e->cfg.is_forked || e->has_forked))
+		l->name = engine_bridge_sign(e, slot);
+}
+
 static int listen_first(struct engine *e, struct slot *slot, const struct engine_local *how)
 {
 	int r = engine_bridge_prepare(e);
@@ -129,7 +139,7 @@ static int listen_first(struct engine *e, struct slot *slot, const struct engine
 	slot->local = calloc(1, sizeof(*slot->local));
 	if (!slot->local)
 		return -ENOMEM;
-	slot->local->claim = slot->local->fd = -1;
+	slot->local->claim = slot->local->fd = slot->local->name = -1;
 	r = open_fds(e, slot, how->is_v6);
 	if (!r) {
 		how->set_up(how->user, slot->local->fd);
@@ -139,6 +149,8 @@ static int listen_first(struct engine *e, struct slot *slot, const struct engine
 		r = watch(e, slot, EPOLL_CTL_ADD);
 	if (r)
 		engine_local_close(e, slot);
+	else
+		sign(e, slot);
 	return r;
 }
 
@@ -179,6 +191,8 @@ void engine_local_close(struct engine *e, struct slot *slot)
 	slot->local = NULL;
 	if (l->fd >= 0)
 		raw_close(l->fd);
+	if (l->name >= 0)
+		raw_close(l->name);
 	if (l->port)
 		engine_share_count_listener(e, l->port, -1);
 	if (l->claim >= 0) {
@@ -246,6 +260,16 @@ int engine_accept_locally(struct engine *e, engine_sock s, int flags, struct soc
 
 /* ---- process life ---- */
 
+void engine_locals_sign(struct engine *e)
+{
+	uint32_t i;
+
+	e->has_forked = true;
+	for (i = 0; i < e->slots.cap; i++)
+		if (e->slots.v[i]->local)
+			sign(e, e->slots.v[i]);
+}
+
 void engine_locals_forget(struct engine *e)
 {
 	struct local *l;
@@ -256,6 +280,8 @@ void engine_locals_forget(struct engine *e)
 		if (l) {
 			raw_close(l->fd);
 			raw_close(l->claim);
+			if (l->name >= 0)
+				raw_close(l->name);
 		}
 		free(l);
 		e->slots.v[i]->local = NULL;
@@ -274,6 +300,8 @@ unsigned engine_local_fds(const struct engine *e, int *fds, unsigned n)
 			fds[k++] = l->claim;
 		if (l && k < n)
 			fds[k++] = l->fd;
+		if (l && l->name >= 0 && k < n)
+			fds[k++] = l->name;
 	}
 	return k;
 }

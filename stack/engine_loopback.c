@@ -8,8 +8,8 @@
  * costs no system call.
  *
  * Rules: inside is only what has both ends in this engine.  A connect() to an address of the host's for which nobody here
- * listens is the kernel's (engine_is_kernels()): its listeners, and those of other processes, answer there or
- * refuse.  Ports that bind() or listen() takes are claimed of the kernel, those of 127/8 too, so that nobody else
+ * listens is another engine's (engine_dial.c) or the kernel's (engine_is_kernels()): its listeners answer there, or it
+ * refuses.  Ports that bind() or listen() takes are claimed of the kernel, those of 127/8 too, so that nobody else
  * has them at the same time; those that connect() chooses for inside are not.
  */
 #include "engine_impl.h"

@@ -5,6 +5,7 @@
  * The engine behind a bridge is named in the name of its end (engine_bridge.c); it takes questions
  * as datagrams under that name, one answer each.  Who asks sends the socket along: to have it is the right to set its
  * options, whoever the user, as it would be with the kernel's.  What needs privileges is granted to root (SCM_CREDENTIALS).
+ * Who wants a connection to a listener here (engine_dial.c) sends a socket to be answered at.
  *
  * A child of fork() asks for a socket to be bridged that isn't yet: it has the object under its number, and knows
  * the engine and the handle from before.
@@ -23,7 +24,7 @@
 #define ANSWER_MS 2000
 #define ROUNDS 16
 
-enum op { OP_SETOPT = 1, OP_GETOPT, OP_BIND, OP_CONNECT, OP_CONNECT_RESULT, OP_LISTEN, OP_REFRESH, OP_BRIDGE };
+enum op { OP_SETOPT = 1, OP_GETOPT, OP_BIND, OP_CONNECT, OP_CONNECT_RESULT, OP_LISTEN, OP_REFRESH, OP_BRIDGE, OP_DIAL };
 
 struct message {
 	uint32_t op;
@@ -274,6 +275,19 @@ static void answer(struct engine *e, struct message *m, const struct asker *a)
 	e->is_stirred = true;
 }
 
+/* val: a struct sockaddr_in; name: for an AF_INET6 socket. */
+static void dial(struct engine *e, const struct asker *a, struct message *m)
+{
+	struct sockaddr_in to;
+	int fd = -1;
+
+	memcpy(&to, m->val, sizeof(to));
+	m->result = engine_dial_answer(e, &to, m->name, &fd);
+	fdpass_send(a->fd, m, sizeof(*m), &fd, m->result ? 0 : 1, MSG_DONTWAIT);
+	if (!m->result)
+		raw_close(fd);
+}
+
 void engine_remote_serve(struct engine *e)
 {
 	struct asker a;
@@ -282,7 +296,9 @@ void engine_remote_serve(struct engine *e)
 	ssize_t n;
 
 	for (i = 0; i < ROUNDS && (n = take(e, &m, &a)) >= 0; i++) {
-		if (n == sizeof(m)) {
+		if (n == sizeof(m) && m.op == OP_DIAL) {
+			dial(e, &a, &m);
+		} else if (n == sizeof(m)) {
 			answer(e, &m, &a);
 			raw_sendto(e->remote, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL, &a.addr, a.len);
 		}
@@ -430,4 +446,48 @@ int engine_bridge_foreign(uint64_t host, engine_sock s, int fd)
 	struct message m = { .op = OP_BRIDGE, .sock = s, .number = fd };
 
 	return ask_once(host, &m, fd);
+}
+
+static int dial_on(uint64_t host, struct message *m, int ends[2], int *fd)
+{
+	struct timespec wait = { ANSWER_MS / 1000, 0 };
+	struct pollfd p = { .fd = ends[0], .events = POLLIN };
+	struct sockaddr_un a;
+	unsigned n = 0;
+	socklen_t len;
+	int to, r;
+
+	to = raw_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (to < 0)
+		return to;
+	host_name(host, &a, &len);
+	r = raw_connect(to, &a, len);
+	if (!r)
+		r = (int)MIN(fdpass_send(to, m, sizeof(*m), &ends[1], 1, MSG_DONTWAIT), 0);
+	raw_close(to);
+	while (!r && (r = sys_ppoll(&p, 1, &wait, NULL)) == -EINTR)
+		r = 0;
+	if (r != 1)
+		return -ECONNREFUSED;
+	if (fdpass_recv(ends[0], m, sizeof(*m), fd, 1, &n, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) == sizeof(*m) && n == 1)
+		return 0;
+	if (n)
+		raw_close(*fd);
+	return -ECONNREFUSED;
+}
+
+int engine_remote_dial(uint64_t host, const struct sockaddr_in *a, bool is_v6, int *fd)
+{
+	struct message m = { .op = OP_DIAL, .name = is_v6, .len = sizeof(*a) };
+	int err = errno, ends[2], r;
+
+	memcpy(m.val, a, sizeof(*a));
+	r = raw_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends);
+	if (!r) {
+		r = dial_on(host, &m, ends, fd);
+		raw_close(ends[0]);
+		raw_close(ends[1]);
+	}
+	errno = err;
+	return r;
 }

@@ -129,6 +129,7 @@ libengine_la_SOURCES = \
 	stack/engine_bridge_name.c \
 	stack/engine_claim.c \
 	stack/engine_control.c \
+	stack/engine_dial.c \
 	stack/engine_drive.c \
 	stack/engine_host.c \
 	stack/engine_impl.h \

@@ -243,5 +243,41 @@ def fork():
     os.waitpid(pid, 0)
 
 
+def others():
+    """A server in another process, and what a socket of its own had before."""
+    p, q = os.pipe()
+
+    def serve():
+        t = listen("127.0.0.1")
+        os.write(q, struct.pack("H", t.getsockname()[1]))
+        answer(t)
+        a = t.accept()[0]
+        return a.recv(1)
+    first = listen("127.0.0.1")                           # or they would have nothing to do with each other
+    pid, r = child(serve)
+    first.close()
+    to = "127.0.0.1", struct.unpack("H", os.read(p, 2))[0]
+    c = socket.socket()
+    c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    c.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    c.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 77)
+    q = select.epoll()
+    q.register(c, select.EPOLLIN)
+    c.settimeout(10)
+    c.connect(to)
+    print(c.getpeername() == to, c.getsockname()[0], [c.getsockopt(*o) for o in (
+        (socket.IPPROTO_TCP, socket.TCP_NODELAY), (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE), (socket.SOL_SOCKET, socket.SO_ERROR),
+        (socket.SOL_SOCKET, socket.SO_TYPE))], info(c)["state"])
+    told("again:", c.connect, to)
+    c.sendall(b"other")
+    c.shutdown(socket.SHUT_WR)
+    print(q.poll(10)[0][0] == c.fileno(), c.recv(9), c.recv(9))
+    c = socket.create_connection(to)
+    c.sendall(b"x")
+    print(os.read(r, 1000), c.recv(9))
+    os.waitpid(pid, 0)
+
+
 for part in sys.argv[2:]:
     globals()[part]()

@@ -19,7 +19,7 @@ over_kernel() { in_c timeout 60 python3 "$here/loopback.py" $C_ADDR "$@" >"$T/ke
 over_xtcp() { xt shared python3 "$here/loopback.py" $C_ADDR "$@" >"$T/xtcp"; }
 as_kernel() { diff "$T/kernel" "$T/xtcp" >>"$T/err" 2>&1; }
 
-for part in names sources endings events bulk; do
+for part in names sources endings events bulk fork others; do
 	over_kernel $part
 	check "$part: the kernel's answers are there" test -s "$T/kernel"
 	kernel_opened over_xtcp $part
@@ -27,7 +27,7 @@ for part in names sources endings events bulk; do
 	check_eq "$part: nothing went by the kernel" 0 "$(cat "$T/opened")"
 done
 # What nobody listens for is the kernel's to refuse, and so is IPv6.
-for part in refusals refused six fork; do
+for part in refusals refused six; do
 	over_kernel $part
 	check "$part: the kernel's answers are there" test -s "$T/kernel"
 	over_xtcp $part
@@ -42,8 +42,13 @@ disown
 check "a server starts" until_true 10 answers 7700
 check "its port is nobody else's" eval '! binds 0.0.0.0 7700 && ! binds 127.0.0.1 7700 && ! binds 127.0.0.3 7700'
 make_files 1
-for client in "in_c timeout 20" "xt shared"; do
-	check_eq "a client in another process, $client" "$BIG_SHA" "$($client nc -N 127.0.0.1 7700 <"$T/www/big.bin" | sha)"
+by_kernel() { in_c timeout 20 nc -N 127.0.0.1 7700 <"$T/www/big.bin" | sha >"$T/sum"; }
+by_xtcp() { xt shared nc -N "$1" 7700 <"$T/www/big.bin" | sha >"$T/sum"; }
+by_kernel
+check_eq "a kernel's client" "$BIG_SHA" "$(cat "$T/sum")"
+for addr in 127.0.0.1 127.0.0.9 $C_ADDR; do
+	by_xtcp $addr
+	check_eq "a client in another process, by $addr" "$BIG_SHA" "$(cat "$T/sum")"
 done
 ip netns pids "$C" | xargs -r kill
 in_c timeout 30 python3 "$here/echoer.py" blocking 7702 >"$T/server" 2>&1 &

@@ -484,15 +484,27 @@ int ready_watch(struct sock *s)
 	return start_mirror(s);
 }
 
+/* Is there somebody who watches, since before there was anything to see? */
+static bool is_watched(struct sock *s)
+{
+	bool is;
+
+	ready_lock();
+	is = s->regs || atomic_load(&s->has_owner) ||
+	     (s->fd >= 0 && REAL(fcntl)(s->fd, F_GETFL) & O_ASYNC);
+	ready_unlock();
+	return is;
+}
+
 void ready_opened(struct sock *s)
 {
 	int r;
 
-	if (!s->regs && !atomic_load(&s->has_owner) && !(REAL(fcntl)(s->fd, F_GETFL) & O_ASYNC))
+	if (!is_watched(s))
 		return;
 	r = start_mirror(s);
 	if (r && r != -EREROUTED)
-		log_event(LOG_WARNING, "fd %d can't be watched: %s", s->fd, strerror(-r));
+		log_event(LOG_WARNING, "a TCP socket can't be watched: %s", strerror(-r));
 }
 
 static bool stop_mirror(struct sock *s)

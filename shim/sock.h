@@ -43,7 +43,7 @@ struct sock {
 	struct sock *next_free;  /* overlaid by the pool; only meaningful while free */
 	_Atomic uint32_t refs;   /* slots and calls under way; 0: free */
 	_Atomic uint32_t numbers; /* slots */
-	engine_sock es;          /* 0: the engine is another process's, or gone */
+	_Atomic engine_sock es;  /* 0: the engine is another process's, or gone, or the socket bridged */
 	uint64_t host;           /* that engine (engine_publish()); 0: this process's, or none */
 	engine_sock there;       /* what the socket is called there */
 	uint32_t forks;          /* how often the process had forked when it was made (shared.h) */

@@ -17,7 +17,8 @@ AM_SH_LOG_FLAGS = -k 10 480 bash
 AM_TESTS_ENVIRONMENT = \
 	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' \
 	NM='$(NM)' CC='$(CC)' SANITIZERS='$(SANITIZERS)' \
-	export top_srcdir top_builddir NM CC SANITIZERS;
+	TSAN_OPTIONS='report_signal_unsafe=0:suppressions=$(abs_top_srcdir)/tests/tsan.supp' \
+	export top_srcdir top_builddir NM CC SANITIZERS TSAN_OPTIONS;
 
 # ---- unit tests (run without root) ----
 
@@ -97,7 +98,7 @@ CLEANFILES += tests/stress
 tests_stress_SOURCES = tests/stress.c tests/stress.h tests/stress_calls.c tests/stress_life.c tests/stress_own.c \
 	tests/stress_peer.c
 tests_stress_LDADD =
-EXTRA_DIST += tests/stress-run
+EXTRA_DIST += tests/stress-run tests/tsan.supp
 
 # netif/: the filter without root; the others in namespaces of their own, as root.
 check_PROGRAMS += tests/test_netif_filter tests/test_netif_pcap

@@ -37,14 +37,27 @@ static int bridged(engine_sock *s)
 	return fd;
 }
 
+static unsigned bridges_of(struct engine *e)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&e->lock);
+	n = e->nbridge;
+	pthread_mutex_unlock(&e->lock);
+	return n;
+}
+
 /* Until the engine has done away with the socket behind fd's end. */
 static void wait_until_gone(struct engine *e, unsigned n)
 {
+	unsigned left = bridges_of(e);
 	int i;
 
-	for (i = 0; i < 2000 && e->nbridge != n; i++)
+	for (i = 0; i < 2000 && left != n; i++) {
 		nap(1);
-	assert_int_equal(e->nbridge, n);
+		left = bridges_of(e);
+	}
+	assert_int_equal(left, n);
 }
 
 /* ---- bytes ---- */

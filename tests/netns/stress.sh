@@ -8,7 +8,10 @@
 need
 net_up
 stress_peer || exit 99
-stress kernel 1 1 16
+case " ${SANITIZERS:-} " in
+*" tsan "*) ;;                  # to which a number that is closed while it is used is a race
+*) stress kernel 1 1 16 ;;
+esac
 stress shared 1 3 16
 stress shared 2 2 8
 stress own 3 3 16

@@ -4,6 +4,7 @@
 . "${BASH_SOURCE[0]%/*}/lib.sh"
 
 STRESS=$top_builddir/tests/stress
+is_instrumented=yes
 
 # The kernel's side, for all addresses that the program under test may have.
 stress_peer() {

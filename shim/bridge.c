@@ -508,25 +508,37 @@ int bridge_bind(int fd, int r, const struct sockaddr *addr, socklen_t len)
 	return r ? r : REAL(bind)(fd, addr, len) < 0 ? -errno : 0;
 }
 
+static int connect_bridged(int fd, const struct engine_bridged *b, const struct sockaddr *addr, socklen_t len)
+{
+	struct sockaddr_in a;
+	int r;
+
+	if (b->is_listener)
+		return -EISCONN;
+	if (!b->is_idle)
+		return finish_connect(fd, b);
+	r = read_addr(b, addr, len, &a);
+	if (!r)
+		r = engine_bridged_connect(fd, b, &a);
+	if (r == -EXDEV) {
+		r = give_to_kernel(fd, b);
+		return r ? r : REAL(connect)(fd, addr, len) < 0 ? -errno : 0;
+	}
+	return r != -EINPROGRESS || REAL(fcntl)(fd, F_GETFL) & O_NONBLOCK ? r : finish_connect(fd, b);
+}
+
 int bridge_connect(int fd, int r, const struct sockaddr *addr, socklen_t len)
 {
 	struct engine_bridged b;
-	struct sockaddr_in a;
 
-	if (r >= 0 || errno != EINVAL || !is_bridged(fd, &b))
+	if (r >= 0 || errno != EINVAL)
 		return -ENOTSOCK;
-	if (b.is_listener)
-		return -EISCONN;
-	if (!b.is_idle)
-		return finish_connect(fd, &b);
-	r = read_addr(&b, addr, len, &a);
-	if (!r)
-		r = engine_bridged_connect(fd, &b, &a);
-	if (r == -EXDEV) {
-		r = give_to_kernel(fd, &b);
-		return r ? r : REAL(connect)(fd, addr, len) < 0 ? -errno : 0;
-	}
-	return r != -EINPROGRESS || REAL(fcntl)(fd, F_GETFL) & O_NONBLOCK ? r : finish_connect(fd, &b);
+	do {
+		if (!is_bridged(fd, &b))
+			return -ENOTSOCK;
+		r = connect_bridged(fd, &b, addr, len);
+	} while (r == -ESTALE);
+	return r;
 }
 
 int bridge_listen(int fd, int r, int backlog)

@@ -144,8 +144,8 @@ static int finish_connect(struct sock *s, int in_progress)
 		if (r == -EINTR || r == -EIO)
 			return r;
 	}
-	if (r == -EREROUTED)            /* only what is connected is bridged */
-		return 0;
+	if (r == -EREROUTED)            /* the engine knows that the result is still to be told */
+		return r;
 	atomic_store(&s->state, r && r != -EISCONN ? SOCK_UNCONNECTED : SOCK_CONNECTED);
 	if (r && r != -EISCONN)
 		ready_reset(s);

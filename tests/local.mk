@@ -99,6 +99,12 @@ tests_stress_SOURCES = tests/stress.c tests/stress.h tests/stress_calls.c tests/
 	tests/stress_peer.c
 tests_stress_LDADD =
 EXTRA_DIST += tests/stress-run tests/tsan.supp
+# Many threads with a connection each.
+EXTRA_PROGRAMS += tests/threads
+check_SCRIPTS += tests/threads
+CLEANFILES += tests/threads
+tests_threads_SOURCES = tests/threads.c
+tests_threads_LDADD =
 
 # netif/: the filter without root; the others in namespaces of their own, as root.
 check_PROGRAMS += tests/test_netif_filter tests/test_netif_pcap
@@ -287,6 +293,7 @@ SCRIPT_TESTS = \
 	tests/netns/filecaps.sh \
 	tests/netns/slowdev.sh \
 	tests/netns/stress.sh \
+	tests/netns/threads.sh \
 	tests/netns/flood.sh \
 	tests/netns/fork.sh \
 	tests/netns/life.sh \

@@ -409,6 +409,58 @@ static void idle_engine_sleeps(void **state)
 	pthread_join(echo, NULL);
 }
 
+/* ---- cancellation ---- */
+
+static void *sleep_forever(void *arg)
+{
+	struct engine_watch w = { .s = *(engine_sock *)arg, .events = POLLIN };
+	struct pollfd none[20];
+	unsigned i;
+
+	for (i = 0; i < ARRAY_LEN(none); i++)
+		none[i] = (struct pollfd){ .fd = -1 };
+	engine_wait(client, &w, 1, none, ARRAY_LEN(none), XTIME_NEVER, NULL);
+	return NULL;
+}
+
+static unsigned sleepers(void)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&client->lock);
+	n = client->nwait;
+	pthread_mutex_unlock(&client->lock);
+	return n;
+}
+
+/* One that drives, and one that doesn't, in their sleep: they end, and the engine is as if they had not been. */
+static void waiting_threads_are_cancelled_traffic_goes_on(void **state)
+{
+	engine_sock c, s, idle, other;
+	pthread_t echo, t[2];
+	void *end;
+	unsigned i;
+
+	(void)state;
+	connect_pair(&idle, &other);
+	for (i = 0; i < 2; i++)
+		t[i] = start(sleep_forever, &idle);
+	for (i = 0; i < 2000 && sleepers() != 2; i++)
+		nap(1);
+	assert_int_equal(sleepers(), 2);
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(pthread_cancel(t[i]), 0);
+		assert_int_equal(pthread_join(t[i], &end), 0);
+		assert_ptr_equal(end, PTHREAD_CANCELED);
+	}
+	assert_int_equal(sleepers(), 0);
+	assert_null(client->driver);
+	c = connect_echo(&echo, &s);
+	ping_pong(c, 100, 1);
+	engine_release(client, c);
+	pthread_join(echo, NULL);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -419,6 +471,7 @@ int main(void)
 		TEST(waiting_signal_gives_eintr),
 		TEST(waiting_handler_calls_engine_traffic_goes_on),
 		TEST(waiting_handler_jumps_out_traffic_goes_on),
+		TEST(waiting_threads_are_cancelled_traffic_goes_on),
 		TEST(forked_child_forgets_parent_goes_on),
 		TEST(ended_with_data_keeper_delivers),
 		TEST(report_has_numbers),

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * threads.c - many threads, each with a connection of its own to an echo server: how much they do together, and how
+ * evenly.
+ *
+ *     threads ADDRESS PORT THREADS SECONDS BYTES
+ *
+ * Each thread sends BYTES and waits until they have come back, again and again.  Prints
+ *
+ *     threads N rounds/s R least L most M
+ *
+ * where L and M are the rounds of the slowest and of the fastest thread.  It goes on for longer, up to a limit, until each
+ * thread has had a round; fails when one has none, or a call fails.
+ */
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define THREADS_MAX 1000
+#define BYTES_MAX 65536
+#define PATIENCE_SECONDS 20
+#define STACK_BYTES (256 * 1024)
+
+static struct sockaddr_in server = { .sin_family = AF_INET };
+static size_t bytes;
+static pthread_barrier_t ready;
+static _Atomic bool is_over;
+static _Atomic unsigned long rounds[THREADS_MAX];
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static void do_round(int fd, char *buf)
+{
+	size_t n = 0;
+	ssize_t r;
+
+	for (; n < bytes; n += (size_t)r) {
+		r = send(fd, buf + n, bytes - n, 0);
+		if (r <= 0)
+			die("send");
+	}
+	for (n = 0; n < bytes; n += (size_t)r) {
+		r = recv(fd, buf, bytes - n, 0);
+		if (r <= 0)
+			die("recv");
+	}
+}
+
+static void *run(void *arg)
+{
+	_Atomic unsigned long *mine = arg;
+	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+	char *buf = calloc(1, bytes);
+
+	if (fd < 0 || !buf || connect(fd, (struct sockaddr *)&server, sizeof(server)) < 0)
+		die("connect");
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	do_round(fd, buf);
+	pthread_barrier_wait(&ready);
+	while (!atomic_load_explicit(&is_over, memory_order_relaxed)) {
+		do_round(fd, buf);
+		++*mine;
+	}
+	close(fd);
+	free(buf);
+	return NULL;
+}
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static bool have_all(unsigned n)
+{
+	unsigned i;
+
+	for (i = 0; i < n && rounds[i]; i++)
+		;
+	return i == n;
+}
+
+static int report(unsigned n, double seconds)
+{
+	unsigned long sum = 0, least = rounds[0], most = 0;
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		sum += rounds[i];
+		least = rounds[i] < least ? rounds[i] : least;
+		most = rounds[i] > most ? rounds[i] : most;
+	}
+	printf("threads %u rounds/s %.0f least %lu most %lu\n", n, (double)sum / seconds, least, most);
+	return !least;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned n = argc == 6 ? (unsigned)atoi(argv[3]) : 0, i;
+	static pthread_t threads[THREADS_MAX];
+	pthread_attr_t attr;
+	double begin, end;
+
+	bytes = n ? (size_t)atoi(argv[5]) : 0;
+	if (!n || n > THREADS_MAX || !bytes || bytes > BYTES_MAX || inet_pton(AF_INET, argv[1], &server.sin_addr) != 1) {
+		fprintf(stderr, "usage: threads ADDRESS PORT THREADS SECONDS BYTES\n");
+		return 2;
+	}
+	server.sin_port = htons((uint16_t)atoi(argv[2]));
+	pthread_barrier_init(&ready, NULL, n + 1);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	for (i = 0; i < n; i++)
+		if (pthread_create(&threads[i], &attr, run, &rounds[i]))
+			die("pthread_create");
+	pthread_barrier_wait(&ready);
+	begin = now();
+	end = begin + atof(argv[4]);
+	while (now() < end || (!have_all(n) && now() < end + PATIENCE_SECONDS))
+		usleep(10000);
+	atomic_store(&is_over, true);
+	begin = now() - begin;
+	for (i = 0; i < n; i++)
+		pthread_join(threads[i], NULL);
+	return report(n, begin);
+}

@@ -491,21 +491,33 @@ static int give_to_kernel(int fd, const struct engine_bridged *b)
 	return r;
 }
 
+static int bind_bridged(int fd, const struct engine_bridged *b, const struct sockaddr *addr, socklen_t len)
+{
+	struct sockaddr_in a;
+	int r;
+
+	if (!b->is_idle)
+		return -EINVAL;
+	r = read_addr(b, addr, len, &a);
+	if (!r && ntohl(a.sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
+		return engine_bridged_bind(fd, b, &a);
+	if (!r || r == -EXDEV)
+		r = give_to_kernel(fd, b);
+	return r ? r : REAL(bind)(fd, addr, len) < 0 ? -errno : 0;
+}
+
 int bridge_bind(int fd, int r, const struct sockaddr *addr, socklen_t len)
 {
 	struct engine_bridged b;
-	struct sockaddr_in a;
 
-	if (r >= 0 || !is_bridged(fd, &b))
+	if (r >= 0)
 		return -ENOTSOCK;
-	if (!b.is_idle)
-		return -EINVAL;
-	r = read_addr(&b, addr, len, &a);
-	if (!r && ntohl(a.sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
-		return engine_bridged_bind(fd, &b, &a);
-	if (!r || r == -EXDEV)
-		r = give_to_kernel(fd, &b);
-	return r ? r : REAL(bind)(fd, addr, len) < 0 ? -errno : 0;
+	do {
+		if (!is_bridged(fd, &b))
+			return -ENOTSOCK;
+		r = bind_bridged(fd, &b, addr, len);
+	} while (r == -ESTALE);
+	return r;
 }
 
 static int connect_bridged(int fd, const struct engine_bridged *b, const struct sockaddr *addr, socklen_t len)
@@ -545,11 +557,14 @@ int bridge_listen(int fd, int r, int backlog)
 {
 	struct engine_bridged b;
 
-	if (r >= 0 || !is_bridged(fd, &b))
+	if (r >= 0)
 		return -ENOTSOCK;
-	if (b.is_listener || b.is_idle)
-		return engine_bridged_listen(fd, &b, backlog);
-	return -EINVAL;
+	do {
+		if (!is_bridged(fd, &b))
+			return -ENOTSOCK;
+		r = b.is_listener || b.is_idle ? engine_bridged_listen(fd, &b, backlog) : -EINVAL;
+	} while (r == -ESTALE);
+	return r;
 }
 
 /* ---- accept ---- */

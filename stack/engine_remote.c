@@ -332,8 +332,13 @@ static int ask_on(int fd, uint64_t host, struct message *m, int about)
 	if (raw_bind(fd, &a, sizeof(a.sun_family)) < 0)
 		return -EIO;
 	host_name(host, &a, &len);
-	if (raw_connect(fd, &a, len) < 0 || fdpass_send(fd, m, sizeof(*m), &about, 1, 0) < 0)
+	if (raw_connect(fd, &a, len) < 0)
 		return -EIO;
+	do {
+		r = (int)fdpass_send(fd, m, sizeof(*m), &about, 1, 0);
+	} while (r == -EINTR);
+	if (r < 0)
+		return r == -EBADF ? r : -EIO;  /* closed meanwhile */
 	do {
 		r = sys_ppoll(&p, 1, &wait, NULL);
 	} while (r == -EINTR);  /* handlers run; a call about options isn't interrupted by them */

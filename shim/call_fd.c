@@ -118,6 +118,19 @@ static int duplicate_again(int from, int to)
 	return r;
 }
 
+/* What becomes stdin, stdout or stderr is read and written by libc's own streams, whose calls aren't seen. */
+static void bridge_for_stdio(int from, int to)
+{
+	struct sock *s = to <= STDERR_FILENO ? fdtab_get(from) : NULL;
+
+	if (!s)
+		return;
+	/* What connects without blocking isn't told to be connected. */
+	if (atomic_load(&s->state) == SOCK_CONNECTED || atomic_load(&s->state) == SOCK_CONNECTING)
+		bridge_fd(from);
+	sock_put(s);
+}
+
 int call_duplicated(struct sock *s, int from, int to)
 {
 	int r;
@@ -129,23 +142,13 @@ int call_duplicated(struct sock *s, int from, int to)
 		bridge_settle();
 		return atomic_load(&s->is_bridged) ? duplicate_again(from, to) : to;
 	}
-	if (!r)
+	if (!r) {
+		bridge_for_stdio(to, to);
 		return to;
+	}
 	sock_put(s);
 	REAL(close)(to);
 	return r;
-}
-
-/* What becomes stdin, stdout or stderr is read and written by libc's own streams, whose calls aren't seen. */
-static void bridge_for_stdio(int from, int to)
-{
-	struct sock *s = to <= STDERR_FILENO ? fdtab_get(from) : NULL;
-
-	if (!s)
-		return;
-	if (atomic_load(&s->state) == SOCK_CONNECTED)
-		bridge_fd(from);
-	sock_put(s);
 }
 
 int call_dup2(int from, int to, int flags, bool is_dup3)

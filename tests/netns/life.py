@@ -361,6 +361,26 @@ def static_children(to, own):
         say(subprocess.run(command, close_fds=False, capture_output=True).stdout)
 
 
+def stdio(to, own):
+    """libc's own streams on what close() and dup() have made standard input and output."""
+    libc = ctypes.CDLL(None)
+    libc.fgets.restype = ctypes.c_char_p
+    s = connect(to)
+
+    def work():
+        os.close(0)
+        os.dup(s.fileno())
+        os.dup2(s.fileno(), 1)
+        libc.puts(b"line")
+        libc.fflush(None)
+        buf = ctypes.create_string_buffer(100)
+        got = libc.fgets(buf, 100, ctypes.c_void_p.in_dll(libc, "stdin"))
+        os._exit(0 if got == b"line\n" else 1)
+
+    within(work)
+    say("parent", echo(s, b"parent"))
+
+
 def in_flight(to, own):
     """What a child wrote last arrives, however it ends."""
     def abort():
@@ -508,7 +528,7 @@ def truncated(to, own):
 
 STEPS = {f.__name__: f for f in (
     fresh_connects, fresh_nonblocking, refused, connecting, bound, local, both, many_children, grandchild, unread,
-    closed_by_parent, closed_by_child, watched, sleeping, exec_flags, helpers, leaked, static_children, in_flight, child_killed,
+    closed_by_parent, closed_by_child, watched, sleeping, exec_flags, helpers, leaked, static_children, stdio, in_flight, child_killed,
     parent_leaves, parent_execs,
     parent_aborts, loops, truncated)}
 

@@ -74,9 +74,9 @@ tests_test_sim_SOURCES = tests/test_sim.c $(SIM) tests/fuzz_check.c tests/fuzz_c
 # A bad link between two interfaces: its rules, and the program that is in the path.
 check_PROGRAMS += tests/test_link
 tests_test_link_SOURCES = tests/test_link.c tests/link.c tests/link.h
-EXTRA_PROGRAMS += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls tests/callprobe
-check_SCRIPTS += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls tests/callprobe bench/flood bench/flows
-CLEANFILES += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls tests/callprobe
+EXTRA_PROGRAMS += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls tests/callprobe tests/mallocprobe
+check_SCRIPTS += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls tests/callprobe tests/mallocprobe bench/flood bench/flows
+CLEANFILES += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls tests/callprobe tests/mallocprobe
 tests_relay_SOURCES = tests/relay.c tests/link.c tests/link.h
 tests_relay_LDADD =
 tests_xfer_LDADD =
@@ -90,6 +90,8 @@ tests_callprobe_SOURCES = tests/callprobe.c tests/callprobe.h tests/callprobe_da
 	tests/callprobe_stream.c tests/callprobe_thread.c
 tests_callprobe_CFLAGS = $(AM_CFLAGS) -Wno-nonnull -Wno-stringop-overflow
 tests_callprobe_LDADD =
+tests_mallocprobe_SOURCES = tests/mallocprobe.c
+tests_mallocprobe_LDADD =
 
 # All calls at random from many threads; tests/stress-run runs it for as long as one likes.
 EXTRA_PROGRAMS += tests/stress

@@ -33,4 +33,7 @@ for family in 4 6; do
 		report $? "IPv$family, $mode: as over the kernel"
 	done
 done
+
+check_eq "calls that a handler may make don't allocate" "60 calls" \
+	"$(xt shared "$top_builddir/tests/mallocprobe" $S_ADDR 7001; cat "$T/err")"
 finish

@@ -512,7 +512,7 @@ static void fork_moves_a_sleeping_recv(void **state)
 /* As subprocess.Popen() of Python does before execve(). */
 static void vfork_child_sets_only_its_own_signals(void **state)
 {
-	static struct sigaction sa;
+	static struct sigaction sa, old;
 	pid_t pid;
 	int status;
 
@@ -523,7 +523,7 @@ static void vfork_child_sets_only_its_own_signals(void **state)
 	pid = vfork();
 	if (!pid) {
 		sa.sa_handler = SIG_DFL;
-		_exit(sigaction(SIGUSR1, &sa, &sa) || sa.sa_handler != on_signal || kill(getpid(), SIGUSR1));
+		_exit(sigaction(SIGUSR1, &sa, &old) || old.sa_handler != on_signal || kill(getpid(), SIGUSR1));
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status));

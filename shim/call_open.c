@@ -15,6 +15,7 @@
 #include "fdtab.h"
 #include "init.h"
 #include "log.h"
+#include "opts.h"
 #include "ready.h"
 #include "real.h"
 #include "signal.h"
@@ -431,6 +432,7 @@ void call_release(struct sock *s)
 	int cancel = signal_uncancel(), seconds = -1;
 
 	ready_close(s);
+	opts_release(s);
 	if (s->es && atomic_load(&eng_current)) {
 		if (eng_query(s, ENGINE_LINGER, &seconds) == 0 && seconds > 0) {
 			eng_shut(s);

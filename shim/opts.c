@@ -22,6 +22,7 @@
 
 #include "call.h"
 #include "eng.h"
+#include "fdtab.h"
 #include "iface.h"
 #include "log.h"
 #include "ready.h"
@@ -346,6 +347,41 @@ static int v6_get(struct sock *s, int name, void *val, socklen_t *len)
 	return r;
 }
 
+/* Groups are the host's, and nothing that comes for one is a stream's: the kernel's is the member. */
+static bool is_of_groups(int level, int name)
+{
+	return level == IPPROTO_IP && ((name >= IP_UNBLOCK_SOURCE && name <= IP_DROP_SOURCE_MEMBERSHIP) ||
+				       (name >= MCAST_JOIN_GROUP && name <= MCAST_LEAVE_SOURCE_GROUP));
+}
+
+static int set_groups(struct sock *s, int name, const void *val, socklen_t len)
+{
+	int fd = atomic_load(&s->member), none = -1;
+
+	if (fd < 0) {
+		fd = REAL(socket)(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+		if (fd < 0)
+			return -errno;
+		fd = ready_raise_fd(fd);
+		if (!atomic_compare_exchange_strong(&s->member, &none, fd)) {
+			fdtab_unmark_internal(fd);
+			REAL(close)(fd);
+			fd = none;
+		}
+	}
+	return REAL(setsockopt)(fd, IPPROTO_IP, name, val, len) < 0 ? -errno : 0;
+}
+
+void opts_release(struct sock *s)
+{
+	int fd = atomic_exchange(&s->member, -1);
+
+	if (fd < 0)
+		return;
+	fdtab_unmark_internal(fd);
+	REAL(close)(fd);
+}
+
 static bool has_level(const struct sock *s, int level)
 {
 	return level == SOL_SOCKET || level == IPPROTO_IP || level == IPPROTO_TCP || (level == IPPROTO_IPV6 && s->is_v6);
@@ -366,6 +402,8 @@ int opts_set(struct sock *s, int level, int name, const void *val, socklen_t len
 		val = NULL;
 	if (!val && len && level == SOL_SOCKET)
 		return -EFAULT;
+	if (is_of_groups(level, name))
+		return set_groups(s, name, val, len);
 	r = own && own->set ? own->set(s, val, len) : eng_setopt(s, level, name, val, len);
 	if (r == -ENOPROTOOPT)
 		log_unknown(level, name);

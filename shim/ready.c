@@ -247,8 +247,7 @@ int ready_open(int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Out of the program's way, and known as ours. */
-static int raise_fd(int fd)
+int ready_raise_fd(int fd)
 {
 	int high = REAL(fcntl)(fd, F_DUPFD_CLOEXEC, HIGH_FD);
 
@@ -366,7 +365,7 @@ static int make_pair(struct sock *s)
 	REAL(setsockopt)(ends[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least));
 	fill(ends[0]);
 	forget_far(s);
-	s->far = raise_fd(ends[1]);
+	s->far = ready_raise_fd(ends[1]);
 	s->is_filled = true;
 	r = swap(s, ends[0]);
 	if (r)

@@ -24,6 +24,8 @@
 
 #include "sock.h"
 
+/* Puts an fd out of the program's way, and makes it known as ours: its number from now on. */
+int ready_raise_fd(int fd);
 /* A new object; SOCK_NONBLOCK and SOCK_CLOEXEC as given.  The fd or -errno. */
 int ready_open(int flags);
 

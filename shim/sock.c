@@ -48,6 +48,7 @@ struct sock *sock_new(engine_sock es)
 	s->tokens = 0;
 	s->fd = -1;
 	s->far = -1;
+	atomic_store(&s->member, -1);
 	s->regs = NULL;
 	s->opts = NULL;
 	atomic_store(&s->numbers, 0);

@@ -67,6 +67,7 @@ struct sock {
 	uint8_t tokens;          /* in flight */
 	int fd;                  /* one of its numbers; -1: none */
 	int far;                 /* the mirror's other end; -1: none */
+	_Atomic int member;      /* the kernel's socket that is in multicast groups for it (opts.c); -1: none */
 	struct sock_reg *regs;   /* owned */
 	struct sock_opt *opts;   /* newest first; owned */
 };

@@ -105,6 +105,7 @@ def calls(addr, port):
     bound_shut(port)
     connecting()
     flags(ask, port)
+    groups(ask, port)
 
 
 def bound_shut(port):
@@ -134,6 +135,25 @@ def connecting():
     print("a thread that connects:", tried(s.shutdown, socket.SHUT_RDWR))
     t.join(5)
     print("  ends with:", r, state(s), get(s, SOL, socket.SO_ERROR))
+    s.close()
+
+
+JOIN, LEAVE = 42, 45  # MCAST_JOIN_GROUP, MCAST_LEAVE_GROUP
+
+
+def groups(ask, port):
+    """A stream may be a member; who is accepted isn't."""
+    req = struct.pack("I4xHH4s120x", 0, socket.AF_INET, 0, socket.inet_aton("239.1.2.3"))
+    s = fresh(port, SO_REUSEADDR=1)
+    print("groups:", tried(s.setsockopt, 0, LEAVE, req), tried(s.setsockopt, 0, JOIN, req), tried(s.setsockopt, 0, JOIN, req),
+          tried(s.setsockopt, 0, JOIN, req[:40]))
+    s.listen()
+    ask("open", "m", port)
+    c, _ = s.accept()
+    print("  accepted:", tried(c.setsockopt, 0, LEAVE, req), "listening:", tried(s.setsockopt, 0, LEAVE, req),
+          tried(s.setsockopt, 0, LEAVE, req))
+    c.close()
+    ask("close", "m")
     s.close()
 
 

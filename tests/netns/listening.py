@@ -422,6 +422,13 @@ def ports(addr, port):
                                ("SO_REUSEADDR", "SO_REUSEPORT")])
             s.close()
             print("closed:", elsewhere(first, port))
+    for a in ("", addr):
+        for again in (a, "", "127.0.0.1"):
+            s = fresh(0, a)
+            free = s.getsockname()[1]
+            s.close()
+            print("a free port was found:", a or "any", again or "any", elsewhere(again, free),
+                  tried(lambda: fresh(free, again).close()))
     wrong_user(port)
     devices(ask, addr, port)
     s = listener(port)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "addr.h"
 #include "bridge.h"
 #include "call.h"
 #include "init.h"
@@ -394,13 +395,9 @@ static ssize_t recv_from(struct sock *s, void *buf, size_t len, int flags, struc
 {
 	struct iovec iov = { buf, MIN(len, CALL_RW_MAX) };
 	ssize_t r = call_recv(s, &iov, 1, flags, NULL);
+	int err = r >= 0 && addr ? addr_copy("", 0, addr, alen) : 0;
 
-	if (r >= 0 && addr) {
-		if (!user_can_write(alen, sizeof(*alen)))
-			return -EFAULT;
-		*alen = 0;
-	}
-	return r;
+	return err ? err : r;
 }
 
 EXPORT ssize_t recvfrom(int fd, void *restrict buf, size_t len, int flags, __SOCKADDR_ARG addr,

@@ -301,6 +301,7 @@ static void recv_messages(enum state st)
 	struct msghdr m = { .msg_iov = many, .msg_iovlen = 1, .msg_control = control, .msg_controllen = 64 };
 	struct mmsghdr v[3];
 	struct timespec none = { 0, 0 }, odd = { 0, -1 }, soon = { 0, 1000000 };
+	socklen_t len = sizeof(name);
 	int fd = probe_open(st), i;
 
 	TRY(fcntl(fd, F_SETFL, O_NONBLOCK));
@@ -313,6 +314,10 @@ static void recv_messages(enum state st)
 	TRY_MORE(recvmsg(fd, &m, MSG_PEEK | MSG_CMSG_CLOEXEC), "%u %zu %x", m.msg_namelen, m.msg_controllen, m.msg_flags);
 	m.msg_namelen = (socklen_t)-1;
 	TRY(recvmsg(fd, &m, MSG_PEEK));
+	TRY_MORE(recvfrom(fd, buf, 1, MSG_PEEK, (struct sockaddr *)&name, &len), "%d", (int)len);
+	len = (socklen_t)-1;
+	TRY_MORE(recvfrom(fd, buf, 1, MSG_PEEK, (struct sockaddr *)&name, &len), "%d", (int)len);
+	TRY(recvfrom(fd, buf, 1, MSG_PEEK, NULL, &len));
 	m.msg_namelen = 5000;
 	TRY_MORE(recvmsg(fd, &m, MSG_PEEK), "%u", m.msg_namelen);
 	m.msg_name = NULL;

@@ -388,7 +388,26 @@ static void polling(enum state st)
 	TRY(select(901, &in, NULL, NULL, &(struct timeval){ 0, 0 }));
 }
 
+/* From AF_INET6 to AF_INET: an established connection of mapped addresses alone. */
+static void form(enum state st)
+{
+	int fd = probe_open(st), family = AF_INET6, v = -1;
+	struct sockaddr_storage a = { 0 };
+	socklen_t len = sizeof(a), one = sizeof(v);
+
+	TRY(setsockopt(fd, IPPROTO_IPV6, IPV6_ADDRFORM, &family, sizeof(family)));
+	family = AF_INET;
+	TRY(setsockopt(fd, IPPROTO_IPV6, IPV6_ADDRFORM, &family, 2));
+	TRY(setsockopt(fd, IPPROTO_IPV6, IPV6_ADDRFORM, &family, sizeof(family)));
+	TRY_MORE(getsockname(fd, (struct sockaddr *)&a, &len), "%d %u", a.ss_family, len);
+	TRY_MORE(getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &v, &one), "%d", v);
+	TRY(setsockopt(fd, IPPROTO_IPV6, IPV6_ADDRFORM, &family, sizeof(family)));
+	TRY(write(fd, "x", 1) == 1 || st != CONNECTED);
+	close(fd);
+}
+
 const struct probe_case probe_file_cases[] = {
+	{ "form", form, ALL_STATES },
 	{ "flags", flags, ALL_STATES },
 	{ "owners", owners, ALL_STATES },
 	{ "locks", locks, ALL_STATES },

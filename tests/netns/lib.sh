@@ -142,6 +142,15 @@ net_up() {
 	: >"$T/err"
 }
 
+# pids_like WORDS: the processes in the client's namespace whose command line has them, or ends with them before a "$";
+# pgrep would find those of a script beside this one, too.
+pids_like() {
+	local p
+	for p in $(ip netns pids "$C" | sort -n); do
+		tr '\0' '\n' <"/proc/$p/cmdline" 2>/dev/null | paste -sd ' ' | grep -q -e "$1" && echo "$p"
+	done
+}
+
 in_c() { ip netns exec "$C" "$@"; }
 in_s() { ip netns exec "$S" "$@"; }
 

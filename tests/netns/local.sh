@@ -57,7 +57,7 @@ serves_both() {
 		[ "$(echoes "$@" $port)" = "$BIG_SHA" ] || return 1
 	done
 }
-one_fewer() { in_c pgrep -f "echoer.py reuseport" | tail -n 1 | xargs -r kill -KILL; }
+one_fewer() { pids_like "echoer.py reuseport" | tail -n 1 | xargs -r kill -KILL; }
 listeners() { [ "$(in_c awk -v p="$(printf ':%04X' $port)" '$4 == "0A" && index($2, p)' /proc/net/tcp | wc -l)" = "$1" ]; }
 check "SO_REUSEPORT: both listen" until_true 10 listeners 2
 check "SO_REUSEPORT: outside" serves_both "$S" $C_ADDR

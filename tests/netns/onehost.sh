@@ -26,7 +26,7 @@ serve() {
 	until_true 10 test -s "$T/said"
 	cat "$T/said"
 }
-end() { in_c pgrep -f "onehost.py serve .* $1\$" | xargs -r kill -KILL 2>/dev/null; }
+end() { pids_like "onehost.py serve .* $1\$" | xargs -r kill -KILL 2>/dev/null; }
 ask() {
 	case $1 in
 	kernel) in_c timeout 20 python3 "$here/onehost.py" ask "${@:2}" 2>"$T/err" ;;
@@ -73,7 +73,7 @@ until_true 10 answers 2
 check_eq "an address that came later is the host's own" "ok 1" \
 	"$(sed -n 2p "$T/answers") $(($(tcp_counter ActiveOpens) - before))"
 exec {later}>&-
-in_c pgrep -f "onehost.py later" | xargs -r kill
+pids_like "onehost.py later" | xargs -r kill 2>/dev/null
 
 # ---- two processes over xtcp on one address ----
 

@@ -70,7 +70,7 @@ kill $dump
 check_eq "one of them answers ARP" 1 "$(grep -c "$OWN_ADDR is-at" "$T/arp")"
 
 # The first one spoke for the address; now it goes.
-pkill -KILL -f "serve-prefork 7301"
+pids_like "serve-prefork 7301" | xargs -r kill -KILL 2>/dev/null
 in_s ip neigh flush dev "$S_IF"
 check "another answers when that has gone" until_true 10 is_served 7302
 check_eq "and serves" ok "$(in_s timeout 40 python3 "$here/forker.py" many $OWN_ADDR 7303)"

@@ -16,7 +16,7 @@ join() {   # NAME [ADDR]: a member over xtcp
 	disown
 	until_true 10 test -s "$T/member.$mode.$1"
 }
-real_pid() { in_c pgrep -f "group.py member $1 $port" | tail -n 1; }
+real_pid() { pids_like "group.py member $1 $port" | tail -n 1; }
 ask() {
 	echo "$*" >&"$to"
 	read -r -t 30 answer <&"$from"

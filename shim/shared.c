@@ -79,6 +79,19 @@ static int ask(uint64_t of, engine_sock es, int fd)
 	return r && is_joined(fd) ? 0 : r;
 }
 
+/* Its engine is gone: an object that has been reset takes its place. */
+static void show_reset(struct sock *s)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return;
+	REAL(send)(ends[0], "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	REAL(close)(ends[1]);           /* with something unread */
+	if (!ready_replace(s, ends[0]))
+		bridge_settled(s);
+}
+
 /* The lock of bridging is held. */
 int shared_take_locked(struct sock *s)
 {
@@ -89,7 +102,9 @@ int shared_take_locked(struct sock *s)
 	r = s->fd < 0 ? -EBADF : ask(s->host, s->there, s->fd);
 	if (r) {
 		log_once(LOG_WARNING, "a TCP socket of another process can't be used: its engine is gone, or doesn't answer");
-		return -EIO;
+		if (r != -ETIMEDOUT)
+			show_reset(s);
+		return atomic_load(&s->is_bridged) ? 0 : -EIO;
 	}
 	bridge_settled(s);
 	return 0;

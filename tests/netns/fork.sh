@@ -15,7 +15,7 @@ end_all() { ip netns pids "$C" | xargs -r kill "$@" 2>/dev/null; until_true 10 n
 
 port=7100
 for mode in shared own; do
-	for step in both child options epoll exec spawn pass splice helper; do
+	for step in both child options epoll exec spawn pass splice helper killed; do
 		check_eq "$mode: $step" ok "$(xt $mode python3 "$here/forker.py" $step "$S_ADDR" 7003)"
 	done
 	addr=$C_ADDR

@@ -202,6 +202,30 @@ def helper(to):
         echo(s)
 
 
+def killed(to):
+    """A connection whose first process was killed is reset for the others."""
+    (gone, tell_gone), (told, tell) = os.pipe(), os.pipe()
+
+    def first():
+        s = connect(to)
+
+        def second():
+            os.read(gone, 1)
+            try:
+                word = s.recv(1) or b"end"
+            except ConnectionResetError:
+                word = b"reset"
+            os.write(tell, word)
+
+        in_child(second)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    os.waitpid(in_child(first), 0)
+    os.write(tell_gone, b"x")
+    word = os.read(told, 10)
+    assert word == b"reset", word
+
+
 def many(to):
     """A client: 20 connections at once."""
     def one():
@@ -279,7 +303,7 @@ def serve(how, port):
 
 
 STEPS = {"both": both, "child": child, "options": options, "epoll": epoll, "exec": exec_, "spawn": spawn,
-         "pass": pass_, "splice": splice, "helper": helper, "many": many}
+         "pass": pass_, "splice": splice, "helper": helper, "killed": killed, "many": many}
 
 if sys.argv[1].startswith("serve-"):
     serve(sys.argv[1][6:], int(sys.argv[2]))

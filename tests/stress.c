@@ -310,9 +310,11 @@ static void open_first(void)
 
 static void sleep_for(unsigned seconds)
 {
-	struct timespec ts = { seconds, 0 };
+	struct timespec ts;
 
-	while (nanosleep(&ts, &ts) < 0 && errno == EINTR)
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	ts.tv_sec += seconds;
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR)
 		;
 }
 

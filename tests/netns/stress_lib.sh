@@ -15,6 +15,14 @@ stress_peer() {
 	done
 }
 
+# What there is, for who looks into why.
+who_is_left() {
+	local p
+	for p in $(ip netns pids "$C"); do
+		note "left: $p $(tr '\0' ' ' <"/proc/$p/cmdline") ($(cat "/proc/$p/comm"), $(cat "/proc/$p/wchan"))"
+	done
+}
+
 nobody_left() { [ -z "$(ip netns pids "$C")" ]; }
 
 # stress MODE SEED SECONDS THREADS [COMMAND...]: one run, in MODE shared, own, or kernel; COMMAND starts it.
@@ -35,6 +43,7 @@ stress() {
 	report "$1" "$mode, seed $seed: $threads threads, $seconds seconds"
 	cat "$T/out"
 	[ "$mode" != kernel ] || return
-	check "$mode, seed $seed: no process is left" until_true 60 nobody_left
+	until_true 60 nobody_left || who_is_left
+	check "$mode, seed $seed: no process is left" nobody_left
 	check_eq "$mode, seed $seed: no rule is left" "" "$(in_c nft list tables 2>/dev/null)"
 }

@@ -11,13 +11,14 @@ make_files 4
 serve_nginx 80 || exit 99
 serve_tcp 7003 echo || exit 99
 WHO=daemon
-mkdir "$T/bin" "$T/plain" "$T/home" && cp "$XTCP_RUN" "$LIBXTCP" "$T/bin/" && cp "$T/bin"/* "$T/plain/" && chown $WHO "$T/home"
+mkdir "$T/bin" "$T/plain" "$T/home" && cp "$XTCP_RUN" "$LIBXTCP" "$T/bin/" && cp "$T/bin"/* "$T/plain/" &&
+	cp "$here/dropper.py" "$T/home/" && chown $WHO "$T/home"
 setcap cap_net_raw,cap_net_admin+ep "$T/bin/xtcp-run" 2>"$T/err" || skip_all "files can't have capabilities here: $(cat "$T/err")"
 
-# as_user COMMAND...: without any capability.
+# as_user COMMAND...: without any capability, in a directory of its own, as the tree may be closed to it.
 as_user() {
 	ip netns exec "$C" timeout -k 5 60 setpriv --reuid $WHO --regid $WHO --clear-groups --inh-caps=-all --ambient-caps=-all \
-		env HOME="$T/home" "$@"
+		env -C "$T/home" HOME="$T/home" "$@"
 }
 # run MODE COMMAND...: by that xtcp-run; MODE shared or own.
 run() {
@@ -59,9 +60,10 @@ for mode in shared own; do
 		"$(run $mode sh -c "curl -sS http://$S_ADDR/big.bin; true" 2>"$T/err" | sha)"
 
 	port=$((port + 1))
+	# It asks for the name of the host first, and may wait for DNS.
 	run $mode python3 -m http.server -d "$T/www" -b 0.0.0.0 $port >"$T/server" 2>&1 &
 	disown
-	until_true 10 is_served $addr $port
+	until_true 40 is_served $addr $port
 	check_eq "$mode: python3 -m http.server" "$BIG_SHA" "$(in_s curl -sS "http://$addr:$port/big.bin" 2>"$T/err" | sha)"
 	check "$mode: it ends" end_all
 
@@ -70,18 +72,18 @@ for mode in shared own; do
 		"$T/nginx/nginx.conf" >"$T/home/nginx.conf"
 	run $mode nginx -p "$T/home" -c "$T/home/nginx.conf" -e "$T/home/error.log" >"$T/server" 2>&1 &
 	disown
-	until_true 10 is_served $addr $port
+	until_true 40 is_served $addr $port
 	check_eq "$mode: nginx" "$BIG_SHA" "$(in_s curl -sS "http://$addr:$port/big.bin" 2>"$T/err" | sha)"
 	check "$mode: nginx reloads" in_c kill -HUP "$(cat "$T/home/pid")"
 	check_eq "$mode: nginx, reloaded" "$BIG_SHA" "$(in_s curl -sS "http://$addr:$port/big.bin" 2>"$T/err" | sha)"
 	check "$mode: nginx ends" end_all
 
 	check_eq "$mode: a client that gave up its capabilities" hello \
-		"$(run $mode python3 "$here/dropper.py" capset get "$S_ADDR" 7003 2>"$T/err")"
+		"$(run $mode python3 dropper.py capset get "$S_ADDR" 7003 2>"$T/err")"
 	port=$((port + 1))
-	run $mode python3 "$here/dropper.py" capset serve $port >"$T/server" 2>&1 &
+	run $mode python3 dropper.py capset serve $port >"$T/server" 2>&1 &
 	disown
-	until_true 10 is_served $addr $port
+	until_true 40 is_served $addr $port
 	check_eq "$mode: a server that gave up its capabilities" hello "$(echoed $addr $port)"
 	check "$mode: it ends" end_all
 	check_eq "$mode: no table is left" 0 "$(tables)"

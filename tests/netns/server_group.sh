@@ -3,6 +3,8 @@
 #
 # Independent processes serve one port by SO_REUSEPORT: exactly one answers a SYN and its connection
 # works, while members join, leave and are killed (topology: lib.sh).
+# In an IPC namespace of its own: memory that other programs share is none of it.
+[ -n "${XTCP_OWN_IPC:-}" ] || XTCP_OWN_IPC=1 exec unshare --ipc bash "$0" "$@"
 . "$(dirname "$0")/lib.sh"
 need python3
 net_up

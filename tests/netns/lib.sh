@@ -147,7 +147,7 @@ net_up() {
 pids_like() {
 	local p
 	for p in $(ip netns pids "$C" | sort -n); do
-		tr '\0' '\n' <"/proc/$p/cmdline" 2>/dev/null | paste -sd ' ' | grep -q -e "$1" && echo "$p"
+		{ tr '\0' '\n' <"/proc/$p/cmdline"; } 2>/dev/null | paste -sd ' ' | grep -q -e "$1" && echo "$p"
 	done
 }
 

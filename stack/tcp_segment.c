@@ -276,6 +276,7 @@ void tcp_send_last_ack(struct tcp_conn *c, xtime now)
 {
 	struct tcp_hdr th = { .flags = TCPF_ACK, .ack = c->rcv.nxt, .wnd = (uint16_t)tcp_select_window(c) };
 
+	hdr_set_options(c, &th, now);
 	event_ack_sent(c);
 	c->snd.segs_out++;
 	conn_reply(c, &th, now);

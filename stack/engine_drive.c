@@ -102,6 +102,8 @@ static int receive_placed(struct engine *e, struct netif_rx *v)
 	n = netif_peek(e->nif, v);
 	if (n < 0)
 		return n;
+	if (e->reader && e->reader->has_some && tcp_reader_room(e->reader) < v->len)
+		return -EAGAIN;         /* his next call has room for all of it */
 	f = engine_frame(v);
 	if (!stack_place(e->stack, e->iface, &f, e->reader, &p))
 		return 0;
@@ -128,6 +130,7 @@ unsigned engine_receive(struct engine *e, unsigned rounds)
 	int i, n;
 
 	e->looked = e->now;
+	e->has_left = false;
 	do {
 		n = receive_placed(e, v);
 		is_placed = n > 0;

@@ -143,6 +143,7 @@ struct engine {
 	xtime tfd_at;                /* what it is set to */
 	bool rx_more;                /* the last batch was full */
 	struct tcp_reader *reader;   /* takes what is received now; NULL: nobody */
+	bool has_left;               /* a frame was left to a reader, and nobody has received since */
 	uint64_t rx_lost;            /* frames that the packet socket had no room for */
 	bool is_cut;                 /* somebody closed the packet fd */
 	xtime looked;                /* when frames were last asked for */

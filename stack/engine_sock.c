@@ -413,28 +413,32 @@ ssize_t engine_send(struct engine *e, engine_sock s, const struct iovec *iov, in
 	return r;
 }
 
+/* What is not read once and for all into the caller's buffer. */
+#define NOT_STRAIGHT (MSG_PEEK | MSG_TRUNC | MSG_OOB)
+
 /* After a read that gave `got`, bytes or -EAGAIN, and has emptied the ring: large frames that come in now go
  * straight to what is left of the reader's buffer.  As tcp_recv(). */
 static ssize_t read_arriving(struct engine *e, struct slot *slot, const struct iovec *iov, int iovcnt, size_t skip,
-                             int flags, ssize_t got)
+                             int flags, size_t peek_off, int *rflags, ssize_t got)
 {
 	size_t n = got > 0 ? (size_t)got : 0;
-	struct tcp_reader r = { .conn = slot->conn, .iov = iov, .iovcnt = iovcnt, .skip = skip + n };
+	struct tcp_reader r = { .conn = slot->conn, .iov = iov, .iovcnt = iovcnt, .skip = skip + n,
+	                        .has_some = n != 0 };
 
-	if (!engine_expects_large(e) || !may_look(e) || flags & (MSG_PEEK | MSG_TRUNC | MSG_OOB) ||
-	    tcp_inq(slot->conn) || !tcp_reader_room(&r))
+	if (!engine_expects_large(e) || !may_look(e) || tcp_inq(slot->conn) || !tcp_reader_room(&r) ||
+	    (n && flags & NOT_STRAIGHT))
 		return got;
-	e->reader = &r;
+	e->reader = flags & NOT_STRAIGHT ? NULL : &r;
 	look_now(e);
 	e->reader = NULL;
-	if (r.done)
+	if (n || r.done)
 		return (ssize_t)(n + r.done);
-	return r.is_bad && !n ? -EFAULT : got;
+	return r.is_bad ? -EFAULT : tcp_recv(slot->conn, iov, iovcnt, skip, flags & ~MSG_DONTWAIT, peek_off, rflags, e->now);
 }
 
 /* A reader that won't wait looks at the interface before it hears of -EAGAIN (one that will
- * does so in engine_wait(), but for large frames, which it receives here); a busy one does so now and
- * then, to keep its peer sending. */
+ * does so in engine_wait(), but for large frames, which it receives here when it has read what there was); a
+ * busy one does so now and then, to keep its peer sending. */
 ssize_t engine_recv(struct engine *e, engine_sock s, const struct iovec *iov, int iovcnt,
 		    size_t skip, int flags, size_t peek_off, int *rflags)
 {
@@ -445,12 +449,12 @@ ssize_t engine_recv(struct engine *e, engine_sock s, const struct iovec *iov, in
 		r = tcp_recv(slot->conn, iov, iovcnt, skip, flags & ~MSG_DONTWAIT, peek_off, rflags,
 			     e->now);
 		if (r > 0 || r == -EAGAIN)
-			r = read_arriving(e, slot, iov, iovcnt, skip, flags, r);
+			r = read_arriving(e, slot, iov, iovcnt, skip, flags, peek_off, rflags, r);
 		if (r == -EAGAIN) {
 			if (flags & MSG_DONTWAIT && look(e))
 				r = tcp_recv(slot->conn, iov, iovcnt, skip, flags & ~MSG_DONTWAIT,
 					     peek_off, rflags, e->now);
-		} else if (e->now - e->looked >= ENGINE_LOOK_EVERY) {
+		} else if (!engine_expects_large(e) && e->now - e->looked >= ENGINE_LOOK_EVERY) {
 			look(e);
 		}
 		engine_tell(e, slot);

@@ -327,7 +327,7 @@ static void lost_fds(struct engine *e, struct thread *t, const struct pollfd *ow
 }
 
 /* The frame that waits makes one of the caller's sockets readable: it stays where it is, for the reader's
- * buffer, if nobody else waits for what comes. */
+ * buffer, if nobody else waits for what comes.  Only once: who doesn't read it then has it taken in. */
 static bool leave_to_reader(struct wait *x)
 {
 	struct engine *e = x->e;
@@ -336,7 +336,7 @@ static bool leave_to_reader(struct wait *x)
 	struct tcp_conn *c;
 	size_t n;
 
-	if (e->nwait != 1 || e->nmirror || !engine_expects_large(e) || netif_peek(e->nif, &v) < 0)
+	if (e->has_left || e->nwait != 1 || e->nmirror || !engine_expects_large(e) || netif_peek(e->nif, &v) < 0)
 		return false;
 	f = engine_frame(&v);
 	c = stack_would_read(e->stack, e->iface, &f, &n);
@@ -344,6 +344,7 @@ static bool leave_to_reader(struct wait *x)
 		if (x->w[i].s && engine_slot(e, x->w[i].s) == tcp_user(c) && x->w[i].events & POLLIN &&
 		    x->w[i].at_least <= n) {
 			x->left = &x->w[i];
+			e->has_left = true;
 			return true;
 		}
 	return false;

@@ -74,6 +74,7 @@ struct tcp_reader {
 	const struct iovec *iov;
 	int iovcnt;
 	size_t skip, done;
+	bool has_some;         /* the call has bytes to give already */
 	bool is_bad;           /* there is no such memory */
 };
 
@@ -101,7 +102,7 @@ struct stack_place {
 bool stack_place(struct stack *s, int iface, const struct frame_in *f, struct tcp_reader *reader,
                  struct stack_place *p);
 void stack_unplace(struct stack *s);
-/* Whose program could read *n more bytes if the frame, shown as above, was taken in; NULL: nobody's. */
+/* Whose socket would be readable, by *n more bytes, if the frame, shown as above, was taken in; NULL: nobody's. */
 struct tcp_conn *stack_would_read(struct stack *s, int iface, const struct frame_in *f, size_t *n);
 /* False when nothing may be sent now; else f is filled, and its payload is valid
  * until the next call into the stack other than stack_output() or stack_refused(), so that a batch

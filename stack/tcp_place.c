@@ -123,7 +123,8 @@ struct tcp_conn *stack_would_read(struct stack *s, int iface, const struct frame
 	struct placing pl;
 	size_t head;
 
-	if (!find(s, iface, f, &pl, &head) || pl.seq != pl.conn->rcv.nxt)
+	if (!find(s, iface, f, &pl, &head) || pl.seq != pl.conn->rcv.nxt ||
+	    pl.conn->rcv.q.len || pl.len < pl.conn->opt.rcvlowat)
 		return NULL;
 	*n = pl.len;
 	return pl.conn;
@@ -151,4 +152,5 @@ void tcp_place_done(struct stack *s, xtime now)
 	s->counters[CTR_bytes_read_at_once] += pl.read;
 	tcp_has_read(pl.conn, pl.read, now);
 	pl.reader->done += pl.read;
+	pl.reader->has_some = true;
 }

@@ -86,7 +86,7 @@ static void bridge_free(struct engine *e, struct bridge *b)
 		raw_close(b->fd);
 	if (b->kernels >= 0)
 		raw_close(b->kernels);
-	free(b->left);
+	leftover_drop(&b->left);
 	free(b);
 }
 

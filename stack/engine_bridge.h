@@ -6,6 +6,7 @@
 #define XTCP_ENGINE_BRIDGE_H
 
 #include "engine_impl.h"
+#include "engine_left.h"
 
 #define BRIDGE_CHUNK 65536u             /* bytes of engine.bridge_buf */
 
@@ -23,8 +24,7 @@ struct bridge {
 	bool is_hung_up;        /* nobody has the program's end */
 	bool is_broken;         /* the connection has ended badly: all that the object can show is an end */
 	int err;                /* by this error, when it has been taken */
-	uint8_t *left;          /* written by the program, not taken by the connection; owned */
-	size_t left_at, left_len;
+	struct leftover left;   /* written by the program, not taken by the connection */
 	size_t filler;
 	struct bridge *waiting; /* of a native listener: the queue was full for it */
 	int kernels;            /* likewise, the kernel's connection (engine_relay.c); -1: none */

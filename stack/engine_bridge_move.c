@@ -9,8 +9,6 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "sys.h"
 
@@ -55,35 +53,20 @@ static bool move_in(struct engine *e, struct bridge *b, uint8_t *buf)
 /* True when nothing is left over. */
 static bool send_left(struct engine *e, struct bridge *b)
 {
-	struct iovec iov = { b->left + b->left_at, b->left_len };
+	struct leftover *l = &b->left;
+	struct iovec iov = { l->buf + l->at, l->len };
 	ssize_t n;
 
-	if (!b->left_len)
+	if (!l->len)
 		return true;
 	n = tcp_send(b->slot->conn, &iov, 1, 0, TCP_SEND_ON, e->now);
 	if (n > 0) {
-		b->left_at += (size_t)n;
-		b->left_len -= (size_t)n;
+		leftover_took(l, (size_t)n);
 		e->is_stirred = true;
 	} else if (n != -EAGAIN) {
-		b->left_len = 0;
+		leftover_drop(l);
 	}
-	if (b->left_len)
-		return false;
-	free(b->left);
-	b->left = NULL;
-	return true;
-}
-
-static bool keep_left(struct bridge *b, const uint8_t *buf, size_t len)
-{
-	b->left = malloc(len);
-	if (!b->left)
-		return false;
-	memcpy(b->left, buf, len);
-	b->left_at = 0;
-	b->left_len = len;
-	return true;
+	return !l->len;
 }
 
 /* What the program wrote last: an end, or it closed with something unread (-ECONNRESET). */
@@ -126,7 +109,7 @@ static bool move_out(struct engine *e, struct bridge *b, uint8_t *buf)
 			return false;
 		}
 		if (m < n)
-			return !keep_left(b, buf + m, (size_t)(n - m));
+			return !leftover_keep(&b->left, buf + m, (size_t)(n - m));
 	}
 	return !b->is_out_over;
 }
@@ -161,7 +144,7 @@ void engine_bridge_move(struct engine *e, struct bridge *b)
 		return;
 	is_full = move_in(e, b, e->bridge_buf);
 	wants_more = move_out(e, b, e->bridge_buf);
-	if (b->is_broken || (b->is_hung_up && b->is_out_over && !b->left_len)) {
+	if (b->is_broken || (b->is_hung_up && b->is_out_over && !b->left.len)) {
 		engine_bridge_end(e, b);
 		return;
 	}

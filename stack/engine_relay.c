@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine_left.h"
 #include "sys.h"
 
 #define CHUNK 65536u
@@ -25,8 +26,7 @@ struct side {
 	uint32_t watched;       /* EPOLLIN, EPOLLOUT */
 	bool is_watched;        /* in bridge_ep */
 	bool is_over;           /* no more comes from here */
-	uint8_t *left;          /* came from here, isn't gone yet; owned */
-	size_t left_at, left_len;
+	struct leftover left;   /* came from here, isn't gone yet */
 };
 
 struct relay {
@@ -43,7 +43,7 @@ static void relay_free(struct engine *e, struct relay *r)
 	for (i = 0; i < SIDES; i++) {
 		if (r->side[i].fd >= 0)
 			raw_close(r->side[i].fd);
-		free(r->side[i].left);
+		leftover_drop(&r->side[i].left);
 	}
 	list_remove(&r->link);
 	e->nbridge--;
@@ -79,31 +79,19 @@ static void watch(struct engine *e, struct relay *r, unsigned i, uint32_t events
 /* True when nothing is left. */
 static bool send_left(struct side *from, struct side *to)
 {
+	struct leftover *l = &from->left;
 	ssize_t n;
 
-	if (!from->left_len)
+	if (!l->len)
 		return true;
-	n = raw_sendto(to->fd, from->left + from->left_at, from->left_len, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+	n = raw_sendto(to->fd, l->buf + l->at, l->len, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
 	if (n == -EAGAIN)
 		return false;
-	from->left_at += n > 0 ? (size_t)n : from->left_len;    /* nobody is there to read it */
-	from->left_len -= n > 0 ? (size_t)n : from->left_len;
-	if (from->left_len)
-		return false;
-	free(from->left);
-	from->left = NULL;
-	return true;
-}
-
-static bool keep_left(struct side *from, const uint8_t *buf, size_t len)
-{
-	from->left = malloc(len);
-	if (!from->left)
-		return false;
-	memcpy(from->left, buf, len);
-	from->left_at = 0;
-	from->left_len = len;
-	return true;
+	if (n > 0)
+		leftover_took(l, (size_t)n);
+	else
+		leftover_drop(l);       /* nobody is there to read it */
+	return !l->len;
 }
 
 /* 0 or -errno: the connection is broken. */
@@ -123,7 +111,7 @@ static int move(struct engine *e, struct side *from, struct side *to)
 		if (m < 0 && m != -EAGAIN)
 			return (int)m;
 		m = MAX(m, 0);
-		if (m < n && !keep_left(from, e->bridge_buf + m, (size_t)(n - m)))
+		if (m < n && !leftover_keep(&from->left, e->bridge_buf + m, (size_t)(n - m)))
 			return -ENOMEM;
 	}
 	if (from->is_over && send_left(from, to))
@@ -133,7 +121,7 @@ static int move(struct engine *e, struct side *from, struct side *to)
 
 static bool is_done(const struct side *s)
 {
-	return s->is_over && !s->left_len;
+	return s->is_over && !s->left.len;
 }
 
 /* Closed with something unread, or by the peer's reset, it is reset on the other side as well. */
@@ -154,9 +142,9 @@ static void run(struct engine *e, struct relay *r)
 	else if (is_done(t) && is_done(u))
 		relay_free(e, r);
 	else {
-		watch(e, r, TCP_SIDE, (t->is_over || t->left_len ? 0 : EPOLLIN) | (u->left_len ? EPOLLOUT : 0));
+		watch(e, r, TCP_SIDE, (t->is_over || t->left.len ? 0 : EPOLLIN) | (u->left.len ? EPOLLOUT : 0));
 		if (!r->has_gone)
-			watch(e, r, UNIX_SIDE, (u->is_over || u->left_len ? 0 : EPOLLIN) | (t->left_len ? EPOLLOUT : 0));
+			watch(e, r, UNIX_SIDE, (u->is_over || u->left.len ? 0 : EPOLLIN) | (t->left.len ? EPOLLOUT : 0));
 	}
 }
 
@@ -176,12 +164,10 @@ static void program_has_gone(struct engine *e, struct relay *r)
 	struct side *t = &r->side[TCP_SIDE], *u = &r->side[UNIX_SIDE];
 	int err = 0;
 
-	while (!err && !u->is_over && !u->left_len)
+	while (!err && !u->is_over && !u->left.len)
 		err = move(e, u, t);
 	t->is_over = true;
-	free(t->left);
-	t->left = NULL;
-	t->left_len = 0;
+	leftover_drop(&t->left);
 	r->has_gone = true;
 	unwatch(e, u);
 	if (err)

@@ -133,6 +133,7 @@ libengine_la_SOURCES = \
 	stack/engine_drive.c \
 	stack/engine_host.c \
 	stack/engine_impl.h \
+	stack/engine_left.h \
 	stack/engine_life.c \
 	stack/engine_listener.c \
 	stack/engine_local.c \

@@ -17,7 +17,7 @@
  * later fragment has no ports and does not match (nft_payload stops there): it reaches
  * the kernel, whose reassembly then waits in vain for the first one, which does match.
  *
- * The table's name carries the owner's netlink address, unique on this bus: two
+ * The table's name carries the owner's netlink address, unique on this bus and never used again: two
  * processes on one device have a table each.  Set and rule for ports of every address are
  * made when first needed: `fib` in this family is an option of the kernel.
  *
@@ -315,18 +315,14 @@ static int make_any(struct guard_nft *t)
 
 int guard_nft_open(struct guard_nft *t, const char *ifname)
 {
-	unsigned tries = 0;
 	int err;
 
 	memset(t, 0, sizeof(*t));
 	err = nl_open(&t->nl, NETLINK_NETFILTER, 0);
 	if (err)
 		return err;
-	/* A name can be taken for a moment, by an owner of the same address that is going. */
-	do {
-		snprintf(t->table, sizeof(t->table), tries ? "xtcp-%u.%u" : "xtcp-%u", t->nl.portid, tries);
-		err = make_table(t, ifname);
-	} while (err == -EEXIST && ++tries < 8);
+	snprintf(t->table, sizeof(t->table), "xtcp-%u", t->nl.portid);
+	err = make_table(t, ifname);
 	if (err)
 		nl_close(&t->nl);
 	return err;

@@ -9,20 +9,26 @@
 #include <linux/netlink.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "highfd.h"
 #include "lateclose.h"
 #include "rawcall.h"
 
+/* To an address that nobody had before.  The kernel would give out the process id again as soon as a socket is
+ * closed, but netlink_release() tells what depends on that address (the tables of an owner) of its end only
+ * later, and who has taken it by then would lose what is new. */
 static int bind_to(struct nl *nl, uint32_t groups)
 {
 	struct sockaddr_nl a = { .nl_family = AF_NETLINK, .nl_groups = groups };
-	socklen_t len = sizeof(a);
 	int err;
 
-	err = raw_bind(nl->fd, &a, len);
-	if (!err)
-		err = raw_getsockname(nl->fd, &a, &len);
+	do {
+		if (getrandom(&a.nl_pid, sizeof(a.nl_pid), 0) != sizeof(a.nl_pid))
+			return -errno;
+		a.nl_pid |= 1u << 31;           /* no process has such an id */
+		err = raw_bind(nl->fd, &a, sizeof(a));
+	} while (err == -EADDRINUSE);
 	nl->portid = a.nl_pid;
 	return err;
 }

@@ -472,7 +472,7 @@ static void ports_that_the_kernel_chooses_are_not_claimed_ones(void **state)
 	assert_true(kernel_socket(NET_US, 0, 0) == -EADDRINUSE);
 	for (i = 0; i < 8; i++)
 		close(fd[i]);
-	net_write("/proc/sys/net/ipv4/ip_local_port_range", "32768 60999");
+	net_write("/proc/sys/net/ipv4/ip_local_port_range", NET_PORTS);
 	guard_close(g);
 }
 
@@ -730,6 +730,28 @@ static void broker_makes_changes_and_ends_with_the_asker(void **state)
 	assert_true(answer_to(segment(40001, NET_SYN)) & NET_RST);
 }
 
+/* With the last close of a netlink socket go the tables of its address, wherever and whenever that is: a broker's
+ * end is handed to the kernel's collector. */
+static void end_of_an_earlier_guard_takes_no_table_along(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 50; i++) {
+		struct guard *g;
+		pid_t pid = delegate(&g);
+
+		guard_close(g);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		assert_int_equal(tables(), 0);
+		g = open_guard();
+		usleep(1000);
+		assert_int_equal(guard_claim(g, NET_US, 40000), 0);
+		guard_close(g);
+	}
+	assert_int_equal(tables(), 0);
+}
+
 static void broker_drops_no_port_that_the_asker_has_not(void **state)
 {
 	struct guard *g;
@@ -868,6 +890,7 @@ int main(void)
 		cmocka_unit_test(killed_process_leaves_nothing),
 		cmocka_unit_test(forked_child_lets_go_without_harm),
 		cmocka_unit_test(broker_makes_changes_and_ends_with_the_asker),
+		cmocka_unit_test(end_of_an_earlier_guard_takes_no_table_along),
 		cmocka_unit_test(broker_drops_no_port_that_the_asker_has_not),
 		cmocka_unit_test(broker_that_died_is_eperm),
 		cmocka_unit_test(without_the_capability_one_sentence_says_so),

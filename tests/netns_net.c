@@ -95,6 +95,7 @@ void net_enter(void)
 	if (system("ip link set lo up && ip link add v0 address 02:00:00:00:00:01 type veth "
 	           "peer name p0 address 02:00:00:00:00:02"))
 		leave("can't make a veth pair");
+	net_write("/proc/sys/net/ipv4/ip_local_port_range", NET_PORTS);
 	net_run("ip addr add 10.99.0.1/24 dev v0");
 	net_run("ip link set p0 arp off up");
 	net_run("ip link set v0 up");

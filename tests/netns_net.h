@@ -23,6 +23,7 @@
 #define NET_US 0x0a630001u       /* 10.99.0.1 */
 #define NET_PEER 0x0a630002u
 #define NET_FRAME_MAX 70000
+#define NET_PORTS "50000 60999"   /* what the kernel chooses from: none that a test names */
 
 /* Flags of a TCP header. */
 enum { NET_FIN = 1, NET_SYN = 2, NET_RST = 4, NET_PSH = 8, NET_ACK = 16 };

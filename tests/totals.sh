@@ -8,9 +8,13 @@ set -u
 cd "$1" || exit 1
 shopt -s nullglob globstar
 
-# why LOG: the failures that it tells of, each with the lines after it; else its end.
+# why LOG: the failures that it tells of, each with the remarks before it and the lines after it; else its end.
 why() {
-	awk '/^not ok|^\[  ERROR   \]|^\[  FAILED  \]/ { n = 12 } /^ok / { n = 0 } n-- > 0' "$1" | head -n 40 | grep . ||
+	awk '/^#/ && n <= 0 { said = said $0 "\n"; next }
+	     /^not ok|^\[  ERROR   \]|^\[  FAILED  \]/ { n = 12; printf "%s", said }
+	     /^ok / { n = 0 }
+	     { said = "" }
+	     n-- > 0' "$1" | head -n 40 | grep . ||
 		tail -n 20 "$1"
 }
 

@@ -223,27 +223,20 @@ ssize_t bridge_opened(struct sock *s, ssize_t r)
 	return r;
 }
 
-void bridge_inherited(void)
+/* A child of vfork() has its parent's sockets; those of others are its own. */
+static void bridge_for_program(bool (*is_wanted)(int fd))
 {
 	int err = errno;
 
 	if (process_is_vfork_child())
 		shared_take_kept_by_exec();
 	else
-		bridge_each(is_kept_by_exec);
+		bridge_each(is_wanted);
 	errno = err;
 }
 
-void bridge_before_exec(void)
-{
-	int err = errno;
-
-	if (process_is_vfork_child())
-		shared_take_kept_by_exec();
-	else
-		bridge_each(is_given_up_by_exec);
-	errno = err;
-}
+void bridge_inherited(void) { bridge_for_program(is_kept_by_exec); }
+void bridge_before_exec(void) { bridge_for_program(is_given_up_by_exec); }
 
 void bridge_fd(int fd)
 {

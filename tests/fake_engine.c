@@ -505,29 +505,6 @@ int engine_mirror(struct engine *e, engine_sock s, void *user)
 	return (int)leave(slot, 0);
 }
 
-bool engine_is_kernels(struct engine *e, ip4 a, uint16_t port)
-{
-	(void)e;
-	(void)port;
-	return a >> 24 == 127;
-}
-
-int engine_dial(struct engine *e, const struct sockaddr_in *a, bool is_v6, int *fd, struct engine_bridged *b)
-{
-	(void)e;
-	(void)a;
-	(void)is_v6;
-	(void)fd;
-	(void)b;
-	return -ECONNREFUSED;
-}
-
-bool engine_has_loopback(const struct engine *e)
-{
-	(void)e;
-	return false;
-}
-
 /* ---- waiting ---- */
 
 static uint32_t extra_events(int fd)

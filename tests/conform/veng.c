@@ -477,26 +477,3 @@ void engine_close(struct engine *e)
 	stack_free(e->stack);
 	is_open = false;
 }
-
-bool engine_is_kernels(struct engine *e, ip4 a, uint16_t port)
-{
-	(void)e;
-	(void)port;
-	return a >> 24 == 127;
-}
-
-int engine_dial(struct engine *e, const struct sockaddr_in *a, bool is_v6, int *fd, struct engine_bridged *b)
-{
-	(void)e;
-	(void)a;
-	(void)is_v6;
-	(void)fd;
-	(void)b;
-	return -ECONNREFUSED;
-}
-
-bool engine_has_loopback(const struct engine *e)
-{
-	(void)e;
-	return false;
-}

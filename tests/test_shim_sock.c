@@ -8,8 +8,10 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "fdtab.h"
@@ -66,9 +68,10 @@ static void options_of_connected_v6_sockets_do_not_pile_up(void **state)
 
 	(void)state;
 	fd = socket(AF_INET6, SOCK_STREAM, 0);
-	s = fd >= 0 ? fdtab_get(fd) : NULL;
-	if (!s)
-		skip();
+	if (fd < 0 && errno == EAFNOSUPPORT)
+		skip();                 /* the kernel has no IPv6 */
+	s = fdtab_get(fd);
+	assert_non_null(s);
 	sock_put(s);
 	side_open(&side, false);
 	to.sin6_port = side.to.sin_port;

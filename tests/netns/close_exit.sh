@@ -59,8 +59,7 @@ for mode in shared own; do
 		check "$mode, $how: intact" intact
 	done
 done
-alone() { [ -z "$(ip netns pids "$C")" ]; }
-check "nothing of it is left running" until_true 20 alone
+check "nothing of it is left running" until_true 20 nobody_left
 # Resets aren't counted: once nothing is left to deliver the port is the kernel's again, which
 # refuses a FIN that comes after that.
 check_eq "the kernel opened no connection" 0 "$(tcp_counter ActiveOpens)"

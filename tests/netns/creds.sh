@@ -8,18 +8,7 @@ need python3
 net_up
 serve_tcp 7003 echo || exit 99
 
-is_served() { in_s python3 -c "import socket; socket.create_connection(('$1', $2), 1)" 2>/dev/null; }
-echoed() { in_s timeout 10 python3 -c "
-import socket
-s = socket.create_connection(('$1', $2), 5)
-s.sendall(b'hello')
-s.shutdown(socket.SHUT_WR)
-print(s.makefile().read())" 2>"$T/err"; }
-nobody_left() { [ -z "$(ip netns pids "$C")" ]; }
-end_all() { ip netns pids "$C" | xargs -r ps -o pid=,comm= -p | awk '$2 !~ /^xtcp-/ { print $1 }' |
-	xargs -r kill "$@" 2>/dev/null; until_true 10 nobody_left; }
 comms() { ip netns pids "$C" | xargs -r ps -o uid=,comm= -p | grep -c "$1"; }
-tables() { in_c nft list tables 2>/dev/null | grep -c xtcp-; }
 
 port=7300
 for mode in shared own; do

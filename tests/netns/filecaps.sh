@@ -30,17 +30,6 @@ run() {
 as_user "$T/bin/xtcp-run" true 2>"$T/err" ||
 	! grep -q 'CAP_NET_RAW is missing' "$T/err" || skip_all "file capabilities have no effect here (nosuid?)"
 
-is_served() { in_s python3 -c "import socket; socket.create_connection(('$1', $2), 1)" 2>/dev/null; }
-echoed() { in_s timeout 10 python3 -c "
-import socket
-s = socket.create_connection(('$1', $2), 5)
-s.sendall(b'hello')
-s.shutdown(socket.SHUT_WR)
-print(s.makefile().read())" 2>"$T/err"; }
-nobody_left() { [ -z "$(ip netns pids "$C")" ]; }
-end_all() { ip netns pids "$C" | xargs -r ps -o pid=,comm= -p | awk '$2 !~ /^xtcp-/ { print $1 }' |
-	xargs -r kill 2>/dev/null; until_true 10 nobody_left; }
-tables() { in_c nft list tables 2>/dev/null | grep -c xtcp-; }
 held() { awk '/^Cap(Prm|Eff|Amb)/ { print $2 }' | sort -u | tr '\n' ' '; }
 
 as_user "$T/plain/xtcp-run" true 2>"$T/err"

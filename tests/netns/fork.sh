@@ -8,11 +8,6 @@ need python3
 net_up
 serve_tcp 7003 echo || exit 99
 
-# is_served ADDRESS PORT: somebody answers.
-is_served() { in_s python3 -c "import socket; socket.create_connection(('$1', $2), 1)" 2>/dev/null; }
-nobody_left() { [ -z "$(ip netns pids "$C")" ]; }
-end_all() { ip netns pids "$C" | xargs -r kill "$@" 2>/dev/null; until_true 10 nobody_left; }
-
 port=7100
 for mode in shared own; do
 	for step in both child options epoll exec spawn pass splice helper killed; do

@@ -194,6 +194,33 @@ until_true() {
 	done
 }
 
+# ---- programs of the client's namespace ----
+
+nobody_left() { [ -z "$(ip netns pids "$C")" ]; }
+
+# end_all [SIGNAL]: ends the programs; what xtcp itself left behind (a broker, a keeper) must end by itself.
+end_all() {
+	ip netns pids "$C" | xargs -r ps -o pid=,comm= -p | awk '$2 !~ /^xtcp-/ { print $1 }' |
+		xargs -r kill "$@" 2>/dev/null
+	until_true 10 nobody_left
+}
+
+# is_served ADDRESS PORT: the server's namespace gets a connection.
+is_served() { in_s python3 -c "import socket; socket.create_connection(('$1', $2), 1)" 2>/dev/null; }
+
+# echoed ADDRESS PORT: what is sent back for "hello".
+echoed() {
+	in_s timeout 10 python3 -c "
+import socket
+s = socket.create_connection(('$1', $2), 5)
+s.sendall(b'hello')
+s.shutdown(socket.SHUT_WR)
+print(s.makefile().read())" 2>"$T/err"
+}
+
+# How many tables keep the kernel's TCP away from ports.
+tables() { in_c nft list tables 2>/dev/null | grep -c xtcp-; }
+
 # ---- what the kernel's TCP of the client's namespace has done ----
 
 # tcp_counter NAME [NAMESPACE]: a value of Tcp: in /proc/net/snmp.

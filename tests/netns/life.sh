@@ -37,6 +37,5 @@ for step in $(python3 "$here/life.py" steps); do
 	diff "$T/kernel" "$T/xtcp" >"$T/err"
 	report $? "$step"
 done
-nobody_left() { [ -z "$(ip netns pids "$C")" ]; }
 check "nobody is left" until_true 10 nobody_left
 finish

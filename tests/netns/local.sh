@@ -12,8 +12,6 @@ ip -n "$C" link add "y$C_IF" type veth peer name "y$S_IF" netns "$S"
 ip -n "$C" addr add 10.98.0.1/24 dev "y$C_IF" && ip -n "$S" addr add 10.98.0.2/24 dev "y$S_IF"
 ip -n "$C" link set "y$C_IF" up && ip -n "$S" link set "y$S_IF" up
 
-nobody_left() { [ -z "$(ip netns pids "$C")" ]; }
-end_all() { ip netns pids "$C" | xargs -r kill "$@" 2>/dev/null; until_true 10 nobody_left; }
 # echoes NAMESPACE ADDRESS PORT: 4 MB there and back by the kernel's TCP.
 echoes() { ip netns exec "$1" timeout 20 nc -N "$2" "$3" <"$T/www/big.bin" 2>"$T/err" | sha; }
 echoes_xtcp() { xt shared nc -N "$1" "$2" <"$T/www/big.bin" | sha; }

@@ -8,7 +8,6 @@ need python3 tcpdump
 net_up
 serve_tcp 7003 echo || exit 99
 
-is_served() { in_s python3 -c "import socket; socket.create_connection(('$OWN_ADDR', $1), 1)" 2>/dev/null; }
 # refused PORT: a connection is answered with a reset.
 refused() { in_s python3 -c "
 import socket, sys
@@ -47,7 +46,7 @@ check_eq "nobody was reset" "$before" "$(resets)"
 for i in 1 2 3; do
 	xt_bg own python3 "$here/forker.py" serve-prefork 730$i >"$T/server.$i" 2>&1 &
 	disown
-	until_true 10 is_served 730$i
+	until_true 10 is_served $OWN_ADDR 730$i
 	report $? "server $i of three: answers"
 done
 for i in 1 2 3; do
@@ -64,7 +63,7 @@ dump=$!
 until_true 5 test -e "/proc/$dump"
 sleep 0.5
 in_s ip neigh flush dev "$S_IF"
-check "it answers after its neighbours have forgotten it" is_served 7301
+check "it answers after its neighbours have forgotten it" is_served $OWN_ADDR 7301
 sleep 0.5
 kill $dump
 check_eq "one of them answers ARP" 1 "$(grep -c "$OWN_ADDR is-at" "$T/arp")"
@@ -72,7 +71,7 @@ check_eq "one of them answers ARP" 1 "$(grep -c "$OWN_ADDR is-at" "$T/arp")"
 # The first one spoke for the address; now it goes.
 pids_like "serve-prefork 7301" | xargs -r kill -KILL 2>/dev/null
 in_s ip neigh flush dev "$S_IF"
-check "another answers when that has gone" until_true 10 is_served 7302
+check "another answers when that has gone" until_true 10 is_served $OWN_ADDR 7302
 check_eq "and serves" ok "$(in_s timeout 40 python3 "$here/forker.py" many $OWN_ADDR 7303)"
 check "its port is refused then" until_true 5 refused 7301
 finish

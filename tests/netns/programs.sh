@@ -61,7 +61,7 @@ up() {
 	up_at "$A" "$1"
 	before=$(by_kernel)
 }
-end_all() {
+kill_all() {
 	local ns pids end=$((SECONDS + 10))
 	for ns in "$C" "$S"; do
 		while pids=$(ip netns pids "$ns") && [ -n "$pids" ] && [ $SECONDS -lt $end ]; do
@@ -398,7 +398,7 @@ pair_activate() {
 	srv systemd-socket-activate -l 0.0.0.0:8606 $([ "$role" = client ] || printf "%s " -E LD_PRELOAD) haproxy -f "$T/haproxy.cfg"
 	up 8606
 	transfer "listening socket passed, 8 MB" "$BIG_SHA" "$(cli curl -sS "http://$A:8606/big.bin" | sha)"
-	end_all
+	kill_all
 	client=ssh server="systemd-socket-activate, sshd -i"
 	ssh_keys
 	srv systemd-socket-activate -l 0.0.0.0:8607 -a --inetd /usr/sbin/sshd -i -f "$T/ssh/conf"
@@ -582,7 +582,7 @@ for pair in $PAIRS; do
 	for r in $ROLES; do
 		set_role "$r"
 		pair_$name
-		end_all
+		kill_all
 	done
 done
 

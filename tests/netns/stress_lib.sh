@@ -23,7 +23,6 @@ who_is_left() {
 	done
 }
 
-nobody_left() { [ -z "$(ip netns pids "$C")" ]; }
 
 # stress MODE SEED SECONDS THREADS [COMMAND...]: one run, in MODE shared, own, or kernel; COMMAND starts it.
 stress() {

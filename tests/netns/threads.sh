@@ -61,13 +61,11 @@ if command -v iperf3 >/dev/null && server "$S" 5201 iperf3 -s -B $S_ADDR; then
 	check "one processor: iperf3 -P 8 -R" quietly xt shared iperf3 -c $S_ADDR -P 8 -t 1 -R
 fi
 
-# is_served PORT: the server over xtcp answers.
-is_served() { in_s python3 -c "import socket; socket.create_connection(('$C_ADDR', $1), 1)" 2>/dev/null; }
 if command -v redis-benchmark >/dev/null; then
 	xt_bg shared redis-server --port 6379 --bind $C_ADDR --protected-mode no --save "" --io-threads 4 \
 		--io-threads-do-reads yes >"$T/redis" 2>&1 &
 	disown
-	until_true 20 is_served 6379
+	until_true 20 is_served $C_ADDR 6379
 	report $? "one processor: redis-server with 4 I/O threads answers"
 	check "one processor: redis-benchmark, 20 connections" \
 		quietly in_s timeout 60 redis-benchmark -h $C_ADDR -q -n 2000 -c 20 -t set,get
@@ -75,7 +73,7 @@ fi
 if command -v memcached >/dev/null; then
 	xt_bg shared memcached -u nobody -l $C_ADDR -p 11211 -t 4 >"$T/memcached" 2>&1 &
 	disown
-	until_true 20 is_served 11211
+	until_true 20 is_served $C_ADDR 11211
 	report $? "one processor: memcached -t 4 answers"
 	check_eq "one processor: memcached -t 4, 16 connections" ok "$(in_s timeout 60 python3 - $C_ADDR <<-END
 		import socket, sys

@@ -41,6 +41,7 @@ libshim_la_SOURCES = \
 	shim/pool.h \
 	shim/process.c \
 	shim/process.h \
+	shim/rawprog.c \
 	shim/ready.c \
 	shim/ready.h \
 	shim/real.c \

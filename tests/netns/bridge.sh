@@ -30,6 +30,20 @@ for mode in shared own; do
 	check_eq "$mode, refused: as the kernel has it" "$(cat "$T/kernel")" "$(cat "$T/xtcp")"
 done
 
+# ---- programs that nothing of comes by the library ----
+
+cat >"$T/go.c" <<-'END'
+	__asm__(".section .note.go.buildid,\"a\",@note\n.long 4,4,4\n.ascii \"Go\\0\\0id\\0\\0\"\n.previous");
+	int main(void) { return 0; }
+END
+${CC:-cc} -o "$T/go" "$T/go.c" || exit 99
+says_so() { grep -q "go is a Go program.*the kernel's" "$T/err"; }
+xt shared "$T/go"
+check "a Go program: its user is told whose its connections are" says_so
+xt shared --policy kernel "$T/go"
+says_so
+check_eq "but not where the policy wants it so" 1 $?
+
 # ---- servers ----
 
 static=$T/static

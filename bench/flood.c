@@ -23,9 +23,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench/util.h"
 #include "stack/wire.h"
 #include "stack/wire_tcp.h"
 
@@ -42,12 +42,6 @@ struct flood {
 	uint64_t seed;
 	size_t (*make)(struct flood *f, uint8_t *p);
 };
-
-static void die(const char *what)
-{
-	fprintf(stderr, "flood: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
 
 /* xorshift64* */
 static uint32_t random_u32(struct flood *f)
@@ -143,14 +137,6 @@ static size_t make_arp(struct flood *f, uint8_t *p)
 }
 
 /* ---- sending ---- */
-
-static double seconds(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
 
 static void open_socket(struct flood *f, const char *name)
 {

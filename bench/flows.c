@@ -20,8 +20,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "bench/util.h"
 
 #define FLOWS_MAX 256
 #define TICK 0.002          /* seconds between a paced connection's sends */
@@ -38,20 +39,6 @@ static struct flow flows[FLOWS_MAX];
 static unsigned nflows;
 static uint64_t got;
 static double begin;
-
-static void die(const char *what)
-{
-	fprintf(stderr, "flows: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static double seconds(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
 
 static void watch(int ep, struct flow *f)
 {
@@ -185,12 +172,10 @@ static void serve(int ep, const char *port)
 
 static void run(int ep, char **argv)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[1])) };
+	struct sockaddr_in sa = address_of(argv[0], argv[1]);
 	int up = atoi(argv[2]), all = up + atoi(argv[3]);
 	uint32_t rate = htonl((uint32_t)atoi(argv[4]));
 
-	if (inet_pton(AF_INET, argv[0], &sa.sin_addr) != 1)
-		die(argv[0]);
 	for (int i = 0; i < all; i++) {
 		struct flow *f = add(socket(AF_INET, SOCK_STREAM, 0));
 

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 
-EXTRA_DIST += bench/bench.sh bench/client.py bench/relay.sh bench/flood.sh
+EXTRA_DIST += bench/run bench/lib.sh bench/rows.sh bench/report.py bench/relay.sh bench/flood.sh
 
-.PHONY: bench bench-relay
-bench: all
-	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' bash $(srcdir)/bench/bench.sh
+# xtcp beside the kernel, make bench ROWS="bulk-up ports" for some rows, BENCH_FLAGS="--pairs 3" for bench/run's options.
+BENCHES = bench/bulk bench/latency bench/conns tests/relay
+.PHONY: bench bench-relay bench-programs
+bench-programs: $(BENCHES)
+bench: all bench-programs
+	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' bash $(srcdir)/bench/run $(BENCH_FLAGS) $(ROWS)
 
 bench-relay: all tests/relay tests/xfer
 	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' bash $(srcdir)/bench/relay.sh $(ROWS)
@@ -14,10 +17,18 @@ bench-relay: all tests/relay tests/xfer
 bench-flood: all bench/flood bench/flows
 	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' bash $(srcdir)/bench/flood.sh $(ROWS)
 
-EXTRA_PROGRAMS += bench/flood bench/flows
+EXTRA_PROGRAMS += bench/flood bench/flows bench/bulk bench/latency bench/conns
+bench_flood_SOURCES = bench/flood.c bench/util.c bench/util.h
 bench_flood_LDADD = libstack.la
+bench_flows_SOURCES = bench/flows.c bench/util.c bench/util.h
 bench_flows_LDADD =
-CLEANFILES += bench/flood bench/flows
+bench_bulk_SOURCES = bench/bulk.c bench/util.c bench/util.h
+bench_bulk_LDADD =
+bench_latency_SOURCES = bench/latency.c bench/util.c bench/util.h
+bench_latency_LDADD =
+bench_conns_SOURCES = bench/conns.c bench/util.c bench/util.h
+bench_conns_LDADD =
+CLEANFILES += bench/flood bench/flows bench/bulk bench/latency bench/conns
 
 # The table of congestion control over simulated links, on a virtual clock.
 .PHONY: bench-sim

@@ -75,10 +75,11 @@ tests_test_sim_SOURCES = tests/test_sim.c $(SIM) tests/fuzz_check.c tests/fuzz_c
 check_PROGRAMS += tests/test_link
 tests_test_link_SOURCES = tests/test_link.c tests/link.c tests/link.h
 EXTRA_PROGRAMS += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls tests/callprobe tests/mallocprobe
-check_SCRIPTS += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls tests/callprobe tests/mallocprobe bench/flood bench/flows
+check_SCRIPTS += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls tests/callprobe tests/mallocprobe bench/flood bench/flows bench/bulk bench/latency bench/conns
 CLEANFILES += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls tests/callprobe tests/mallocprobe
 tests_relay_SOURCES = tests/relay.c tests/link.c tests/link.h
 tests_relay_LDADD =
+tests_xfer_SOURCES = tests/xfer.c bench/util.c bench/util.h
 tests_xfer_LDADD =
 tests_optprobe_SOURCES = tests/optprobe.c
 tests_optprobe_LDADD =
@@ -280,6 +281,7 @@ tests_conform_run_LDADD = libinterpose.la libshim.la libstack.la $(INIH_LIBS) -l
 # ---- scripts ----
 
 SCRIPT_TESTS = \
+	tests/bench.sh \
 	tests/cli.sh \
 	tests/core_is_pure.sh \
 	tests/docs.sh \

@@ -21,31 +21,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench/util.h"
 #include "stack/tcp_info.h"
-
-static void die(const char *what)
-{
-	fprintf(stderr, "xfer: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static double seconds(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
 
 static int open_socket(const char *how, const char *addr, const char *port, const char *algorithm, double *begin)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port)) };
+	struct sockaddr_in sa = address_of(addr, port);
 	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1, conn;
 
-	if (fd < 0 || inet_pton(AF_INET, addr, &sa.sin_addr) != 1)
+	if (fd < 0)
 		die("socket");
 	if (algorithm && setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, algorithm, (socklen_t)strlen(algorithm)) < 0)
 		die(algorithm);

@@ -15,6 +15,8 @@ libnetif_la_SOURCES = \
 	netif/guard_impl.h \
 	netif/guard_nft.c \
 	netif/guard_nft.h \
+	netif/hairpin.c \
+	netif/hairpin.h \
 	netif/highfd.c \
 	netif/highfd.h \
 	netif/host.c \

@@ -358,8 +358,12 @@ static void check_capabilities(const struct engine_config *cfg)
 	if (!will_have(CAP_NET_RAW))
 		die(TARGET_ERR, "the capability CAP_NET_RAW is missing, which a packet socket needs:"
 		    " run it as root, or with sudo, or give it to xtcp-run with setcap");
-	if (cfg->naddr)
+	if (cfg->naddr) {
+		pass_on(CAP_BPF);
+		if (will_have(CAP_BPF))
+			pass_on(CAP_NET_ADMIN);   /* for netif/hairpin.h: of use together */
 		return;
+	}
 	pass_on(CAP_NET_ADMIN);
 	if (!will_have(CAP_NET_ADMIN))
 		die(TARGET_ERR, "the capability CAP_NET_ADMIN is missing, which sharing the kernel's"

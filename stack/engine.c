@@ -118,7 +118,7 @@ static struct engine *alloc_engine(const struct engine_config *cfg)
 	e->cfg.nsysctl = 0;
 	e->now = engine_now();
 	e->iface = e->lo = -1;
-	e->pkt_ep = e->tfd = e->bridge_ep = e->remote = e->own_fd = -1;
+	e->pkt_ep = e->tfd = e->bridge_ep = e->remote = e->own_fd = e->hairpin = -1;
 	e->tfd_at = XTIME_NEVER;
 	e->claim_batch = 1;
 	e->pid = getpid();
@@ -242,6 +242,8 @@ static void destroy(struct engine *e)
 		raw_close(e->tfd);
 	if (e->own_fd >= 0)
 		raw_close(e->own_fd);
+	if (e->hairpin >= 0)
+		raw_close(e->hairpin);
 	engine_drop_held(e);
 	engine_loopback_close(e);
 	free(e->reserved);

@@ -51,6 +51,7 @@ int engine_link_sync(struct engine *e)
 	i.can_offload = info->has_vnet;
 	i.mtu = info->mtu;
 	i.gso_max = info->gso_max;
+	i.returns_own = e->hairpin >= 0;
 	i.oif = info->ifindex;
 	memcpy(i.name, info->name, sizeof(i.name) - 1);
 	if (e->iface < 0) {
@@ -69,6 +70,7 @@ static void on_link(void *ctx, const struct host_link *l, bool is_del)
 	if (is_del)
 		engine_log(e, LOG_ERR, "interface %s is gone", l->name);
 	engine_link_sync(e);
+	engine_own_update(e);
 	e->is_host_stale = true;
 }
 

@@ -198,6 +198,8 @@ struct engine {
 
 	/* own addresses (engine_own.c) */
 	int own_fd;                  /* the file with the locks; -1: none */
+	int hairpin;                 /* to the host itself and back; -1: they don't meet */
+	uint8_t hairpin_mac[6];      /* of the interface, when it was made */
 	bool speaks[ENGINE_ADDRS_MAX];
 	/* other processes (engine_share.c) */
 	struct share_group *groups;  /* ports that we serve beside others; owned */
@@ -421,6 +423,8 @@ int engine_loopback_bind(struct engine *e, ip4 a);
 
 /* ---- engine_own.c: own addresses that other processes have, too ---- */
 int engine_own_open(struct engine *e);
+/* The interface's own MAC may have changed. */
+void engine_own_update(struct engine *e);
 /* Takes addr:port (addr 0: on every address) and tells the core what came of it; 0. */
 int engine_own_claim(struct engine *e, ip4 addr, uint16_t port, unsigned how);
 /* Gives addr:port back where nobody here holds it. */

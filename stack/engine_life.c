@@ -64,6 +64,7 @@ unsigned engine_fds(const struct engine *ce, int *fds, unsigned n)
 	push(&l, e->pkt_ep);
 	push(&l, e->tfd);
 	push(&l, e->own_fd);
+	push(&l, e->hairpin);
 	if (e->host)
 		push(&l, host_fd(e->host));
 	push(&l, engine_control_fd(e));
@@ -125,6 +126,8 @@ void engine_forget(struct engine *e)
 	raw_close(e->tfd);
 	if (e->own_fd >= 0)
 		raw_close(e->own_fd);
+	if (e->hairpin >= 0)
+		raw_close(e->hairpin);
 	engine_drop_held(e);
 	engine_loopback_close(e);
 	engine_control_forget(e);

@@ -21,9 +21,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <syslog.h>
 
+#include "hairpin.h"
 #include "sys.h"
 #include "wire.h"
 #include "wire_tcp.h"
@@ -211,6 +213,54 @@ bool engine_own_permits(struct engine *e, const struct frame_out *f)
 	return type != ETHTYPE_ARPV4 || permits_arp(e, f->hdr + link, f->hdr_len - link);
 }
 
+/* ---- the host itself ---- */
+
+static int open_hairpin(struct engine *e)
+{
+	ip4 addrs[ENGINE_ADDRS_MAX];
+	unsigned i;
+
+	for (i = 0; i < e->cfg.naddr; i++)
+		addrs[i] = e->cfg.addrs[i].addr;
+	return hairpin_open(e->nif->info.ifindex, e->cfg.mac, e->nif->info.mac, addrs, e->cfg.naddr);
+}
+
+/* What leaves for an address of ours is for others who have it (ip_route()), under the MAC that is theirs, too. */
+static void know_own(struct engine *e)
+{
+	unsigned i;
+
+	for (i = 0; i < e->cfg.naddr; i++)
+		stack_seed_neigh(e->stack, e->iface, e->cfg.addrs[i].addr, e->cfg.mac, true, e->now);
+}
+
+/* One with the interface's own MAC has no frames of its own to be turned round. */
+static void renew_hairpin(struct engine *e)
+{
+	const struct netif_info *info = &e->nif->info;
+
+	memcpy(e->hairpin_mac, info->mac, 6);
+	if (e->hairpin >= 0)
+		raw_close(e->hairpin);
+	e->hairpin = memcmp(info->mac, e->cfg.mac, 6) ? open_hairpin(e) : -EINVAL;
+	if (e->hairpin < 0)
+		engine_log(e, LOG_INFO, "an own address isn't reached from its own host here: that takes Linux 6.6, "
+			   "CAP_NET_ADMIN, CAP_BPF and a MAC of its own (%s)", strerror(-e->hairpin));
+	engine_link_sync(e);
+}
+
+void engine_own_update(struct engine *e)
+{
+	const struct netif_info *info = &e->nif->info;
+
+	if (e->own_fd < 0 || info->link != NETIF_ETHER)
+		return;
+	if (memcmp(info->mac, e->hairpin_mac, 6))
+		renew_hairpin(e);
+	if (e->hairpin >= 0)
+		know_own(e);
+}
+
 /* ---- opening ---- */
 
 int engine_own_open(struct engine *e)
@@ -230,5 +280,7 @@ int engine_own_open(struct engine *e)
 			lease(e, e->cfg.addrs[i].addr);
 		speaks_for(e, e->cfg.addrs[i].addr);
 	}
+	if (!r)
+		engine_own_update(e);
 	return r;
 }

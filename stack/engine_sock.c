@@ -259,12 +259,14 @@ int engine_bind(struct engine *e, engine_sock s, const struct sockaddr_in *a, bo
 	return done(e, slot, slot ? engine_slot_bind(e, slot, a, may_low) : 0);
 }
 
-/* Nothing that leaves an interface comes back by it: an address of ours alone can't be reached
+/* Where nothing that leaves an interface comes back by it, an address of ours alone can't be reached
  * from here. */
-static bool is_own(const struct engine *e, ip4 a)
+static bool is_out_of_reach(const struct engine *e, ip4 a)
 {
 	unsigned i;
 
+	if (e->lo >= 0 || e->hairpin >= 0)
+		return false;
 	for (i = 0; i < e->cfg.naddr; i++)
 		if (e->cfg.addrs[i].addr == a)
 			return true;
@@ -275,7 +277,7 @@ int engine_slot_connect(struct engine *e, struct slot *slot, const struct sockad
 {
 	ip4 addr = ntohl(a->sin_addr.s_addr), want_addr;
 	uint16_t want_port;
-	int r = is_own(e, addr) && e->lo < 0 ? -ENETUNREACH : 0;
+	int r = is_out_of_reach(e, addr) ? -ENETUNREACH : 0;
 
 	while (!r) {
 		r = tcp_connect(slot->conn, addr, ntohs(a->sin_port), &want_addr, &want_port, e->now);

@@ -220,9 +220,13 @@ static bool is_inside(const struct stack *s, int iface)
 /* ip_route_input_slow()'s martian sources, fib_validate_source()'s local ones included. */
 static bool is_martian(const struct stack *s, int iface, ip4 src)
 {
+	enum ip_addr_kind kind;
+
 	if (is_inside(s, iface))
 		return false;
-	return !ip_is_unicast(s, src) || ip_is_loopback(src) || ip_addr_kind(s, src) != IP_ADDR_NONE;
+	kind = ip_addr_kind(s, src);
+	return !ip_is_unicast(s, src) || ip_is_loopback(src) ||
+	       (kind != IP_ADDR_NONE && !(kind == IP_ADDR_OWN && s->ifaces[iface].returns_own));
 }
 
 /* ip_rcv_options(); a source route is refused as Linux does by default (RFC 7126 4.3), and in any

@@ -42,6 +42,8 @@ struct stack_iface {
 	bool can_offload;        /* partial checksums and super-frames both ways */
 	bool is_loopback;        /* what is for 127/8 and for addresses of ours leaves by it, and comes in by it
 	                          * again; one of a stack's interfaces at most */
+	bool returns_own;        /* what leaves by it for an address of ours comes in again, here and wherever
+	                          * else the address is: it may be a client's, too */
 	uint32_t mtu;            /* IP bytes, 68 at least */
 	uint32_t gso_max;        /* largest IP datagram when can_offload, else ignored */
 	int oif;                 /* the system's interface index, for SO_BINDTODEVICE */

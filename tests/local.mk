@@ -308,6 +308,7 @@ SCRIPT_TESTS = \
 	tests/netns/onehost.sh \
 	tests/netns/options.sh \
 	tests/netns/own.sh \
+	tests/netns/ownhost.sh \
 	tests/netns/policy.sh \
 	tests/netns/programs.sh \
 	tests/netns/python.sh \
@@ -341,6 +342,7 @@ EXTRA_DIST += \
 	tests/netns/lib.sh \
 	tests/netns/listening.py \
 	tests/netns/onehost.py \
+	tests/netns/onehost_lib.sh \
 	tests/netns/loopback.py \
 	tests/netns/options.txt \
 	tests/netns/peer.py \

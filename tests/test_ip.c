@@ -530,6 +530,22 @@ static void input_martian_source_is_counted(void **state)
 	assert_int_equal(fake.inputs, 0);
 }
 
+/* An address of ours that others have, too, may send; no other martian may. */
+static void input_from_own_address_passes_where_it_is_returned(void **state)
+{
+	struct net *n = *state;
+	struct ip_hdr h = net_hdr(PROTO_TCP);
+
+	n->s->ifaces[0].returns_own = true;
+	h.src = US;
+	net_input_ip(n, h, segment, sizeof(segment));
+	assert_int_equal(fake.inputs, 1);
+	h.src = IP(127, 0, 0, 1);
+	net_input_ip(n, h, segment, sizeof(segment));
+	assert_int_equal(fake.inputs, 1);
+	assert_int_equal(net_count(n, CTR_ip_src_bad), 1);
+}
+
 static void input_tcp_by_link_broadcast_is_dropped(void **state)
 {
 	struct net *n = *state;
@@ -645,6 +661,7 @@ int main(void)
 		own(input_tcp_for_own_reaches_tcp_without_padding),
 		own(input_for_another_address_is_counted),
 		own(input_martian_source_is_counted),
+		own(input_from_own_address_passes_where_it_is_returned),
 		own(input_tcp_by_link_broadcast_is_dropped),
 		shared(input_shared_only_claimed_ports_are_ours),
 		own(input_bad_options_are_complained_of_for_own),

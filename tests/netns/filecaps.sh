@@ -79,4 +79,17 @@ for mode in shared own; do
 done
 check_eq "the kernel opened no connection" 0 "$(tcp_counter ActiveOpens)"
 check_eq "the kernel accepted none" 0 "$(tcp_counter PassiveOpens)"
+
+# With CAP_BPF an own address is reached from its own host, too.
+setcap cap_net_raw,cap_net_admin,cap_bpf+ep "$T/plain/xtcp-run"
+plain() { as_user "$T/plain/xtcp-run" --address "$OWN_ADDR/24" "$@"; }
+check_eq "with CAP_BPF: the program has it, and what it is of use with" "0000008000003000 " \
+	"$(plain cat /proc/self/status 2>"$T/err" | held)"
+port=$((port + 1))
+plain python3 dropper.py capset serve $port >"$T/server" 2>&1 &
+disown
+until_true 40 is_served $OWN_ADDR $port
+check_eq "with CAP_BPF: a client on the same host, of a server that gave it up" hello \
+	"$(echoed $OWN_ADDR $port "$C")"
+check "with CAP_BPF: it ends" end_all
 finish

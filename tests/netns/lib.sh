@@ -208,9 +208,9 @@ end_all() {
 # is_served ADDRESS PORT: the server's namespace gets a connection.
 is_served() { in_s python3 -c "import socket; socket.create_connection(('$1', $2), 1)" 2>/dev/null; }
 
-# echoed ADDRESS PORT: what is sent back for "hello".
+# echoed ADDRESS PORT [NAMESPACE]: what is sent back for "hello".
 echoed() {
-	in_s timeout 10 python3 -c "
+	ip netns exec "${3:-$S}" timeout 10 python3 -c "
 import socket
 s = socket.create_connection(('$1', $2), 5)
 s.sendall(b'hello')

@@ -6,8 +6,13 @@
     onehost.py ask ADDRESS PORT [BIND]     some bytes there and back: "ok", or the error; with "fast" for BIND the first of
                                            them by MSG_FASTOPEN
     onehost.py later PORT                  asks the addresses that come by lines of its input, one after the other
+    onehost.py asks ADDRESS:PORT...        the same, one after the other
+    onehost.py self ADDRESS                the same of a thread of its own, at a port that is free
+    onehost.py programs INTERFACE          how many BPF programs look at what it sends (TCX); -1: the kernel has none
 """
+import ctypes
 import errno
+import os
 import socket
 import sys
 import threading
@@ -58,10 +63,39 @@ def ask(addr, port, bound=None):
         return "ok" if got == DATA else "differs"
 
 
+def ask_self(addr):
+    with socket.socket() as listener:
+        listener.bind(("0.0.0.0", 0))
+        listener.listen()
+        threading.Thread(target=lambda: echo(listener.accept()[0]), daemon=True).start()
+        return ask(addr, listener.getsockname()[1])
+
+
+def programs(name):
+    """bpf(BPF_PROG_QUERY) of the ones attached by BPF_TCX_EGRESS."""
+    class Query(ctypes.Structure):
+        _fields_ = [("ifindex", ctypes.c_uint32), ("attach_type", ctypes.c_uint32), ("query_flags", ctypes.c_uint32),
+                    ("attach_flags", ctypes.c_uint32), ("ids", ctypes.c_uint64), ("count", ctypes.c_uint32),
+                    ("rest", ctypes.c_uint8 * 60)]
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    number = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
+    q = Query(ifindex=socket.if_nametoindex(name), attach_type=47)
+    if libc.syscall(number, 16, ctypes.byref(q), ctypes.sizeof(q)) < 0:
+        return 0 if ctypes.get_errno() == errno.ENOENT else -1
+    return q.count
+
+
 if sys.argv[1] in ("serve", "try"):
     serve(sys.argv[2], int(sys.argv[3]), sys.argv[1] == "serve")
 elif sys.argv[1] == "ask":
     print(ask(sys.argv[2], int(sys.argv[3]), *sys.argv[4:]))
+elif sys.argv[1] == "asks":
+    print(*(ask(addr, int(port)) for addr, port in (a.split(":") for a in sys.argv[2:])))
+elif sys.argv[1] == "self":
+    print(ask_self(sys.argv[2]))
+elif sys.argv[1] == "programs":
+    print(programs(sys.argv[2]))
 else:
     for line in sys.stdin:
         print(ask(line.strip(), int(sys.argv[2])), flush=True)

@@ -4,36 +4,12 @@
 # Programs of one host, over xtcp and over the kernel: whom they reach, and that those of the kernel notice nothing
 # (topology: lib.sh; $C has a second interface, with 10.97.0.1).
 . "$(dirname "$0")/lib.sh"
+. "$here/onehost_lib.sh"
 need python3
 net_up
 ip -n "$C" link add "y$C_IF" type veth peer name "y$S_IF" netns "$S"
 ip -n "$C" addr add 10.97.0.1/24 dev "y$C_IF" && ip -n "$C" link set "y$C_IF" up
 
-# Without an end of its own, as it serves a good part of the script.
-over_xtcp() { (sanitizer_env "$@" && exec ip netns exec "$C" "$XTCP_RUN" "$@"); }
-# serve MODE ADDRESS PORT: what it says; it stays. MODE is kernel, outside or shared.
-serve() {
-	local mode=$1 run
-	shift
-	case $mode in
-	kernel) run=in_c ;;
-	outside) run=in_s ;;
-	*) run=over_xtcp ;;
-	esac
-	: >"$T/said"
-	$run python3 "$here/onehost.py" serve "$@" </dev/null >"$T/said" 2>"$T/err" &
-	disown
-	until_true 10 test -s "$T/said"
-	cat "$T/said"
-}
-end() { pids_like "onehost.py serve .* $1\$" | xargs -r kill -KILL 2>/dev/null; }
-ask() {
-	case $1 in
-	kernel) in_c timeout 20 python3 "$here/onehost.py" ask "${@:2}" 2>"$T/err" ;;
-	outside) in_s timeout 20 python3 "$here/onehost.py" ask "${@:2}" 2>"$T/err" ;;
-	*) xt "$1" python3 "$here/onehost.py" ask "${@:2}" ;;
-	esac
-}
 # by MODE ...: the same, and whose connection it was.
 by() {
 	local before answer who=xtcp

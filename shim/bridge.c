@@ -121,7 +121,6 @@ static int bridge_in_place(struct sock *s)
 /* The lock is held. */
 static int bridge(struct sock *s)
 {
-	bool is_native = is_from_the_start(s) && atomic_load(&s->state) == SOCK_LISTENING;
 	int fd, r;
 
 	if (atomic_load(&s->is_bridged))
@@ -135,7 +134,7 @@ static int bridge(struct sock *s)
 	}
 	atomic_store(&s->is_bridged, true);
 	atomic_fetch_add(&count, 1);
-	r = eng_bridge(s, is_native, &fd);
+	r = eng_bridge(s, &fd);
 	if (r) {
 		atomic_store(&s->is_bridged, false);
 		return r == -ENOTCONN ? bridge_in_place(s) : r;

@@ -251,14 +251,14 @@ int eng_mirror(struct sock *s, bool on)
 	DOWN(s, int, engine_mirror(e, s->es, on ? s : NULL));
 }
 
-int eng_bridge(struct sock *s, bool is_native, int *fd)
+int eng_bridge(struct sock *s, int *fd)
 {
 	struct engine *e = enter(s);
 	int r;
 
 	if (!e)
 		return -EIO;
-	r = is_native ? engine_bridge_listener(e, s->es, s->is_v6, fd) : engine_bridge(e, s->es, s->is_v6, fd);
+	r = engine_bridge(e, s->es, s->is_v6, fd);
 	signal_release();
 	return r;
 }

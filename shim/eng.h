@@ -48,7 +48,7 @@ bool eng_is_kernels(struct sock *s, const struct sockaddr_in *a);
 bool eng_has_loopback(void);
 int eng_dial(struct sock *s, const struct sockaddr_in *a, int *fd, struct engine_bridged *b);
 int eng_mirror(struct sock *s, bool on);
-int eng_bridge(struct sock *s, bool is_native, int *fd);
+int eng_bridge(struct sock *s, int *fd);
 int eng_identify(struct sock *s, struct engine_bridged *id);
 int eng_bridge_joined(struct sock *s, int far, int near);
 /* What a call on a socket without an engine gives: -EREROUTED, also when it has to be fetched from another process

@@ -148,13 +148,9 @@ int engine_mirror(struct engine *e, engine_sock s, void *user);
 /* The bytes of s go through a kernel object from now on, which works where calls of ours don't reach:
  * *fd is the program's end, an AF_UNIX socket, blocking, close-on-exec; s is stale.  The engine moves the
  * bytes; the connection is closed when everybody has closed that end.  Of a listening socket
- * the end is a SOCK_SEQPACKET one, and each message a connection (engine_bridged_accept()).
- * is_v6 is told by engine_bridged().  A connection may be under way still: the end can't be written to before it is
+ * the end listens, too: what the kernel's own accept() gives there is bridged.  is_v6 is told by engine_bridged().  A connection may be under way still: the end can't be written to before it is
  * there, and hangs up with an error when it fails.  -ENOTCONN: neither connected nor listening. */
 int engine_bridge(struct engine *e, engine_sock s, bool is_v6, int *fd);
-/* Of a listening socket: the end is a listening AF_UNIX stream socket, on which the kernel's own accept() gives bridged
- * connections.  -ENOTCONN: it doesn't listen. */
-int engine_bridge_listener(struct engine *e, engine_sock s, bool is_v6, int *fd);
 /* The same by an object that the socket has already, and that other processes may have, too: engine_identify()
  * tells what its other end is to be called, engine_bridge_joined() takes that end, also when it fails.  near: the
  * program's end, which is borrowed.  Any socket can be: one that is neither connected nor listening is by
@@ -177,7 +173,7 @@ struct engine_bridged {
 void engine_bridged_name(const struct engine_bridged *b, struct sockaddr_un *a, socklen_t *len);
 /* 0, or -ENOTSOCK: fd is no such end. */
 int engine_bridged(int fd, struct engine_bridged *b);
-/* One connection from a listener's end, taken as recvmsg() does with these flags (MSG_DONTWAIT,
+/* One connection from the end of a listener that was bridged by its object, taken as recvmsg() does with these flags (MSG_DONTWAIT,
  * MSG_CMSG_CLOEXEC): its end; b->host is 0 when it is a kernel's TCP socket.  -EAGAIN, -EINTR; -EINVAL: nobody listens any more. */
 int engine_bridged_accept(int fd, int flags, struct engine_bridged *b);
 /* Options and queries of fd, which is b, answered by that engine, wherever it lives; errors as at home, and -EIO:

@@ -8,11 +8,9 @@
  * connection is closed.  So it works across fork, exec, SCM_RIGHTS and in programs that were
  * never preloaded.
  *
- * A listener's end is a SOCK_SEQPACKET one: each message is one connection, its end by
- * SCM_RIGHTS.  Any process may take it, each is taken once, and when the queue is full the
- * connections wait in TCP's own.
- *
- * What is to work for the kernel's own accept() is a native listener instead (engine_listener.c).
+ * A listener's end is a native listener, for the kernel's own accept() (engine_listener.c).  Where it must be the object
+ * that several processes have already, it is one side of a stream, too, and each message is one connection, its end by
+ * SCM_RIGHTS.  Any process may take it, each is taken once, and when the queue is full the connections wait in TCP's own.
  *
  * Our end has a name, which getpeername() at the other end gives: the engine, the handle and both
  * addresses.  Nobody can connect to it, as it doesn't listen.
@@ -152,7 +150,7 @@ int engine_bridge_pair(struct engine *e, struct slot *slot, bool is_v6, int *fd)
 
 	if (!b)
 		return -ENOMEM;
-	r = raw_socketpair(AF_UNIX, (b->is_listener ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_CLOEXEC, 0, ends);
+	r = raw_socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
 	if (r < 0) {
 		bridge_free(e, b);
 		return r;
@@ -161,7 +159,7 @@ int engine_bridge_pair(struct engine *e, struct slot *slot, bool is_v6, int *fd)
 	engine_bridge_identify(e, slot, is_v6, &id);
 	engine_bridged_name(&id, &a, &len);
 	raw_bind(b->fd, &a, len);
-	r = watch(e, b, EPOLL_CTL_ADD, b->is_listener ? 0 : EPOLLIN);
+	r = watch(e, b, EPOLL_CTL_ADD, EPOLLIN);
 	*fd = ends[1];
 	if (!r)
 		return 0;
@@ -212,6 +210,48 @@ static bool is_connecting(struct slot *slot)
 	return !(events & TCP_EV_CONNECTED) && !slot->bridge->is_listener;
 }
 
+/* ---- a socket, by another object ---- */
+
+static int bridge_listener(struct engine *e, struct slot *slot, bool is_v6, int *fd)
+{
+	struct engine_bridged id;
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+	struct bridge *b;
+	int r = tcp_getopt(slot->conn, IPPROTO_TCP, TCP_INFO, &info, &len, e->now);
+
+	if (r)
+		return r;
+	engine_slot_renew(e, slot);
+	b = bridge_new(e, slot, is_v6);
+	if (!b)
+		return -ENOMEM;
+	b->is_native = true;
+	engine_bridge_identify(e, slot, is_v6, &id);
+	*fd = r = engine_listener_open(&id, (int)info.tcpi_sacked);
+	if (r < 0) {
+		bridge_free(e, b);
+		return r;
+	}
+	engine_listener_hurry(e);
+	engine_bridge_run(e, b);
+	return 0;
+}
+
+static int bridge_connection(struct engine *e, struct slot *slot, bool is_v6, int *fd)
+{
+	int r;
+
+	engine_slot_renew(e, slot);
+	r = engine_bridge_pair(e, slot, is_v6, fd);
+	if (r)
+		return r;
+	if (is_connecting(slot))
+		fill(e, slot->bridge, *fd);
+	engine_bridge_run(e, slot->bridge);
+	return 0;
+}
+
 int engine_bridge(struct engine *e, engine_sock s, bool is_v6, int *fd)
 {
 	struct slot *slot;
@@ -222,15 +262,8 @@ int engine_bridge(struct engine *e, engine_sock s, bool is_v6, int *fd)
 	r = !slot ? -EBADF : engine_bridge_prepare(e);
 	if (!r && engine_bridge_is_idle(slot))
 		r = -ENOTCONN;
-	if (!r) {
-		engine_slot_renew(e, slot);
-		r = engine_bridge_pair(e, slot, is_v6, fd);
-	}
-	if (!r) {
-		if (is_connecting(slot))
-			fill(e, slot->bridge, *fd);
-		engine_bridge_run(e, slot->bridge);
-	}
+	if (!r)
+		r = (tcp_state(slot->conn) == TCP_LISTEN ? bridge_listener : bridge_connection)(e, slot, is_v6, fd);
 	engine_leave(e);
 	return r;
 }
@@ -316,7 +349,7 @@ int engine_bridge_slot(struct engine *e, struct slot *slot, int number, int near
 	return far < 0 ? far : bridge_joined(e, slot, id.is_v6, far, near);
 }
 
-/* ---- the listener ---- */
+/* ---- the listener whose object is a stream ---- */
 
 /* The message that carries one connection; its text is its identity. */
 static int hand_over(struct bridge *b, const struct engine_bridged *id, int fd)
@@ -398,40 +431,6 @@ static void run_listener(struct engine *e, struct bridge *b)
 bool engine_bridge_is_native(const struct bridge *b)
 {
 	return b->is_native;
-}
-
-int engine_bridge_listener(struct engine *e, engine_sock s, bool is_v6, int *fd)
-{
-	struct engine_bridged id;
-	struct bridge *b = NULL;
-	struct tcp_info info;
-	socklen_t len = sizeof(info);
-	struct slot *slot;
-	int r;
-
-	engine_enter(e);
-	slot = engine_slot(e, s);
-	r = !slot ? -EBADF : tcp_state(slot->conn) != TCP_LISTEN ? -ENOTCONN : engine_bridge_prepare(e);
-	if (!r)
-		r = tcp_getopt(slot->conn, IPPROTO_TCP, TCP_INFO, &info, &len, e->now);
-	if (!r) {
-		engine_slot_renew(e, slot);
-		b = bridge_new(e, slot, is_v6);
-		r = b ? 0 : -ENOMEM;
-	}
-	if (!r) {
-		b->is_native = true;
-		engine_bridge_identify(e, slot, is_v6, &id);
-		*fd = r = engine_listener_open(&id, (int)info.tcpi_sacked);
-	}
-	if (b && r < 0)
-		bridge_free(e, b);
-	if (r >= 0) {
-		engine_listener_hurry(e);
-		engine_bridge_run(e, b);
-	}
-	engine_leave(e);
-	return MIN(r, 0);
 }
 
 /* The next connection gets an end of ours. */

@@ -705,8 +705,3 @@ int engine_bridge(struct engine *e, engine_sock s, bool is_v6, int *fd)
 	errno = saved_errno;
 	return slot ? (int)r : -EBADF;
 }
-
-int engine_bridge_listener(struct engine *e, engine_sock s, bool is_v6, int *fd)
-{
-	return engine_bridge(e, s, is_v6, fd);
-}

@@ -320,6 +320,7 @@ SCRIPT_TESTS = \
 	tests/netns/server_group.sh \
 	tests/netns/server_listening.sh \
 	tests/netns/server_ports.sh \
+	tests/netns/server_rights.sh \
 	tests/netns/server_programs.sh \
 	tests/netns/shared.sh \
 	tests/netns/splice.sh \
@@ -348,6 +349,7 @@ EXTRA_DIST += \
 	tests/netns/peer.py \
 	tests/netns/relay_lib.sh \
 	tests/netns/reads.py \
+	tests/netns/rights.py \
 	tests/netns/server.py \
 	tests/netns/stress_lib.sh \
 	tests/netns/tunnel.py \

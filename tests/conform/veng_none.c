@@ -66,8 +66,3 @@ int engine_bridge(struct engine *e, engine_sock s, bool is_v6, int *fd)
 	(void)fd;
 	return -EOPNOTSUPP;
 }
-
-int engine_bridge_listener(struct engine *e, engine_sock s, bool is_v6, int *fd)
-{
-	return engine_bridge(e, s, is_v6, fd);
-}

@@ -15,13 +15,16 @@ told() {
 	rm -f "$T/ask" "$T/answer"
 	mkfifo "$T/ask" "$T/answer"
 	in_s python3 "$here/server.py" peer "$addr" <"$T/ask" >"$T/answer" 2>"$T/peer.err" &
-	if [ "$mode" = kernel ]; then
+	{ if [ "$mode" = kernel ]; then
 		in_c timeout -k 5 60 python3 "$here/$program.py" "$what" "$addr" $port 3>"$T/ask" 4<"$T/answer" 2>"$T/err"
 	else
 		xt_bg "$mode" python3 "$here/$program.py" "$what" "$addr" $port 3>"$T/ask" 4<"$T/answer" 2>"$T/err"
-	fi | sed "s/$OWN_ADDR/$C_ADDR/g" >"$T/$what.$mode"
+	fi || echo "exit status $?"; } | sed "s/$OWN_ADDR/$C_ADDR/g" >"$T/$what.$mode"
 	wait $!
 }
+
+# FILE: it has said something, and has not failed.
+is_whole() { [ "$(wc -l <"$1")" -gt 10 ] && ! grep -q '^exit status' "$1"; }
 
 # alike PROGRAM WHAT...: over xtcp as over the kernel.
 alike() {
@@ -30,7 +33,7 @@ alike() {
 	for what; do
 		port=$((port + 1))   # nothing of the part before is in its way
 		told kernel $program $what
-		check "$what: the kernel's answers are there" test "$(wc -l <"$T/$what.kernel")" -gt 10
+		check "$what: the kernel's answers are there" is_whole "$T/$what.kernel"
 		for mode in shared own; do
 			told $mode $program $what
 			# A busy machine has times of its own, for either.

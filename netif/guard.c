@@ -400,14 +400,25 @@ static void free_ports(struct ports *p)
 	free(p);
 }
 
+/* A forked child gives its copies of the fds back; the claims are its parent's, or the broker's. */
+static bool is_own_table(const struct guard *g)
+{
+	return g->pid == getpid() && g->broker < 0;
+}
+
+void guard_end(struct guard *g)
+{
+	if (is_own_table(g))
+		guard_nft_end(&g->nft);
+}
+
 void guard_close(struct guard *g)
 {
 	struct ports *p;
 
 	if (!g)
 		return;
-	/* A forked child gives its copies of the fds back; the claims are its parent's, or the broker's. */
-	if (g->pid == getpid() && g->broker < 0)
+	if (is_own_table(g))
 		guard_nft_close(&g->nft);
 	else
 		guard_nft_forget(&g->nft);

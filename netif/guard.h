@@ -22,6 +22,9 @@ struct guard;
  * (-EPERM: CAP_NET_ADMIN is missing). */
 int guard_open(struct guard **g, const char *ifname, char *err, size_t err_len);
 void guard_close(struct guard *g);
+/* The process is about to end: the kernel's TCP has all segments again, and what would keep the exit waiting is
+ * gone.  The ports stay taken until the process has ended; g can only be closed. */
+void guard_end(struct guard *g);
 
 /* Claims addr:port (host byte order; addr 0: every address of the host).
  * 0; -EADDRINUSE: the kernel or another xtcp has it; -EACCES: a privileged port;

@@ -38,6 +38,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lateclose.h"
+
 #define CHAIN "in"
 #define SET_CLAIMS "claims"
 #define SET_ANY "any"
@@ -328,21 +330,31 @@ int guard_nft_open(struct guard_nft *t, const char *ifname)
 	return err;
 }
 
-void guard_nft_close(struct guard_nft *t)
+static int remove_table(struct guard_nft *t)
 {
 	struct batch b;
 	int err;
 
 	err = batch_begin(&b, t, 0);
-	if (!err) {
-		mnl_attr_put_strz(put(&b, NFT_MSG_DELTABLE, 0), NFTA_TABLE_NAME, t->table);
-		err = batch_commit(&b, t);
-	}
-	/* The table must go before the ports do: if not by name, then with its owner. */
 	if (err)
+		return err;
+	mnl_attr_put_strz(put(&b, NFT_MSG_DELTABLE, 0), NFTA_TABLE_NAME, t->table);
+	return batch_commit(&b, t);
+}
+
+/* The table must go before the ports do: if not by name, then with its owner. */
+void guard_nft_close(struct guard_nft *t)
+{
+	if (remove_table(t))
 		nl_close(&t->nl);
 	else
 		nl_close_late(&t->nl);
+}
+
+void guard_nft_end(struct guard_nft *t)
+{
+	if (!remove_table(t))
+		lateclose_hollow(t->nl.fd);
 }
 
 void guard_nft_forget(struct guard_nft *t)

@@ -25,6 +25,8 @@ struct guard_nft {
 int guard_nft_open(struct guard_nft *t, const char *ifname);
 /* Removes the table at once, even if a forked child still holds the socket. */
 void guard_nft_close(struct guard_nft *t);
+/* The same for a process that ends: only its memory stays. */
+void guard_nft_end(struct guard_nft *t);
 /* Lets go of it without removing it: for the forked child. */
 void guard_nft_forget(struct guard_nft *t);
 

@@ -11,5 +11,8 @@
 /* The fd is closed for this process when the call returns; what it refers to goes a
  * moment later (half a second at most), if nobody else holds it. */
 void lateclose(int fd);
+/* The same, but the number stays taken, by an object on which nothing ever happens: for one that other threads
+ * may still use.  Where that can't be had all stays as it is. */
+void lateclose_hollow(int fd);
 
 #endif

@@ -19,6 +19,7 @@
 #include "afpacket.h"
 #include "guard.h"
 #include "host.h"
+#include "lateclose.h"
 #include "pcap.h"
 #include "sys.h"
 
@@ -186,6 +187,14 @@ static bool has_rest(const struct engine *e)
 	return stack_orphans(e->stack) || e->held || e->nbridge;
 }
 
+/* What the kernel takes down slowly mustn't keep the process from ending. */
+static void leave_wire(struct engine *e)
+{
+	if (e->guard)
+		guard_end(e->guard);
+	lateclose_hollow(netif_fd(e->nif));
+}
+
 /* Nobody else drives from here on when something is left: the lock is kept, so that the
  * child finds everything whole and takes over every frame. */
 bool engine_end(struct engine *e)
@@ -200,6 +209,7 @@ bool engine_end(struct engine *e)
 		drive_alone(e, until);
 	if (has_rest(e))
 		return true;
+	leave_wire(e);
 	engine_leave(e);
 	return false;
 }

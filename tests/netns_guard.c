@@ -659,6 +659,27 @@ static void forked_child_lets_go_without_harm(void **state)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 }
 
+/* At the end of a process: the table goes at once, the ports when the process has gone. */
+static void ended_guard_drops_nothing_and_holds_its_ports(void **state)
+{
+	struct guard *g = open_guard();
+	unsigned before = open_fds();
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(guard_claim(g, NET_US, 40000), 0);
+	assert_int_equal(answer_to(segment(40000, NET_SYN)), 0);
+	guard_end(g);
+	assert_int_equal(tables(), 0);
+	assert_true(answer_to(segment(40000, NET_SYN)) & NET_RST);
+	assert_int_equal(kernel_socket(NET_US, 40000, 1), -EADDRINUSE);
+	assert_int_equal(open_fds(), before + 1);
+	assert_int_equal(guard_fds(g, fds, 2), 2);
+	assert_true(send(fds[0], "", 0, MSG_NOSIGNAL) < 0 && errno == ENOTSOCK);
+	guard_close(g);
+	assert_int_equal(open_fds(), before - 1);
+}
+
 /* ---- the broker ---- */
 
 /* A guard whose changes a child makes. */
@@ -889,6 +910,7 @@ int main(void)
 		cmocka_unit_test(no_fd_left_is_an_error_that_leaves_nothing),
 		cmocka_unit_test(killed_process_leaves_nothing),
 		cmocka_unit_test(forked_child_lets_go_without_harm),
+		cmocka_unit_test(ended_guard_drops_nothing_and_holds_its_ports),
 		cmocka_unit_test(broker_makes_changes_and_ends_with_the_asker),
 		cmocka_unit_test(end_of_an_earlier_guard_takes_no_table_along),
 		cmocka_unit_test(broker_drops_no_port_that_the_asker_has_not),

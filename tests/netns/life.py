@@ -354,10 +354,12 @@ def static_children(to, own):
     s.set_inheritable(True)
     within(lambda: os.execv(program, [program, str(s.fileno())]))
     say("parent", echo(s, b"parent"))
-    for command in ([program, str(s.fileno())], ["sh", "-c", "%s %d; exit 0" % (program, s.fileno())]):
+    for through_shell in (False, True):
         t = connect(to)
         t.set_inheritable(True)
-        command = [word.replace(str(s.fileno()), str(t.fileno())) for word in command]
+        command = [program, str(t.fileno())]
+        if through_shell:
+            command = ["sh", "-c", " ".join(command) + "; exit 0"]
         say(subprocess.run(command, close_fds=False, capture_output=True).stdout)
 
 

@@ -16,8 +16,8 @@ try:
 except ConnectionRefusedError:
     sys.exit(0)
 sys.exit(1)"; }
-# resets: how many the server's side has been sent.
-resets() { in_s awk '/^Tcp:/ { if (n++) print $15 }' /proc/net/snmp; }
+# resets: how many connections of the server have been.
+resets() { tcp_counter EstabResets "$S"; }
 
 cat >"$T/ask.py" <<'END'
 import fcntl, socket, struct, sys

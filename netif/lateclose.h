@@ -2,7 +2,7 @@
 /*
  * lateclose.h - closes fds whose last close would keep the caller waiting.
  *
- * Closing a packet socket, or the netlink socket that owned a table, waits for an RCU grace
+ * Closing a packet socket, the netlink socket that owned a table, or a link of TCX waits for an RCU grace
  * period of the kernel: 8 to 16 ms each, at the end of every short program.
  */
 #ifndef XTCP_LATECLOSE_H

@@ -192,6 +192,8 @@ static void leave_wire(struct engine *e)
 {
 	if (e->guard)
 		guard_end(e->guard);
+	if (e->hairpin >= 0)
+		lateclose_hollow(e->hairpin);
 	lateclose_hollow(netif_fd(e->nif));
 }
 

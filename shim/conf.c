@@ -233,7 +233,15 @@ static void clear_sysctls(struct conf *c)
 
 static int add_rule(struct conf *c, const char *text, size_t len)
 {
-	return rules_add(&c->rules, text, len);
+	struct rules_fault f;
+	int r = rules_add(&c->rules, text, len, &f);
+
+	if (r && f.len)
+		snprintf(c->fault, sizeof(c->fault), "\"%.*s\" in the rule \"%.*s\" %s", (int)f.len, f.word,
+			 (int)MIN(len, 100u), text, f.what);
+	else if (r)
+		snprintf(c->fault, sizeof(c->fault), "the rule \"%.*s\" %s", (int)MIN(len, 100u), text, f.what);
+	return r;
 }
 
 static int set_policy(struct conf *c, const char *value)
@@ -314,8 +322,11 @@ static int apply(struct conf *c, const struct option *o, const char *name, const
 		snprintf(err, err_len, "%s is not supported by this version; leave it out", name);
 		return -EINVAL;
 	}
+	c->fault[0] = 0;
 	r = o->set(c, value);
-	if (r)
+	if (r && c->fault[0])
+		snprintf(err, err_len, "%s: %s; it takes %s", name, c->fault, o->allowed);
+	else if (r)
 		snprintf(err, err_len, "\"%s\" is not a value for %s; it takes %s", value, name,
 			 o->allowed);
 	return r;
@@ -349,10 +360,61 @@ int conf_set(struct conf *c, const char *key, const char *value, char *err, size
 
 struct reader {
 	struct conf *c;
+	FILE *f;
+	int line;
+	bool has_key, is_list;         /* of the last line with a key */
 	int r;
 	char *err;
 	size_t err_len;
 };
+
+/* A line that begins with a blank goes on with the value of the key before. */
+static bool is_of_list(struct reader *rd, const char *line)
+{
+	char key[16], sign[2];
+	const struct option *o;
+
+	if (rd->has_key && strchr(" \t", *line))
+		return rd->is_list;
+	if (sscanf(line, " %15[a-z-] %1[=:]", key, sign) != 2)
+		return false;
+	o = find(key);
+	rd->has_key = true;
+	rd->is_list = o && o->clear;
+	return rd->is_list;
+}
+
+/* To inih a semicolon after a blank begins a comment; in a list it parts two pieces. */
+static void join_pieces(char *line)
+{
+	char *to = line, *p;
+
+	for (p = line; *p; p++) {
+		while (*p == ';' && to > line && strchr(" \t", to[-1]))
+			to--;
+		*to++ = *p;
+	}
+	*to = 0;
+}
+
+/* inih's, for one line.  It takes what doesn't fit into its room for a line of its own, and may take that for a comment. */
+static char *next_line(char *to, int room, void *user)
+{
+	struct reader *rd = user;
+	int end;
+
+	if (rd->r || !fgets(to, room, rd->f))
+		return NULL;
+	rd->line++;
+	if (!strchr(to, '\n') && (end = fgetc(rd->f)) != EOF) {
+		snprintf(rd->err, rd->err_len, "the line is longer than %d bytes; a list may stand in several", room - 2);
+		rd->r = -EINVAL;
+		return NULL;
+	}
+	if (is_of_list(rd, to))
+		join_pieces(to);
+	return to;
+}
 
 /* inih's: 0 ends the reading. */
 static int on_line(void *user, const char *section, const char *key, const char *value)
@@ -382,21 +444,22 @@ static void add_place(char *err, size_t err_len, const char *path, int line)
 
 int conf_read_file(struct conf *c, const char *path, char *err, size_t err_len)
 {
-	struct reader rd = { c, 0, err, err_len };
-	FILE *f = fopen(path, "re");
+	struct reader rd = { .c = c, .f = fopen(path, "re"), .err = err, .err_len = err_len };
 	int line;
 
-	if (!f) {
+	if (!rd.f) {
 		rd.r = -errno;
 		snprintf(err, err_len, "the configuration file %s can't be read: %s", path,
 			 strerror(errno));
 		return rd.r;
 	}
 	err[0] = 0;
-	line = ini_parse_file(f, on_line, &rd);
-	fclose(f);
-	if (!line)
+	line = ini_parse_stream(next_line, &rd, on_line, &rd);
+	fclose(rd.f);
+	if (!line && !rd.r)
 		return 0;
+	if (!line)
+		line = rd.line;
 	if (!err[0])
 		snprintf(err, err_len, "this is no line of the form key = value");
 	add_place(err, err_len, path, line > 0 ? line : 0);

@@ -25,6 +25,7 @@ struct conf {
 	size_t sysctls_len;
 	char log_file[PATH_MAX];       /* "": stderr */
 	struct rules rules;            /* of --policy */
+	char fault[256];               /* what exactly is wrong with the value that was refused; "": its kind */
 	int log_level;                 /* as in <syslog.h> */
 	bool wants_stats;
 };

@@ -63,8 +63,11 @@ EXPORT int bind(int fd, __CONST_SOCKADDR_ARG arg, socklen_t len)
 
 static int connect_kernels(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	int err = errno, r = REAL(connect)(fd, addr, len);
+	int err = errno, r = policy_connect_kernels(fd, addr, len);
 
+	if (r)
+		return (int)interpose_result(r);
+	r = REAL(connect)(fd, addr, len);
 	return bridged_or(r, bridge_connect(fd, r, addr, len), err);
 }
 
@@ -79,8 +82,11 @@ EXPORT int connect(int fd, __CONST_SOCKADDR_ARG arg, socklen_t len)
 
 static int listen_kernels(int fd, int backlog)
 {
-	int err = errno, r = REAL(listen)(fd, backlog);
+	int err = errno, r = policy_listen_kernels(fd);
 
+	if (r)
+		return (int)interpose_result(r);
+	r = REAL(listen)(fd, backlog);
 	return bridged_or(r, bridge_listen(fd, r, backlog), err);
 }
 
@@ -238,6 +244,24 @@ static ssize_t send_message(struct sock *s, const struct msghdr *msg, int flags)
 	return FIRST(policy_connect(s, m.msg_name, m.msg_namelen), bridge_opened(s, call_sendmsg(s, msg, flags)));
 }
 
+static ssize_t send_to_kernels(int fd, const void *buf, size_t len, int flags, const struct sockaddr *addr,
+			       socklen_t alen)
+{
+	int r = flags & MSG_FASTOPEN ? policy_connect_kernels(fd, addr, alen) : 0;
+
+	return r ? interpose_result(r) : REAL(sendto)(fd, buf, len, flags, addr, alen);
+}
+
+static ssize_t send_message_kernels(int fd, const struct msghdr *msg, int flags)
+{
+	struct msghdr m;
+	int r = 0;
+
+	if (flags & MSG_FASTOPEN && user_get(&m, msg, sizeof(m)))
+		r = policy_connect_kernels(fd, m.msg_name, m.msg_namelen);
+	return r ? interpose_result(r) : REAL(sendmsg)(fd, msg, flags);
+}
+
 EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, __CONST_SOCKADDR_ARG addr,
 		      socklen_t alen)
 {
@@ -245,7 +269,7 @@ EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, __CONST_SO
 	struct sock *s = interpose_get(fd);
 
 	return INTERPOSE(s, send_to(s, &iov, flags, addr.__sockaddr__, alen),
-			 REAL(sendto)(fd, buf, len, flags, addr, alen));
+			 send_to_kernels(fd, buf, len, flags, addr.__sockaddr__, alen));
 }
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
@@ -254,7 +278,7 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 
 	if (!s)
 		bridge_carried(msg);
-	return INTERPOSE(s, send_message(s, msg, flags), REAL(sendmsg)(fd, msg, flags));
+	return INTERPOSE(s, send_message(s, msg, flags), send_message_kernels(fd, msg, flags));
 }
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)

@@ -64,6 +64,14 @@ static bool leaves_all(void)
 	return rules && rules_leave_all(rules, program);
 }
 
+static bool may_refuse(enum rule_role role)
+{
+	const struct rules *rules = init_rules();
+
+	pthread_once(&program_once, keep_program);
+	return rules && rules_may_refuse(rules, role, program);
+}
+
 bool policy_takes(int domain, int type, int protocol)
 {
 	int flags = type & ~0xf;
@@ -185,9 +193,6 @@ int policy_bind(struct sock *s, const struct sockaddr *addr, socklen_t len)
 	if (kind == KIND_OTHER ||
 	    (kind == KIND_IPV4 && !s->is_v6only && (!is_loopback(&a) || eng_has_loopback())))
 		return 0;
-	/* The kernel's from here on: what listen() would refuse has to be refused now. */
-	if (decide(RULE_LISTEN, kind == KIND_IPV6, &a) == RULE_REFUSE)
-		return refuse(-EACCES, "a listener was refused by the policy");
 	return hand_over(s);
 }
 
@@ -210,4 +215,53 @@ int policy_listen(struct sock *s)
 	default:
 		return 0;
 	}
+}
+
+/* ---- sockets that are the kernel's already ---- */
+
+static bool is_kernels_tcp(int fd)
+{
+	int protocol = 0;
+	socklen_t len = sizeof(protocol);
+
+	return !REAL(getsockopt)(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) && protocol == IPPROTO_TCP;
+}
+
+/* What a rule says of such an address; RULE_NONE of one of another family. */
+static enum rule_action decide_by(enum rule_role role, const struct sockaddr *addr, socklen_t len)
+{
+	struct sockaddr_storage given;
+	struct sockaddr_in a;
+	bool is_ipv6;
+
+	if (!addr || len < sizeof(a) || addr_take(addr, len, &given) ||
+	    (given.ss_family != AF_INET && (given.ss_family != AF_INET6 || len < ADDR_IN6_MIN)))
+		return RULE_NONE;
+	memcpy(&a, &given, sizeof(a));
+	is_ipv6 = given.ss_family == AF_INET6 && !addr_unmap(&given, &a);
+	return decide(role, is_ipv6, &a);
+}
+
+int policy_connect_kernels(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	int err = errno, r = 0;
+
+	if (may_refuse(RULE_CONNECT) && is_kernels_tcp(fd) && decide_by(RULE_CONNECT, addr, len) == RULE_REFUSE)
+		r = refuse(-ECONNREFUSED, "a connection was refused by the policy");
+	errno = err;
+	return r;
+}
+
+int policy_listen_kernels(int fd)
+{
+	struct sockaddr_storage a;
+	socklen_t len = sizeof(a);
+	int err = errno, r = 0;
+
+	if (may_refuse(RULE_LISTEN) && is_kernels_tcp(fd) &&
+	    !REAL(getsockname)(fd, (struct sockaddr *)&a, &len) &&
+	    decide_by(RULE_LISTEN, (struct sockaddr *)&a, len) == RULE_REFUSE)
+		r = refuse(-EACCES, "a listener was refused by the policy");
+	errno = err;
+	return r;
 }

@@ -25,4 +25,9 @@ int policy_connect(struct sock *s, const struct sockaddr *addr, socklen_t len);
 int policy_bind(struct sock *s, const struct sockaddr *addr, socklen_t len);
 int policy_listen(struct sock *s);
 
+/* The same for a TCP socket that is the kernel's already: 0, or -ECONNREFUSED, -EACCES, when a rule refuses it; any other
+ * descriptor is nobody's business here.  errno stays. */
+int policy_connect_kernels(int fd, const struct sockaddr *addr, socklen_t len);
+int policy_listen_kernels(int fd);
+
 #endif

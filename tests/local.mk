@@ -347,6 +347,7 @@ EXTRA_DIST += \
 	tests/netns/loopback.py \
 	tests/netns/options.txt \
 	tests/netns/peer.py \
+	tests/netns/policies.py \
 	tests/netns/relay_lib.sh \
 	tests/netns/reads.py \
 	tests/netns/rights.py \

@@ -187,6 +187,23 @@ static void policy_is_a_list_of_rules(void **state)
 	assert_says("xtcp, kernel, bridge or refuse");
 }
 
+static void wrong_rule_is_named_with_its_word(void **state)
+{
+	char many[65 * 8 + 1] = "";
+	int i;
+
+	assert_int_equal(load("XTCP_POLICY", "kernel; refuse connect 10.0.0.1/8 @a; xtcp"), -EINVAL);
+	assert_says("XTCP_POLICY: \"10.0.0.1/8\" in the rule \"refuse connect 10.0.0.1/8 @a\" has bits below");
+	clean(state);
+	assert_int_equal(conf_set(&conf, "policy", "kernel :80 listen :x", err, sizeof(err)), -EINVAL);
+	assert_says("policy: \":x\" in the rule \"kernel :80 listen :x\" is a second address or port");
+	clean(state);
+	for (i = 0; i < 65; i++)
+		strcat(many, "kernel;");
+	assert_int_equal(load("XTCP_POLICY", many), -ENOSPC);
+	assert_says("the rule \"kernel\" is one too many: there may be 64");
+}
+
 static void reserved_setting_is_refused(void **state)
 {
 	clean(state);
@@ -247,6 +264,34 @@ static void file_is_read(void **state)
 	assert_true(conf.wants_stats);
 	assert_int_equal(conf.log_level, LOG_INFO);
 	assert_string_equal(conf.engine.pcap_path, "trace.pcap");
+}
+
+static void lists_of_a_file_lose_no_piece(void **state)
+{
+	(void)state;
+	assert_int_equal(load_file("policy = kernel :80 ; refuse connect\n  xtcp listen\t; bridge ; kernel\npolicy = refuse\n"
+				   "  sysctl = net.ipv4.tcp_sack=0 ; net.ipv4.tcp_timestamps=0\n"), -EINVAL);
+	assert_says("\"sysctl\" in the rule");        /* that line goes on with the policy */
+	assert_int_equal(load_file("; kernel ; refuse\npolicy = kernel :80 ; refuse connect\n  xtcp listen\t; bridge ; kernel\n"
+				   "# a comment\n  refuse ;\nsysctl = tcp_sack=0 ; tcp_timestamps=0\nstats = yes ; a comment\n"), 0);
+	assert_int_equal(conf.rules.n, 6);
+	assert_int_equal(conf.rules.rule[1].action, RULE_REFUSE);
+	assert_int_equal(conf.rules.rule[4].action, RULE_KERNEL);
+	assert_int_equal(conf.engine.nsysctl, 2);
+	assert_string_equal(conf.engine.sysctls[1].name, "tcp_timestamps");
+}
+
+static void line_that_is_too_long_is_named(void **state)
+{
+	char text[400] = "stats = yes\npolicy = ";
+
+	(void)state;
+	while (strlen(text) < 300)
+		strcat(text, "kernel :80;");
+	strcat(text, "\nrefuse\n");
+	assert_int_equal(load_file(text), -EINVAL);
+	assert_says("line 2");
+	assert_says("longer than");
 }
 
 static void variable_goes_before_the_file(void **state)
@@ -310,9 +355,12 @@ int main(void)
 		cmocka_unit_test_setup(sysctls_are_names_and_values, clean),
 		cmocka_unit_test_setup(sysctl_without_a_name_or_a_value_is_an_error, clean),
 		cmocka_unit_test_setup(policy_is_a_list_of_rules, clean),
+		cmocka_unit_test_setup(wrong_rule_is_named_with_its_word, clean),
 		cmocka_unit_test_setup(reserved_setting_is_refused, clean),
 		cmocka_unit_test_setup(loopback_is_yes_or_no, clean),
 		cmocka_unit_test_setup(file_is_read, clean),
+		cmocka_unit_test_setup(lists_of_a_file_lose_no_piece, clean),
+		cmocka_unit_test_setup(line_that_is_too_long_is_named, clean),
 		cmocka_unit_test_setup(variable_goes_before_the_file, clean),
 		cmocka_unit_test_setup(wrong_line_is_named, clean),
 		cmocka_unit_test_setup(missing_file_is_named, clean),

@@ -11,12 +11,15 @@ make_files 1
 (cd "$T/www" && server "$S" 8081 python3 -m http.server -b 0.0.0.0 8081) || exit 99
 cp "$(command -v curl)" "$T/fetch"
 
-# get RULES PORT [PROGRAM]: curl over xtcp; "BY STATUS", where BY is whose connection it was.
-get() {
+# get RULES PORT [PROGRAM]: curl over xtcp; "BY STATUS", where BY is whose connection it was.  get_plain PORT: by the rules of
+# the environment.
+get() { get_with --policy "$1" "${3:-curl}" "$2"; }
+get_plain() { get_with curl "$1"; }
+get_with() {
 	local before status by=xtcp
 	before=$(tcp_counter ActiveOpens)
 	rm -f "$T/got"
-	xt $mode --policy "$1" "${3:-curl}" -sS -m 10 -o "$T/got" "http://$S_ADDR:$2/small.txt"
+	xt $mode "${@:1:$#-1}" -sS -m 10 -o "$T/got" "http://$S_ADDR:${*: -1}/small.txt"
 	status=$?
 	[ "$(tcp_counter ActiveOpens)" = "$before" ] || by=kernel
 	[ $status != 0 ] || cmp -s "$T/got" "$T/www/small.txt" || status=differs
@@ -78,4 +81,76 @@ check_eq "a listener for the kernel" kernel "$(serve 'kernel listen :9002' 9002)
 check_eq "a listener at another port" xtcp "$(serve 'kernel listen :9002' 9003)"
 check_eq "a listener refused" refused "$(serve 'refuse listen' 9004)"
 check_eq "a listener by its address, which is any" kernel "$(serve 'kernel listen 0.0.0.0' 9005)"
+
+# ---- every way to connect and to listen ----
+
+RULES="refuse connect :7101; kernel connect :7102; bridge connect :7103; xtcp connect :7104; refuse listen :7105; \
+kernel listen :7102; bridge listen :7103; xtcp listen :7104; refuse @nosuch*; refuse connect 127.0.0.0/8:7106"
+for ns in $C $S; do
+	for port in 7101 7102 7103 7104 7106; do echo $port; done |
+		xargs ip netns exec $ns python3 "$here/policies.py" serve >"$T/server" 2>&1 &
+	disown
+	until_true 10 ip netns exec $ns python3 -c "
+import socket
+for port in 7101, 7102, 7103, 7104, 7106:
+    socket.create_connection(('127.0.0.1', port), 1)" 2>"$T/err"
+done
+# same NAME MODE ARGUMENT...: what policies.py says is what comes in.
+same() {
+	local name=$1 mode=$2
+	shift 2
+	xt $mode --policy "$RULES" python3 "$here/policies.py" "$@" >"$T/found"
+	diff - "$T/found" >"$T/diff"
+	report $? "$name"
+	[ ! -s "$T/diff" ] || sed 's/^/#   /' "$T/diff"
+}
+for mode in shared own; do
+	same "$mode: every way to connect" $mode connect $S_ADDR 7101 7102 7103 7104 7106 <<-END
+	AF_INET: ECONNREFUSED kernel xtcp xtcp xtcp
+	AF_INET6: ECONNREFUSED kernel xtcp xtcp xtcp
+	not blocking: ECONNREFUSED kernel xtcp xtcp xtcp
+	bound to any address: ECONNREFUSED kernel xtcp xtcp xtcp
+	MSG_FASTOPEN by sendto(): ECONNREFUSED kernel xtcp xtcp xtcp
+	MSG_FASTOPEN by sendmsg(), AF_INET6: ECONNREFUSED kernel xtcp xtcp xtcp
+	TCP_FASTOPEN_CONNECT: ECONNREFUSED kernel xtcp xtcp xtcp
+	a second attempt: ECONNREFUSED kernel xtcp xtcp xtcp
+	datagrams: sent
+	END
+	same "$mode: what is refused is refused to sockets of the kernel, too" $mode own <<-END
+	127.0.0.1: ECONNREFUSED kernel kernel ECONNREFUSED
+	mapped: ECONNREFUSED kernel kernel ECONNREFUSED
+	bound to 127.0.0.1: ECONNREFUSED kernel kernel ECONNREFUSED
+	bound to 127.0.0.1, MSG_FASTOPEN: ECONNREFUSED kernel kernel ECONNREFUSED
+	bound to 127.0.0.1, MSG_FASTOPEN by sendmsg(): ECONNREFUSED kernel kernel ECONNREFUSED
+	bound where no listener may be: ECONNREFUSED kernel kernel ECONNREFUSED
+	a second attempt: ECONNREFUSED kernel kernel ECONNREFUSED
+	IPv6: ECONNREFUSED kernel kernel kernel
+	bound to ::1: ECONNREFUSED kernel kernel kernel
+	END
+done
+pids_like "policies.py serve" | xargs -r kill 2>/dev/null
+same "own: every way to listen" own listen $OWN_ADDR 7105 7102 7103 7104 7106 <<-END
+	on every address: EACCES kernel xtcp xtcp xtcp
+	on one: EACCES EADDRNOTAVAIL xtcp xtcp xtcp
+	on ::: EACCES kernel xtcp xtcp xtcp
+	on :: alone: EACCES kernel kernel kernel kernel
+	on 127.0.0.1: EACCES kernel kernel kernel kernel
+	on ::1: EACCES kernel kernel kernel kernel
+	not bound: xtcp
+END
+
+# ---- the file, the variable and the option ----
+
+echo "policy = kernel connect :1 ; kernel connect :8080" >"$T/conf"
+check_eq "rules of a file" "kernel 0" "$(XTCP_CONFIG=$T/conf; export XTCP_CONFIG; get_plain 8080)"
+check_eq "a variable replaces them" "xtcp 0" "$(XTCP_CONFIG=$T/conf XTCP_POLICY='xtcp connect'; export XTCP_CONFIG XTCP_POLICY
+	get_plain 8080)"
+check_eq "an option replaces the variable" "xtcp 7" "$(XTCP_POLICY='kernel'; export XTCP_POLICY; get 'refuse connect' 8080)"
+echo "policy = kernel connect :x" >"$T/conf"
+xt own --config "$T/conf" true
+check_eq "a wrong rule of a file ends it" 2 $?
+check "and is named" grep -q "$T/conf, line 1: policy: \":x\" in the rule \"kernel connect :x\" has no port" "$T/err"
+xt own --policy "xtcp; refuse connect listen" true
+check_eq "one of an option does" 2 $?
+check "and is named, too" grep -q '"listen" in the rule "refuse connect listen" is a second role' "$T/err"
 finish

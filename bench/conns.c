@@ -4,7 +4,7 @@
  *
  *     conns serve block|epoll|keep ADDRESS PORT [N]
  *     conns connect ADDRESS PORT SECONDS          prints connections a second
- *     conns scale ADDRESS PORT SECONDS FEW MANY   prints the cost of one with MANY others open over that with FEW
+ *     conns scale ADDRESS PORT SECONDS FEW MANY   prints the median time of one with MANY others open over that with FEW
  *     conns ports ADDRESS PORT N                  prints the cost of connect() with N ports taken over that with none
  *     conns hold ADDRESS PORT                     reads numbers, opens so many more and says "ready"
  *
@@ -24,6 +24,7 @@
 
 #define MESSAGE 64
 #define CONNECTS 400           /* whose times make a median */
+#define EXCHANGES_MAX 1000000
 #define EVENTS 256
 
 static char buf[MESSAGE];
@@ -133,26 +134,50 @@ static double rate(const struct sockaddr_in *to, double limit)
 	return n / (now - begin);
 }
 
+/* A connection that ends with a reset, so that its port is free again at once. */
+static void end_hard(int fd)
+{
+	struct linger l = { .l_onoff = 1 };
+
+	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l)) < 0)
+		die("SO_LINGER");
+}
+
 static void hold(const struct sockaddr_in *to, int n)
 {
 	while (n-- > 0)
-		connect_to(to);
+		end_hard(connect_to(to));
+}
+
+/* The median time of a short connection, in ns. */
+static uint32_t exchange_ns(const struct sockaddr_in *to, double limit)
+{
+	static uint32_t ns[EXCHANGES_MAX];
+	double begin = seconds(), then, now = begin;
+	size_t n = 0;
+
+	while (now - begin < limit && n < EXCHANGES_MAX) {
+		then = now;
+		exchange(to);
+		now = seconds();
+		ns[n++] = (uint32_t)((now - then) * 1e9);
+	}
+	return quantile(ns, n, .5);
 }
 
 static void scale(const struct sockaddr_in *to, double limit, int few, int many)
 {
-	double first;
+	uint32_t first;
 
 	hold(to, few);
-	first = rate(to, limit / 2);
+	first = exchange_ns(to, limit / 2);
 	hold(to, many - few);
-	printf("%.4f\n", first / rate(to, limit / 2));
+	printf("%.4f\n", (double)exchange_ns(to, limit / 2) / first);
 }
 
-/* The median time of connect() alone, in ns.  A reset ends each, so that its port is free again. */
+/* The median time of connect() alone, in ns. */
 static uint32_t connect_ns(const struct sockaddr_in *to)
 {
-	struct linger l = { .l_onoff = 1 };
 	uint32_t ns[CONNECTS];
 
 	for (int i = 0; i < CONNECTS; i++) {
@@ -162,7 +187,7 @@ static uint32_t connect_ns(const struct sockaddr_in *to)
 		if (fd < 0 || connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0)
 			die("connect");
 		ns[i] = (uint32_t)((seconds() - begin) * 1e9);
-		setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+		end_hard(fd);
 		close(fd);
 	}
 	return quantile(ns, CONNECTS, .5);

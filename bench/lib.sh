@@ -84,10 +84,10 @@ with_cubic() {
 	ip -n "$S" route replace 10.98.0.0/24 dev "$S_BAD" src $S_BAD_ADDR congctl cubic
 }
 
-# offloads on|off: of both ends of the good link.
+# offloads on|off [GRO]: of both ends of the good link.  A veth has gro off if nobody asks for it.
 offloads() {
-	in_c ethtool -K "$C_IF" tso "$1" gso "$1" gro "$1" >/dev/null &&
-	in_s ethtool -K "$S_IF" tso "$1" gso "$1" gro "$1" >/dev/null
+	in_c ethtool -K "$C_IF" tso "$1" gso "$1" gro "${2:-$1}" >/dev/null &&
+	in_s ethtool -K "$S_IF" tso "$1" gso "$1" gro "${2:-$1}" >/dev/null
 }
 
 # Connections that the kernel of a namespace has made or taken.

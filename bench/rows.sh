@@ -71,7 +71,7 @@ without_offloads() {
 	offloads off || { cannot "ethtool -K"; return; }
 	"$@"
 	status=$?
-	offloads on
+	offloads on off
 	return $status
 }
 
@@ -93,14 +93,15 @@ switching() {
 	status=$?
 	rm "$T/switch"
 	wait $switcher
+	offloads on off
 	return $status
 }
 
-row offloads-switched-up "1 stream up, tso, gso switched" iperf3 ethtool
+row offloads-switched-up "1 stream up, tso, gso, gro switched" iperf3 ethtool
 line "" Gbit/s higher ratio 0.8 1.2
 row_offloads_switched_up() { switching iperf "$1" client; }
 
-row offloads-switched-down "1 stream down, tso, gso switched" iperf3 ethtool
+row offloads-switched-down "1 stream down, tso, gso, gro switched" iperf3 ethtool
 line "" Gbit/s higher ratio 0.8 1.2
 row_offloads_switched_down() { switching iperf "$1" client -R; }
 

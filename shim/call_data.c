@@ -47,8 +47,6 @@ bool call_may_block(struct sock *s, int flags)
 /* A handler may leave a sleeping call by siglongjmp(), and with it the call's reference to
  * its socket.  So sleeping calls are written down; one whose frame is no longer on the stack
  * was left. */
-#define SLEEPERS_MAX 8
-
 struct sleeper {
 	struct sock *s;
 	uintptr_t frame;
@@ -56,7 +54,7 @@ struct sleeper {
 
 static __thread struct {
 	unsigned n;
-	struct sleeper v[SLEEPERS_MAX];
+	struct sleeper v[CALL_SLEEPERS_MAX];
 } sleepers __attribute__((tls_model("initial-exec")));
 
 /* Frames on an alternate signal stack can't be compared with others. */
@@ -75,6 +73,22 @@ void call_reap_sleepers(void)
 		sock_put(sleepers.v[--sleepers.n].s);
 }
 
+unsigned call_sleepers_add(struct sock *const *v, unsigned n, const void *frame)
+{
+	unsigned depth;
+
+	call_reap_sleepers();
+	depth = sleepers.n;
+	while (n-- && sleepers.n < CALL_SLEEPERS_MAX)
+		sleepers.v[sleepers.n++] = (struct sleeper){ *v++, (uintptr_t)frame };
+	return depth;
+}
+
+void call_sleepers_remove(unsigned depth)
+{
+	sleepers.n = depth;
+}
+
 /* One sleep, for who is cancelled in it. */
 struct sleep {
 	struct sock *s;
@@ -85,7 +99,7 @@ static void cancelled(void *arg)
 {
 	struct sleep *sleep = arg;
 
-	sleepers.n = sleep->depth;
+	call_sleepers_remove(sleep->depth);
 	sock_put(sleep->s);
 }
 
@@ -94,30 +108,29 @@ static int sleep_for(struct sock *s, struct engine_watch *w, xtime deadline, boo
 {
 	struct signal_self before = { .handled = signal_self.handled,
 				      .breaking = signal_self.breaking };
+	uint32_t disconnects = atomic_load(&s->disconnects);
 	struct sleep sleep = { .s = s };
 	int r;
 
 	if (!s->es)
 		return eng_lost(s);
-	call_reap_sleepers();
-	sleep.depth = sleepers.n;
+	sleep.depth = call_sleepers_add(&s, 1, __builtin_frame_address(0));
 	pthread_cleanup_push(cancelled, &sleep);
 	pthread_testcancel();
-	if (sleep.depth < SLEEPERS_MAX) {
-		sleepers.v[sleep.depth] = (struct sleeper){ s, (uintptr_t)__builtin_frame_address(0) };
-		sleepers.n++;
-	}
 	do {
 		r = eng_wait(w, 1, NULL, 0, deadline, NULL);
 	} while (r == -EINTR && !signal_breaks(&before, deadline == XTIME_NEVER && !is_part));
 	pthread_cleanup_pop(0);
-	sleepers.n = sleep.depth;
+	call_sleepers_remove(sleep.depth);
+	/* sk_wait_event(); who waits for a connection of a listener is told by its state. */
+	if (r > 0 && !w->is_exclusive && atomic_load(&s->disconnects) != disconnects)
+		return -EPIPE;
 	return r > 0 ? 0 : r < 0 ? r : -EAGAIN;
 }
 
-int call_sleep(struct sock *s, uint32_t events, xtime deadline)
+int call_sleep(struct sock *s, uint32_t events, xtime deadline, bool is_exclusive)
 {
-	struct engine_watch w = { .s = s->es, .events = events };
+	struct engine_watch w = { .s = s->es, .events = events, .is_exclusive = is_exclusive };
 
 	return sleep_for(s, &w, deadline, false);
 }

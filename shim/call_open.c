@@ -130,6 +130,7 @@ int call_bind(struct sock *s, const struct sockaddr *addr, socklen_t len)
 static int finish_connect(struct sock *s, int in_progress)
 {
 	xtime timeo = atomic_load(&s->sndtimeo), deadline = call_deadline(timeo);
+	uint32_t before = atomic_load(&s->disconnects);
 	bool waits = call_may_block(s, 0);
 	int r;
 
@@ -139,24 +140,30 @@ static int finish_connect(struct sock *s, int in_progress)
 			break;
 		if (!waits)
 			return in_progress;
-		r = call_sleep(s, TCP_EV_CONNECTED, deadline);
+		r = call_sleep(s, TCP_EV_CONNECTED, deadline, false);
 		if (r == -EAGAIN)
 			return in_progress;
-		if (r == -EINTR || r == -EIO)
+		if (r == -EINTR || r == -EIO || r == -EPIPE)
 			return r;
 	}
+	if (r == -ECONNABORTED && atomic_load(&s->disconnects) != before)
+		return -EPIPE;          /* another thread has had the error */
 	if (r == -EREROUTED)            /* the engine knows that the result is still to be told */
 		return r;
 	atomic_store(&s->state, r && r != -EISCONN ? SOCK_UNCONNECTED : SOCK_CONNECTED);
-	if (r && r != -EISCONN)
+	if (r && r != -EISCONN) {
+		atomic_fetch_add(&s->disconnects, 1);
 		ready_reset(s);
+	}
 	return r;
 }
 
 static int disconnect(struct sock *s)
 {
-	int r = eng_disconnect(s);
+	int r;
 
+	atomic_fetch_add(&s->disconnects, 1);
+	r = eng_disconnect(s);
 	if (r)
 		return r;
 	atomic_store(&s->state, SOCK_UNCONNECTED);
@@ -311,7 +318,7 @@ static int wait_for_conn(struct sock *s, int flags, struct found *f)
 		r = accept_either(s, flags, f);
 		if (r != -EAGAIN || !waits)
 			return r;
-		r = call_sleep(s, POLLIN, deadline);
+		r = call_sleep(s, POLLIN, deadline, true);
 		if (r)
 			return r;
 	}
@@ -422,7 +429,7 @@ static void linger(struct sock *s, int seconds)
 	xtime deadline = engine_now() + seconds * XTIME_SEC;
 
 	while (!(eng_events(s) & TCP_EV_CLOSED)) {
-		if (call_sleep(s, TCP_EV_CLOSED, deadline))
+		if (call_sleep(s, TCP_EV_CLOSED, deadline, false))
 			return;
 	}
 }

@@ -4,7 +4,9 @@
  *
  * A set is split in two: what is ours becomes watches, the rest goes to the
  * kernel's poll() inside engine_wait(), so the thread that waits drives the engine
- * itself.  A socket that is closed meanwhile reads as POLLNVAL.
+ * itself.  As in Linux the call keeps what it watches while it sleeps, and looks at the numbers again when it wakes: a
+ * socket that another thread closes, or puts another file over, lasts until then.  Of a large set
+ * the first few are kept; one of the others reads as POLLNVAL at once.
  * Handlers always interrupt these calls, SA_RESTART or not (signal(7)).
  */
 #include "poll.h"
@@ -16,6 +18,7 @@
 #include <sys/resource.h>
 
 #include "bridge.h"
+#include "call.h"
 #include "eng.h"
 #include "fdtab.h"
 #include "ready.h"
@@ -27,9 +30,9 @@
 #define FEW 128
 
 /* As select() of Linux translates them. */
-#define SELECT_IN (POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR)
-#define SELECT_OUT (POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR)
-#define SELECT_EX POLLPRI
+#define SELECT_IN (POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR | POLLNVAL)
+#define SELECT_OUT (POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR | POLLNVAL)
+#define SELECT_EX (POLLPRI | POLLNVAL)
 
 /* One call's set. */
 struct set {
@@ -38,6 +41,9 @@ struct set {
 	unsigned nw, nextra, cap;
 	unsigned bridged;                /* bridge_count() when it was begun */
 	size_t mapped;                   /* bytes at watches; 0: the small arrays */
+	unsigned nkept, depth;           /* of the first watches: sockets with a reference; call_sleepers_add() */
+	struct sock *kept[CALL_SLEEPERS_MAX];
+	int kept_fd[CALL_SLEEPERS_MAX];
 	struct engine_watch few_watches[FEW];
 	struct pollfd few_extra[FEW];
 };
@@ -46,7 +52,7 @@ static int set_init(struct set *set, unsigned cap)
 {
 	char *m;
 
-	set->nw = set->nextra = 0;
+	set->nw = set->nextra = set->nkept = 0;
 	set->cap = cap;
 	set->bridged = bridge_count();
 	set->mapped = 0;
@@ -63,12 +69,22 @@ static int set_init(struct set *set, unsigned cap)
 	return 0;
 }
 
-static void set_fini(void *arg)
+static void set_fini(struct set *set)
 {
-	struct set *set = arg;
+	unsigned i;
 
 	if (set->mapped)
 		munmap(set->watches, set->mapped);
+	for (i = 0; i < set->nkept; i++)
+		sock_put(set->kept[i]);
+}
+
+static void cancelled(void *arg)
+{
+	struct set *set = arg;
+
+	call_sleepers_remove(set->depth);
+	set_fini(set);
 }
 
 /* The same socket may come under several numbers: each has its watch. */
@@ -83,7 +99,24 @@ static void set_add(struct set *set, int fd, uint32_t events)
 		return;
 	}
 	set->watches[set->nw++] = (struct engine_watch){ .s = s->es, .events = events };
-	sock_put(s);
+	if (set->nkept == CALL_SLEEPERS_MAX) {
+		sock_put(s);
+		return;
+	}
+	set->kept[set->nkept] = s;
+	set->kept_fd[set->nkept++] = fd;
+}
+
+/* Has a number become another's, or nobody's, meanwhile? */
+static bool has_moved(const struct set *set)
+{
+	unsigned i;
+
+	for (i = 0; i < set->nkept; i++) {
+		if (fdtab_slot(set->kept_fd[i]) != (uintptr_t)set->kept[i])
+			return true;
+	}
+	return false;
 }
 
 /* Sockets whose engine is gone are broken. */
@@ -131,14 +164,17 @@ static int set_wait(struct set *set, xtime deadline, const sigset_t *mask)
 
 	if (!atomic_load(&eng_current))
 		return wait_without(set, deadline, mask);
-	pthread_cleanup_push(set_fini, set);
+	set->depth = call_sleepers_add(set->kept, set->nkept, set);
+	pthread_cleanup_push(cancelled, set);
 	pthread_testcancel();
 	r = eng_wait(set->watches, set->nw, set->extra, set->nextra, deadline, mask);
 	pthread_cleanup_pop(0);
-	if (r <= 0 || !is_outdated(set))
-		return r;
-	bridge_settle();
-	return -EREROUTED;
+	call_sleepers_remove(set->depth);
+	if (r > 0 && is_outdated(set)) {
+		bridge_settle();
+		return -EREROUTED;
+	}
+	return r >= 0 && has_moved(set) ? -EREROUTED : r;
 }
 
 /* ---- time ---- */
@@ -378,8 +414,9 @@ static void copy(fd_set *to, const fd_set *from, int n)
 		memcpy(to, from, (size_t)(n + NFDBITS - 1) / NFDBITS * sizeof(long));
 }
 
+/* is_again: what has no file by now was closed meanwhile, and is ready. */
 static int select_wait(struct set *set, int n, fd_set *in, fd_set *out, fd_set *ex, xtime deadline,
-		       const sigset_t *mask, fd_set *tmp[3])
+		       const sigset_t *mask, fd_set *tmp[3], bool is_again)
 {
 	int fd, count, r;
 
@@ -393,7 +430,7 @@ static int select_wait(struct set *set, int n, fd_set *in, fd_set *out, fd_set *
 		r = set_wait(set, deadline, mask);
 		if (r < 0)
 			return r;
-		if (has_bad(set))
+		if (!is_again && has_bad(set))
 			return -EBADF;
 		count = give_sets(set, n, in, out, ex, tmp);
 		if (count || !r || engine_now() >= deadline)
@@ -406,7 +443,7 @@ int select_call(int n, fd_set *in, fd_set *out, fd_set *ex, xtime deadline, cons
 {
 	size_t bytes = (size_t)(n + NFDBITS - 1) / NFDBITS * sizeof(long);
 	char few[3 * sizeof(fd_set)];
-	bool is_large = bytes > sizeof(fd_set);
+	bool is_large = bytes > sizeof(fd_set), is_again = false;
 	char *m = is_large ? mmap(NULL, 3 * bytes, PROT_READ | PROT_WRITE,
 				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : few;
 	fd_set *tmp[3];
@@ -422,9 +459,10 @@ int select_call(int n, fd_set *in, fd_set *out, fd_set *ex, xtime deadline, cons
 		}
 		r = is_mask_there(mask) ? set_init(&set, count_wanted(n, in, out, ex)) : -EFAULT;
 		if (!r) {
-			r = select_wait(&set, n, in, out, ex, deadline, mask, tmp);
+			r = select_wait(&set, n, in, out, ex, deadline, mask, tmp, is_again);
 			set_fini(&set);
 		}
+		is_again = true;
 	} while (r == -EREROUTED);
 	if (r >= 0) {
 		copy(in, tmp[0], n);

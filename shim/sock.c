@@ -33,6 +33,7 @@ struct sock *sock_new(engine_sock es)
 	s->state = SOCK_UNCONNECTED;
 	s->is_nonblock = false;
 	s->is_bridged = false;
+	s->disconnects = 0;
 	s->is_deferred = false;
 	s->has_peek_off = false;
 	s->has_owner = false;

@@ -52,6 +52,7 @@ struct sock {
 	_Atomic bool has_peek_off;  /* SO_PEEK_OFF was set */
 	_Atomic uint8_t state;   /* enum sock_state */
 	_Atomic bool is_nonblock;   /* the file's O_NONBLOCK as we saw it set last */
+	_Atomic uint32_t disconnects;  /* sk_disconnects: by connect(AF_UNSPEC), and connect()s that failed */
 	_Atomic bool is_deferred;   /* connect() waits for data (TCP_FASTOPEN_CONNECT) */
 	_Atomic bool is_bridged; /* or about to be (bridge.h) */
 	_Atomic bool wants_bridge;  /* from connect() or listen() on, by a rule of the policy */

@@ -223,6 +223,7 @@ struct engine_watch {
 	                        * unless there are only TCP_EV_* bits or ENGINE_EV_NONE */
 	uint32_t revents;      /* out; POLLNVAL: a stale handle */
 	unsigned at_least;     /* POLLIN needs so many bytes to read; 0: as SO_RCVLOWAT says */
+	bool is_exclusive;     /* of those that wait like this one is woken at a time, who has waited longest */
 };
 
 /* Sleeps until one of the watched sockets or of the `extra` kernel fds is ready, or until

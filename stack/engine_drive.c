@@ -381,17 +381,29 @@ void engine_pump(struct engine *e)
 
 /* ---- news ---- */
 
-/* Tells whoever waits for this socket, and its mirror, what it is like now. */
-void engine_tell(struct engine *e, struct slot *slot)
+/* Of those whose wait is exclusive the first that isn't awake yet is woken: when it has taken what is there, by
+ * a call that comes here again, the next one hears of what is left.  An end is for all. */
+static void tell_waits(struct slot *slot)
 {
+	bool has_one = false;
 	struct wait_node *w;
 	struct list *l;
+	uint32_t ready;
 
 	for (l = slot->waits.next; l != &slot->waits; l = l->next) {
 		w = container_of(l, struct wait_node, link);
-		if (engine_ready(slot, w->events, w->at_least))
-			engine_wake(w->t);
+		ready = engine_ready(slot, w->events, w->at_least);
+		if (!ready || (w->is_exclusive && !(ready & (POLLERR | POLLHUP)) && (has_one || w->t->is_hit)))
+			continue;
+		has_one |= w->is_exclusive;
+		engine_wake(w->t);
 	}
+}
+
+/* Tells whoever waits for this socket, and its mirror, what it is like now. */
+void engine_tell(struct engine *e, struct slot *slot)
+{
+	tell_waits(slot);
 	if (slot->bridge)
 		engine_bridge_run(e, slot->bridge);
 	engine_reflect(e, slot);

@@ -71,8 +71,10 @@ struct slots {
 struct wait_node {
 	struct list link;        /* in slot.waits */
 	struct thread *t;
+	struct slot *slot;
 	uint32_t events;
 	unsigned at_least;
+	bool is_exclusive;
 };
 
 /* A thread that has ever waited; thread-local, on the heap because a handler may leave a

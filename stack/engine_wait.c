@@ -177,17 +177,32 @@ static void awake(struct thread *t, bool is_written)
 	t->is_signalled = false;
 }
 
+/* Of several who wait exclusively one was woken, who doesn't come back for what is there. */
+static void hand_on(struct engine *e, const struct wait_node *nodes, unsigned n)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		if (nodes[i].is_exclusive && nodes[i].slot->conn)
+			engine_tell(e, nodes[i].slot);
+	}
+}
+
 void engine_rouse(void)
 {
 	struct thread *t = self;
 	struct engine *e = t ? t->asleep_in : NULL;
+	unsigned n;
 
 	if (!e)
 		return;
 	pthread_mutex_lock(&e->lock);
 	e->now = engine_now();
 	awake(t, true);
+	n = t->nnodes;
 	unregister(e, t);
+	if (t->is_hit)
+		hand_on(e, t->nodes, n);
 	if (e->driver == t)
 		engine_stop_driving(e);
 	engine_cover(e);
@@ -441,9 +456,11 @@ static int register_all(struct wait *x)
 	for (i = 0; i < x->nw; i++) {
 		node = &t->nodes[i];
 		node->t = t;
+		node->slot = engine_slot(x->e, x->w[i].s);
 		node->events = x->w[i].events;
 		node->at_least = x->w[i].at_least;
-		list_append(&engine_slot(x->e, x->w[i].s)->waits, &node->link);
+		node->is_exclusive = x->w[i].is_exclusive;
+		list_append(&node->slot->waits, &node->link);
 	}
 	t->nnodes = x->nw;
 	t->is_waiting = true;

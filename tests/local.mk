@@ -316,6 +316,7 @@ SCRIPT_TESTS = \
 	tests/netns/ring.sh \
 	tests/netns/server.sh \
 	tests/netns/reads.sh \
+	tests/netns/server_crowd.sh \
 	tests/netns/server_data.sh \
 	tests/netns/server_group.sh \
 	tests/netns/server_listening.sh \
@@ -341,6 +342,7 @@ EXTRA_DIST += \
 	tests/netns/forker.py tests/netns/life.py \
 	tests/netns/group.py \
 	tests/netns/lib.sh \
+	tests/netns/crowd.py \
 	tests/netns/listening.py \
 	tests/netns/onehost.py \
 	tests/netns/onehost_lib.sh \

@@ -271,6 +271,87 @@ static void waiting_socket_released_by_another_wakes(void **state)
 	engine_release(server, s);
 }
 
+/* ---- exclusive waits ---- */
+
+#define ACCEPTORS 4
+
+static _Atomic unsigned woken[ACCEPTORS + 1], nwoken;
+
+static void *acceptor_main(void *arg)
+{
+	unsigned i = (unsigned)(uintptr_t)arg;
+	struct engine_watch w = { .s = listener, .events = POLLIN, .is_exclusive = true };
+
+	engine_wait(server, &w, 1, NULL, 0, engine_now() + SOON, NULL);
+	woken[nwoken] = i;
+	nwoken++;
+	return NULL;
+}
+
+static void until_asleep(unsigned n)
+{
+	unsigned found = ~n;
+
+	while (found != n) {
+		nap(1);
+		engine_enter(server);
+		found = server->nwait;
+		engine_exit(server);
+	}
+}
+
+/* As accept() does: who has waited longest is woken, the next one when there is something for him, too. */
+static void exclusive_waits_end_one_at_a_time_in_turn(void **state)
+{
+	pthread_t t[ACCEPTORS];
+	engine_sock c[3], s;
+	uintptr_t i;
+
+	(void)state;
+	nwoken = 0;
+	for (i = 0; i < ACCEPTORS; i++) {
+		t[i] = start(acceptor_main, (void *)i);
+		until_asleep((unsigned)i + 1);
+	}
+	for (i = 0; i < 3; i++) {
+		c[i] = connect_to_server();
+		until_asleep(ACCEPTORS - 1 - (unsigned)i);
+		pthread_join(t[i], NULL);
+		assert_int_equal(nwoken, i + 1);
+		assert_int_equal(woken[i], i);
+		if (!i) {               /* it is taken: nobody else is woken for it */
+			assert_int_equal(engine_accept(server, listener, &s), 0);
+			engine_release(server, s);
+			until_asleep(ACCEPTORS - 1);
+		}
+	}
+	/* Two are there and one sleeps: who takes the first tells him of the second. */
+	assert_int_equal(engine_accept(server, listener, &s), 0);
+	engine_release(server, s);
+	pthread_join(t[3], NULL);
+	assert_int_equal(nwoken, ACCEPTORS);
+	assert_int_equal(engine_accept(server, listener, &s), 0);
+	engine_release(server, s);
+	assert_int_equal(engine_accept(server, listener, &s), -EAGAIN);
+	for (i = 0; i < 3; i++)
+		engine_release(client, c[i]);
+}
+
+static void exclusive_waits_all_end_with_the_listener(void **state)
+{
+	pthread_t t[ACCEPTORS];
+	uintptr_t i;
+
+	(void)state;
+	nwoken = 0;
+	for (i = 0; i < ACCEPTORS; i++)
+		t[i] = start(acceptor_main, (void *)i);
+	until_asleep(ACCEPTORS);
+	assert_int_equal(engine_shutdown(server, listener, SHUT_RDWR), 0);
+	for (i = 0; i < ACCEPTORS; i++)
+		pthread_join(t[i], NULL);
+}
+
 static void *write_pipe_main(void *arg)
 {
 	nap(20);
@@ -651,6 +732,8 @@ int main(void)
 		TEST(silent_socket_wait_ends_at_deadline),
 		TEST(stale_handle_wait_says_nval),
 		TEST(waiting_socket_released_by_another_wakes),
+		TEST(exclusive_waits_end_one_at_a_time_in_turn),
+		TEST(exclusive_waits_all_end_with_the_listener),
 		TEST(waiting_extra_fd_ready_wakes),
 		TEST(idle_driver_others_are_served),
 		TEST(many_threads_each_its_socket),

@@ -7,9 +7,10 @@
  *
  * Each thread sends BYTES and waits until they have come back, again and again.  Prints
  *
- *     threads N rounds/s R least L most M
+ *     threads N rounds/s R least L most M cpu U us
  *
- * where L and M are the rounds of the slowest and of the fastest thread.  It goes on for longer, up to a limit, until each
+ * where L and M are the rounds of the slowest and of the fastest thread, and U is the processor time of a round, of
+ * this process alone.  It goes on for longer, up to a limit, until each
  * thread has had a round; fails when one has none, or a call fails.
  */
 #include <arpa/inet.h>
@@ -19,6 +20,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -94,7 +96,15 @@ static bool have_all(unsigned n)
 	return i == n;
 }
 
-static int report(unsigned n, double seconds)
+static double cpu_us(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e6 + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
+static int report(unsigned n, double seconds, double cpu)
 {
 	unsigned long sum = 0, least = rounds[0], most = 0;
 	unsigned i;
@@ -104,7 +114,8 @@ static int report(unsigned n, double seconds)
 		least = rounds[i] < least ? rounds[i] : least;
 		most = rounds[i] > most ? rounds[i] : most;
 	}
-	printf("threads %u rounds/s %.0f least %lu most %lu\n", n, (double)sum / seconds, least, most);
+	printf("threads %u rounds/s %.0f least %lu most %lu cpu %.1f us\n", n, (double)sum / seconds, least, most,
+	       cpu / (double)(sum ? sum : 1));
 	return !least;
 }
 
@@ -113,7 +124,7 @@ int main(int argc, char **argv)
 	unsigned n = argc == 6 ? (unsigned)atoi(argv[3]) : 0, i;
 	static pthread_t threads[THREADS_MAX];
 	pthread_attr_t attr;
-	double begin, end;
+	double begin, end, cpu;
 
 	bytes = n ? (size_t)atoi(argv[5]) : 0;
 	if (!n || n > THREADS_MAX || !bytes || bytes > BYTES_MAX || inet_pton(AF_INET, argv[1], &server.sin_addr) != 1) {
@@ -129,12 +140,14 @@ int main(int argc, char **argv)
 			die("pthread_create");
 	pthread_barrier_wait(&ready);
 	begin = now();
+	cpu = cpu_us();
 	end = begin + atof(argv[4]);
 	while (now() < end || (!have_all(n) && now() < end + PATIENCE_SECONDS))
 		usleep(10000);
 	atomic_store(&is_over, true);
 	begin = now() - begin;
+	cpu = cpu_us() - cpu;
 	for (i = 0; i < n; i++)
 		pthread_join(threads[i], NULL);
-	return report(n, begin);
+	return report(n, begin, cpu);
 }

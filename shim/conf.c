@@ -17,9 +17,12 @@
 
 #include "parse.h"
 
+#define SPIN_US 100u           /* of --spin alone: longer than a round trip on a link, shorter than a tick */
+#define SPIN_US_MAX 1000000u
+
 struct option {
 	const char *key, *variable;
-	int (*set)(struct conf *c, const char *value);   /* NULL: not in this version */
+	int (*set)(struct conf *c, const char *value);
 	const char *allowed;
 	void (*clear)(struct conf *c);   /* of a list: each line of a file adds to it */
 };
@@ -259,6 +262,26 @@ static int set_loopback(struct conf *c, const char *value)
 	return parse_flag(value, &c->engine.has_loopback);
 }
 
+/* Microseconds, or yes or no. */
+static int set_spin(struct conf *c, const char *value)
+{
+	unsigned long us;
+	bool is_on;
+	char *end;
+
+	if (value[0] < '0' || value[0] > '9') {
+		if (parse_flag(value, &is_on))
+			return -EINVAL;
+		us = is_on ? SPIN_US : 0;
+	} else {
+		us = strtoul(value, &end, 10);
+		if (*end || us > SPIN_US_MAX)
+			return -EINVAL;
+	}
+	c->engine.spin_us = (unsigned)us;
+	return 0;
+}
+
 static int set_stats(struct conf *c, const char *value)
 {
 	return parse_flag(value, &c->wants_stats);
@@ -302,7 +325,7 @@ static const struct option options[] = {
 	  "rules, as \"kernel connect 10.0.0.0/8:5432 @psql\": xtcp, kernel, bridge or refuse, then what it is for",
 	  clear_policy },
 	{ "loopback", "XTCP_LOOPBACK", set_loopback, "yes or no", NULL },
-	{ "spin", "XTCP_SPIN", NULL, NULL, NULL },
+	{ "spin", "XTCP_SPIN", set_spin, "microseconds, 1000000 at most, or yes or no", NULL },
 	{ "sysctl", "XTCP_SYSCTL", set_sysctls,
 	  "a name and a value, as net.ipv4.tcp_sack=0", clear_sysctls },
 	{ "control", "XTCP_CONTROL", set_control, "a directory", NULL },
@@ -318,10 +341,6 @@ static int apply(struct conf *c, const struct option *o, const char *name, const
 {
 	int r;
 
-	if (!o->set) {
-		snprintf(err, err_len, "%s is not supported by this version; leave it out", name);
-		return -EINVAL;
-	}
 	c->fault[0] = 0;
 	r = o->set(c, value);
 	if (r && c->fault[0])

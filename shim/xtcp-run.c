@@ -39,7 +39,6 @@ enum {
 	KEY_CONTROL, KEY_USAGE,
 };
 
-/* The hidden ones are reserved: conf.c refuses them. */
 static const struct argp_option options[] = {
 	{ "interface", 'i', "IF", 0, "Use this interface (the default route's)", 0 },
 	{ "address", 'a', "A/P[,A/P...]", 0,
@@ -52,7 +51,7 @@ static const struct argp_option options[] = {
 	{ "config", 'c', "FILE", 0, "Configuration file, see xtcp.conf(5)", 0 },
 	{ "policy", 'p', "RULES", 0, "Which sockets stay with the kernel; may be repeated", 0 },
 	{ "loopback", KEY_LOOPBACK, NULL, 0, "Serve 127/8 and the host's own addresses, too", 0 },
-	{ "spin", KEY_SPIN, "USEC", OPTION_ARG_OPTIONAL | OPTION_HIDDEN, "Poll that long before sleeping", 0 },
+	{ "spin", KEY_SPIN, "USEC", OPTION_ARG_OPTIONAL, "Poll that long before sleeping (100)", 0 },
 	{ "sysctl", KEY_SYSCTL, "NAME=V", 0, "A setting under its Linux name; may be repeated", 0 },
 	{ "congestion", KEY_CONGESTION, "NAME", 0, "Default congestion control (cubic)", 0 },
 	{ "control", KEY_CONTROL, "DIR", 0, "Where xtcp-ctl(1) finds the processes", 0 },
@@ -237,7 +236,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 	for (unsigned v = 0; v < ARRAY_LEN(variables); v++) {
 		if (variables[v].key == key) {
-			take_option(cl, v, arg ? arg : "1");
+			take_option(cl, v, arg ? arg : "yes");
 			return 0;
 		}
 	}

@@ -68,7 +68,7 @@ refused "the second setting's value" 2 '700.*tcp_sack' "$run" --sysctl tcp_frto=
 refused "a setting without a value" 2 'tcp_sack.*sysctl' "$run" --sysctl tcp_sack "${start[@]}"
 refused "the same by its variable" 2 'loud' env XTCP_LOG=loud "$run" "${start[@]}"
 
-refused "a rule that is none" 2 'drop.*policy.*kernel' "$run" --policy 'xtcp; drop' "${start[@]}"
+refused "a rule that is none" 2 'policy.*drop.*kernel' "$run" --policy 'xtcp; drop' "${start[@]}"
 
 # ---- the configuration file ----
 refused "a file that isn't there" 2 'none\.conf' "$run" -c "$T/none.conf" "${start[@]}"
@@ -77,9 +77,8 @@ refused "an unknown key names it and the others" 2 'colour.*interface' "$run" -c
 printf 'log = loud\n' >"$T/b.conf"
 refused "a bad value in a file" 2 'loud' "$run" -c "$T/b.conf" "${start[@]}"
 
-# ---- what isn't there yet ----
-refused "--spin" 2 'spin' "$run" --spin "${start[@]}"
-refused "--spin with a value" 2 'spin' "$run" --spin=20 "${start[@]}"
+refused "--spin for longer than a second" 2 '1000001.*spin.*microseconds' "$run" --spin=1000001 "${start[@]}"
+refused "--spin with a value that is none" 2 '20ms.*spin.*microseconds' "$run" --spin=20ms "${start[@]}"
 
 # ---- the capture ----
 refused "a capture in a directory that isn't there" 2 'none/x.pcap.*No such' \

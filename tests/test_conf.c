@@ -204,12 +204,20 @@ static void wrong_rule_is_named_with_its_word(void **state)
 	assert_says("the rule \"kernel\" is one too many: there may be 64");
 }
 
-static void reserved_setting_is_refused(void **state)
+static void spin_is_microseconds_or_a_flag(void **state)
 {
-	clean(state);
-	assert_int_equal(load("XTCP_SPIN", "1"), -EINVAL);
-	assert_says("XTCP_SPIN");
-	assert_says("not supported by this version");
+	static const struct {
+		const char *text;
+		unsigned us;
+	} t[] = { { "1", 1 }, { "20", 20 }, { "0", 0 }, { "yes", 100 }, { "no", 0 }, { "1000000", 1000000 } };
+
+	for (size_t i = 0; i < LEN(t); i++) {
+		clean(state);
+		assert_int_equal(load("XTCP_SPIN", t[i].text), 0);
+		assert_int_equal(conf.engine.spin_us, t[i].us);
+	}
+	assert_int_equal(load("XTCP_SPIN", "1000001"), -EINVAL);
+	assert_says("microseconds");
 }
 
 static void loopback_is_yes_or_no(void **state)
@@ -314,7 +322,7 @@ static void wrong_line_is_named(void **state)
 		{ "\n\nlog = loud\n", "line 3", "\"loud\" is not a value for log" },
 		{ "interface\n", "line 1", "key = value" },
 		{ "[section]\nlog = info\n", "line 2", "no sections" },
-		{ "spin = 5\n", "line 1", "spin is not supported" },
+		{ "spin = -5\n", "line 1", "\"-5\" is not a value for spin" },
 	};
 	size_t i;
 
@@ -356,7 +364,7 @@ int main(void)
 		cmocka_unit_test_setup(sysctl_without_a_name_or_a_value_is_an_error, clean),
 		cmocka_unit_test_setup(policy_is_a_list_of_rules, clean),
 		cmocka_unit_test_setup(wrong_rule_is_named_with_its_word, clean),
-		cmocka_unit_test_setup(reserved_setting_is_refused, clean),
+		cmocka_unit_test_setup(spin_is_microseconds_or_a_flag, clean),
 		cmocka_unit_test_setup(loopback_is_yes_or_no, clean),
 		cmocka_unit_test_setup(file_is_read, clean),
 		cmocka_unit_test_setup(lists_of_a_file_lose_no_piece, clean),

@@ -68,10 +68,10 @@ libconf_la_LIBADD = $(INIH_LIBS)
 noinst_LTLIBRARIES += libinterpose.la
 libinterpose_la_SOURCES = shim/interpose.c shim/interpose.h shim/interpose_aio.c shim/interpose_cred.c shim/interpose_fd.c shim/interpose_proc.c shim/interpose_ring.c shim/interpose_spawn.c shim/interpose_sys.c
 
-# The preloaded library.
+# The preloaded library.  Who opens it by dlopen() and closes it may have threads, signal handlers and sockets of it: it stays.
 lib_LTLIBRARIES += libxtcp.la
 libxtcp_la_SOURCES = shim/wrap.c
-libxtcp_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -Wl,-z,text \
+libxtcp_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -Wl,-z,text -Wl,-z,nodelete \
 	-Wl,--exclude-libs,libengine.a \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 libxtcp_la_LIBADD = libinterpose.la libshim.la libengine.la libstack.la libnetif.la $(MNL_LIBS) $(INIH_LIBS) $(CAP_LIBS)

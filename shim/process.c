@@ -4,6 +4,8 @@
  *
  * - fork(): both have the sockets (shared.c); the child lets go of the engine, and its new sockets attach one of its
  *   own.  A child that was made without libc's fork() finds a page of zeros (MADV_WIPEONFORK) and knows.
+ * - The end of exit(): other libraries' destructors may use their sockets after ours has run, and streams are written after
+ *   all of them.  So our end comes when libc writes a stream of ours, the oldest of those that can be over our sockets.
  * - The end: if something is left to deliver, a keeper carries on.  It is a
  *   grandchild with a session of its own and no fd but the engine's, so
  *   nobody waits for it; the child between has no exit signal, so nobody hears of
@@ -420,10 +422,33 @@ void process_die(void)
 	keep(e);
 }
 
+static FILE *last;                /* what is in it is written at the end of exit() */
+
+static ssize_t write_last(void *cookie, const char *buf, size_t n)
+{
+	(void)cookie;
+	(void)buf;
+	process_end();
+	return (ssize_t)n;
+}
+
+static void open_last(void)
+{
+	static char buf[BUFSIZ];
+
+	last = fopencookie(NULL, "w", (cookie_io_functions_t){ .write = write_last });
+	if (last)
+		setvbuf(last, buf, _IOFBF, sizeof(buf));
+}
+
 /* exit() and the end of main(); after the program's own atexit() handlers. */
 static __attribute__((destructor)) void at_exit(void)
 {
-	process_end();
+	int err = errno;
+
+	if (!last || fputc('\n', last) == EOF)
+		process_end();
+	errno = err;
 }
 
 /* ---- exec ---- */
@@ -515,5 +540,6 @@ void process_attach(bool stats)
 		return;
 	is_registered = true;
 	mark = map_mark();
+	open_last();
 	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }

@@ -163,6 +163,12 @@ out:
 	return ret;
 }
 
+/* As env(1) has it. */
+static int status_of(int err)
+{
+	return err == -ENOENT || err == -ENOTDIR ? TARGET_NOT_FOUND : TARGET_NOT_EXEC;
+}
+
 int target_find(const char *name, char *path, char *err, size_t err_len)
 {
 	char file[PATH_MAX], interp[PATH_MAX];
@@ -172,7 +178,7 @@ int target_find(const char *name, char *path, char *err, size_t err_len)
 	if (ret) {
 		snprintf(err, err_len, "%s: %s", name,
 			 ret == -ENOENT ? "there is no such program" : strerror(-ret));
-		return ret == -ENOENT || ret == -ENOTDIR ? TARGET_NOT_FOUND : TARGET_NOT_EXEC;
+		return status_of(ret);
 	}
 	snprintf(file, sizeof(file), "%s", path);
 	for (int depth = 0; depth < SCRIPT_DEPTH; depth++) {
@@ -184,6 +190,11 @@ int target_find(const char *name, char *path, char *err, size_t err_len)
 		}
 		if (!ret)
 			break;
+		ret = is_program(interp);
+		if (ret) {
+			snprintf(err, err_len, "%s: its interpreter %s can't be run: %s", file, interp, strerror(-ret));
+			return status_of(ret);
+		}
 		snprintf(file, sizeof(file), "%s", interp);
 	}
 	return 0;

@@ -106,6 +106,13 @@ else
 	skip "a script for one" "there is no static libc"
 fi
 
+printf '#!%s -x\n' "$T/none" >"$T/orphan" && chmod 755 "$T/orphan"
+refused "a script whose interpreter isn't there" 127 "orphan.*$T/none" "$run" "$T/orphan"
+{ printf '\177ELF\001\001\001'; head -c 200 /dev/zero; } >"$T/elf32" && chmod 755 "$T/elf32"
+refused "a program of another ELF class" 2 "elf32 is for another machine" "$run" "$T/elf32"
+printf '#! %s\n' "$T/elf32" >"$T/script32" && chmod 755 "$T/script32"
+refused "a script for one" 2 "elf32 is for another machine" "$run" "$T/script32"
+
 # ---- privileges: as nobody, who owns nothing and has no capability ----
 if [ "$(id -u)" != 0 ]; then
 	as_nobody=()
@@ -125,6 +132,34 @@ if [ -n "${as_nobody+x}" ] && "${as_nobody[@]}" test -x "$T/xtcp-run" 2>/dev/nul
 		refused "a setuid program" 2 'setuid' "${as_nobody[@]}" "$T/xtcp-run" -i lo "$su"
 	else
 		skip "a setuid program" "su isn't setuid"
+	fi
+	# privileged NAME WORD PREPARE...: a program that the last words have prepared, and a script for it.
+	privileged() {
+		local name=$1 word=$2 file=$T/privileged
+		shift 2
+		rm -f "$file"
+		cp "$(command -v cat)" "$file" && chmod 755 "$file"
+		if "$@" "$file" 2>"$T/err"; then
+			printf '#!%s\n' "$file" >"$T/for_it" && chmod 755 "$T/for_it"
+			refused "a program that $name" 2 "privileged $word, so .* preloaded" "${as_nobody[@]}" "$T/xtcp-run" "$file"
+			refused "a script for a program that $name" 2 "privileged $word, so .* preloaded" \
+				"${as_nobody[@]}" "$T/xtcp-run" "$T/for_it"
+		else
+			skip "a program that $name" "$(head -n 1 "$T/err")"
+			skip "a script for a program that $name" "as above"
+		fi
+	}
+	if [ "$(id -u)" = 0 ] && ! findmnt -no OPTIONS -T "$T" 2>/dev/null | grep -q nosuid; then
+		privileged "is set-user-ID" "is setuid" chmod 4755
+		privileged "is set-group-ID" "is setgid" chmod 2755
+		privileged "has capabilities" "has file capabilities" setcap cap_net_bind_service+ep
+		# ld.so refuses it without a word: the kernel's TCP is what such a program has.
+		chmod 4755 "$T/privileged" && setcap -r "$T/privileged" 2>/dev/null
+		"${as_nobody[@]}" env LD_PRELOAD="$T/libxtcp.so" "$T/privileged" /proc/self/maps >"$T/out" 2>"$T/err"
+		[ $? = 0 ] && grep -q privileged "$T/out" && ! grep -q libxtcp "$T/out"
+		result $? "LD_PRELOAD alone has no effect on one"
+	else
+		skip "privileged programs" "not root, or a nosuid file system"
 	fi
 else
 	skip "without CAP_NET_RAW" "no way to become nobody"

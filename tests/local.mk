@@ -326,6 +326,7 @@ SCRIPT_TESTS = \
 	tests/netns/shared.sh \
 	tests/netns/splice.sh \
 	tests/netns/tun.sh \
+	tests/netns/unload.sh \
 	tests/netns/wget.sh
 EXTRA_DIST += \
 	tests/core_symbols.txt \
@@ -350,6 +351,7 @@ EXTRA_DIST += \
 	tests/netns/options.txt \
 	tests/netns/peer.py \
 	tests/netns/policies.py \
+	tests/netns/plugin.c \
 	tests/netns/relay_lib.sh \
 	tests/netns/reads.py \
 	tests/netns/rights.py \

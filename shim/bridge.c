@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/time.h>
@@ -284,6 +285,20 @@ static bool is_bridged(int fd, struct engine_bridged *b)
 	return r == 0;
 }
 
+/* The engine's end is closed; or both ways are shut. */
+static bool has_hung_up(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = 0 };
+
+	return REAL(poll)(&p, 1, 0) == 1 && p.revents & POLLHUP;
+}
+
+/* A connection that has ended has no peer. */
+static bool has_ended(int fd, struct engine_bridged *b)
+{
+	return has_hung_up(fd) && (engine_bridged_refresh(fd, b) || b->peer.sin_family != AF_INET);
+}
+
 static int give_name(const struct engine_bridged *b, const struct sockaddr_in *a, struct sockaddr *addr,
 		     socklen_t *len, socklen_t room)
 {
@@ -306,7 +321,9 @@ int bridge_peername(int fd, int r, struct sockaddr *addr, socklen_t *len, sockle
 
 	if (r < 0 || room < sizeof(addr->sa_family) || addr->sa_family != AF_UNIX || !is_bridged(fd, &b))
 		return -ENOTSOCK;
-	return b.is_listener || b.peer.sin_family != AF_INET ? -ENOTCONN : give_name(&b, &b.peer, addr, len, room);
+	if (b.is_listener || b.peer.sin_family != AF_INET || has_ended(fd, &b))
+		return -ENOTCONN;
+	return give_name(&b, &b.peer, addr, len, room);
 }
 
 /* Those at SOL_SOCKET that the object has, too, but without the effect or the value. */
@@ -351,17 +368,22 @@ static int give_int(void *val, socklen_t *len, socklen_t room, int v)
 	return 0;
 }
 
-/* The connection's error; else the object's own, which the kernel has given. */
+/* The connection's error; else `own`, the object's, which the kernel has given.  The object has had one when the engine's
+ * end was closed because of it: that has been told if it is gone. */
+static int take_error(int fd, const struct engine_bridged *b, int own)
+{
+	socklen_t len = sizeof(int);
+	int v = 0, r = engine_bridged_getopt(fd, b, SOL_SOCKET, SO_ERROR, &v, &len);
+
+	return !own && has_hung_up(fd) ? 0 : r || !v ? own : v;
+}
+
 static int get_error(int fd, const struct engine_bridged *b, void *val, socklen_t *len, socklen_t room)
 {
-	socklen_t given = *len;
-	int v = 0, r;
+	int own = 0;
 
-	*len = sizeof(v);
-	r = engine_bridged_getopt(fd, b, SOL_SOCKET, SO_ERROR, &v, len);
-	if (r || !v)
-		memcpy(&v, val, MIN(given, sizeof(v)));
-	return give_int(val, len, room, v);
+	memcpy(&own, val, MIN(*len, sizeof(own)));
+	return give_int(val, len, room, take_error(fd, b, own));
 }
 
 static int get_the_connections(int fd, int level, int name, void *val, socklen_t *len, socklen_t room)
@@ -557,6 +579,48 @@ int bridge_listen(int fd, int r, int backlog)
 		r = b.is_listener || b.is_idle ? engine_bridged_listen(fd, &b, backlog) : -EINVAL;
 	} while (r == -ESTALE);
 	return r;
+}
+
+bool bridge_has_ended(int fd)
+{
+	struct engine_bridged b;
+
+	return has_hung_up(fd) && is_bridged(fd, &b) && has_ended(fd, &b);
+}
+
+/* ---- data ---- */
+
+ssize_t bridge_data_failed(int fd)
+{
+	int err = errno, own = err;
+	socklen_t len = sizeof(own);
+	struct engine_bridged b;
+
+	/* What the kernel tells by EPIPE, and a signal, at once, is the pending error in TCP (sk_stream_error()). */
+	if (err == EPIPE && (REAL(getsockopt)(fd, SOL_SOCKET, SO_ERROR, &own, &len) < 0 || !own))
+		own = 0;
+	if (own && is_bridged(fd, &b))
+		err = take_error(fd, &b, own);
+	errno = err;
+	return -1;
+}
+
+ssize_t bridge_discard(int fd, size_t len, int flags)
+{
+	struct engine_bridged b;
+	char buf[4096];
+	size_t done = 0;
+	ssize_t r = 0;
+
+	if (engine_bridged(fd, &b) || b.is_listener)
+		return -ENOTSOCK;
+	while (done < len) {
+		r = REAL(recv)(fd, buf, MIN(len - done, sizeof(buf)), (flags & ~MSG_TRUNC) | (done ? MSG_DONTWAIT : 0));
+		if (r <= 0)
+			break;
+		done += (size_t)r;
+	}
+	return done ? (ssize_t)done : r < 0 ? -errno : 0;
 }
 
 /* ---- accept ---- */

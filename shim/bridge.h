@@ -14,6 +14,7 @@
 #ifndef XTCP_BRIDGE_H
 #define XTCP_BRIDGE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -68,5 +69,17 @@ int bridge_getopt(int fd, int r, int level, int name, void *val, socklen_t *len,
 int bridge_connect(int fd, int r, const struct sockaddr *addr, socklen_t len);
 int bridge_listen(int fd, int r, int backlog);
 int bridge_bind(int fd, int r, const struct sockaddr *addr, socklen_t len);
+/* Is it one whose connection has ended? */
+bool bridge_has_ended(int fd);
+
+/* The kernel's read or write of fd has given r: as the connection would have it, with its errno. */
+ssize_t bridge_data_failed(int fd);
+static inline ssize_t bridge_data(int fd, ssize_t r)
+{
+	return r >= 0 || (errno != ECONNRESET && errno != EPIPE) ? r : bridge_data_failed(fd);
+}
+/* recv() with MSG_TRUNC, which a stream of the kernel's doesn't have for this: how many bytes are gone, -errno, or
+ * -ENOTSOCK. */
+ssize_t bridge_discard(int fd, size_t len, int flags);
 
 #endif

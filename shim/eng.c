@@ -57,16 +57,31 @@ static inline ssize_t rerouted(const struct sock *s, ssize_t r)
 	return r == -EBADF && atomic_load(&s->is_bridged) ? -EREROUTED : r;
 }
 
-#define DOWN(s, type, expr)                                                 \
+/* `lost` is the answer without an engine. */
+#define DOWN_OR(s, type, lost, expr)                                        \
 	do {                                                                \
 		struct engine *e = enter(s);                                \
 		type r_;                                                    \
 		if (!e)                                                     \
-			return eng_lost(s);                                 \
+			return lost;                                        \
 		r_ = (expr);                                                \
 		signal_release();                                           \
 		return (type)rerouted(s, r_);                               \
 	} while (0)
+
+#define DOWN(s, type, expr) DOWN_OR(s, type, eng_lost(s), expr)
+
+/* Another process's engine, without the socket being bridged for that; -ESTALE: it has to be. */
+static int or_lost(struct sock *s, int r)
+{
+	return r == -ESTALE || r == -EIO ? eng_lost(s) : r;
+}
+
+/* What a call on it gives while it is neither connected nor listening. */
+static int or_idle(struct sock *s, int idle)
+{
+	return shared_is_idle(s) ? idle : eng_lost(s);
+}
 
 bool eng_has_cap(int cap)
 {
@@ -91,7 +106,7 @@ int eng_bind(struct sock *s, const struct sockaddr_in *a)
 {
 	bool may_low = eng_has_cap(CAP_NET_BIND_SERVICE);
 
-	DOWN(s, int, engine_bind(e, s->es, a, may_low));
+	DOWN_OR(s, int, or_lost(s, shared_bind(s, a)), engine_bind(e, s->es, a, may_low));
 }
 
 int eng_connect(struct sock *s, const struct sockaddr_in *a)
@@ -132,23 +147,24 @@ int eng_accept_locally(struct sock *s, int flags, struct sockaddr_storage *peer,
 
 int eng_accept(struct sock *s, engine_sock *conn)
 {
-	DOWN(s, int, engine_accept(e, s->es, conn));
+	DOWN_OR(s, int, or_idle(s, -EINVAL), engine_accept(e, s->es, conn));
 }
 
 ssize_t eng_send(struct sock *s, const struct iovec *iov, int cnt, size_t skip, int flags)
 {
-	DOWN(s, ssize_t, engine_send(e, s->es, iov, cnt, skip, flags));
+	DOWN_OR(s, ssize_t, or_idle(s, -EPIPE), engine_send(e, s->es, iov, cnt, skip, flags));
 }
 
 ssize_t eng_recv(struct sock *s, const struct iovec *iov, int cnt, size_t skip, int flags,
 		 size_t peek_off, int *rflags)
 {
-	DOWN(s, ssize_t, engine_recv(e, s->es, iov, cnt, skip, flags, peek_off, rflags));
+	DOWN_OR(s, ssize_t, or_idle(s, flags & MSG_OOB ? -EINVAL : -ENOTCONN),
+		engine_recv(e, s->es, iov, cnt, skip, flags, peek_off, rflags));
 }
 
 int eng_shutdown(struct sock *s, int how)
 {
-	DOWN(s, int, engine_shutdown(e, s->es, how));
+	DOWN_OR(s, int, or_idle(s, -ENOTCONN), engine_shutdown(e, s->es, how));
 }
 
 int eng_shut(struct sock *s)
@@ -170,29 +186,31 @@ int eng_release(struct sock *s)
 
 int eng_sockname(struct sock *s, struct sockaddr_in *a)
 {
-	DOWN(s, int, engine_sockname(e, s->es, a));
+	DOWN_OR(s, int, or_lost(s, shared_sockname(s, a)), engine_sockname(e, s->es, a));
 }
 
 int eng_peername(struct sock *s, struct sockaddr_in *a)
 {
-	DOWN(s, int, engine_peername(e, s->es, a));
+	DOWN_OR(s, int, or_idle(s, -ENOTCONN), engine_peername(e, s->es, a));
 }
 
 int eng_setopt(struct sock *s, int level, int name, const void *val, socklen_t len)
 {
 	bool may_admin = eng_has_cap(CAP_NET_ADMIN);
 
-	DOWN(s, int, engine_setopt(e, s->es, level, name, val, len, may_admin));
+	DOWN_OR(s, int, or_lost(s, shared_setopt(s, level, name, val, len)),
+		engine_setopt(e, s->es, level, name, val, len, may_admin));
 }
 
 int eng_getopt(struct sock *s, int level, int name, void *val, socklen_t *len)
 {
-	DOWN(s, int, engine_getopt(e, s->es, level, name, val, len));
+	DOWN_OR(s, int, or_lost(s, shared_getopt(s, level, name, val, len)),
+		engine_getopt(e, s->es, level, name, val, len));
 }
 
 int eng_query(struct sock *s, enum engine_query q, int *val)
 {
-	DOWN(s, int, engine_query(e, s->es, q, val));
+	DOWN_OR(s, int, or_idle(s, (*val = 0)), engine_query(e, s->es, q, val));
 }
 
 static uint32_t lost_events(void)

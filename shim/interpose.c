@@ -125,11 +125,21 @@ EXPORT int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int fla
 			      accept_kernels(fd, addr.__sockaddr__, len, flags));
 }
 
+static int shutdown_kernels(int fd, int how)
+{
+	int err = errno;
+	bool has_ended = bridge_has_ended(fd);
+
+	errno = err;
+	/* The kernel would shut our end whatever has become of the other. */
+	return has_ended ? (int)interpose_result(-ENOTCONN) : REAL(shutdown)(fd, how);
+}
+
 EXPORT int shutdown(int fd, int how)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return (int)INTERPOSE(s, call_shutdown(s, how), REAL(shutdown)(fd, how));
+	return (int)INTERPOSE(s, call_shutdown(s, how), shutdown_kernels(fd, how));
 }
 
 /* What may be overwritten before it is clear that it is needed. */
@@ -224,7 +234,7 @@ EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
 	struct iovec iov = { (void *)(uintptr_t)buf, MIN(len, CALL_RW_MAX) };
 	struct sock *s = interpose_get(fd);
 
-	return INTERPOSE(s, call_send(s, &iov, 1, flags), REAL(send)(fd, buf, len, flags));
+	return INTERPOSE(s, call_send(s, &iov, 1, flags), bridge_data(fd, REAL(send)(fd, buf, len, flags)));
 }
 
 /* With MSG_FASTOPEN it is connect(), too. */
@@ -269,7 +279,7 @@ EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, __CONST_SO
 	struct sock *s = interpose_get(fd);
 
 	return INTERPOSE(s, send_to(s, &iov, flags, addr.__sockaddr__, alen),
-			 send_to_kernels(fd, buf, len, flags, addr.__sockaddr__, alen));
+			 bridge_data(fd, send_to_kernels(fd, buf, len, flags, addr.__sockaddr__, alen)));
 }
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
@@ -278,7 +288,7 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 
 	if (!s)
 		bridge_carried(msg);
-	return INTERPOSE(s, send_message(s, msg, flags), send_message_kernels(fd, msg, flags));
+	return INTERPOSE(s, send_message(s, msg, flags), bridge_data(fd, send_message_kernels(fd, msg, flags)));
 }
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
@@ -295,14 +305,14 @@ EXPORT ssize_t write(int fd, const void *buf, size_t len)
 {
 	struct sock *s = interpose_get(fd);
 
-	return INTERPOSE(s, call_write(s, buf, len), REAL(write)(fd, buf, len));
+	return INTERPOSE(s, call_write(s, buf, len), bridge_data(fd, REAL(write)(fd, buf, len)));
 }
 
 EXPORT ssize_t writev(int fd, const struct iovec *iov, int cnt)
 {
 	struct sock *s = interpose_get(fd);
 
-	return INTERPOSE(s, call_writev(s, iov, cnt, 0), REAL(writev)(fd, iov, cnt));
+	return INTERPOSE(s, call_writev(s, iov, cnt, 0), bridge_data(fd, REAL(writev)(fd, iov, cnt)));
 }
 
 /* An offset of -1 is writev(); any other is ESPIPE, which the kernel's object says too. */
@@ -405,12 +415,22 @@ EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t l
 
 /* ---- receiving ---- */
 
+/* The answer when MSG_TRUNC has a bridged socket's bytes discarded, else the kernel's. */
+#define RECV_KERNELS(fd, len, flags, kernels)                               \
+	__extension__({                                                     \
+		int before_ = errno;                                        \
+		ssize_t n_ = (flags) & MSG_TRUNC && !((flags) & MSG_PEEK) ? bridge_discard(fd, len, flags) : -ENOTSOCK; \
+		errno = before_;                                            \
+		bridge_data(fd, n_ == -ENOTSOCK ? (kernels) : interpose_result(n_)); \
+	})
+
 EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
 {
 	struct iovec iov = { buf, MIN(len, CALL_RW_MAX) };
 	struct sock *s = interpose_get(fd);
 
-	return INTERPOSE(s, call_recv(s, &iov, 1, flags, NULL), REAL(recv)(fd, buf, len, flags));
+	return INTERPOSE(s, call_recv(s, &iov, 1, flags, NULL),
+			 RECV_KERNELS(fd, len, flags, REAL(recv)(fd, buf, len, flags)));
 }
 
 /* A stream gives no address: its length becomes 0, as the kernel's TCP has it. */
@@ -430,14 +450,14 @@ EXPORT ssize_t recvfrom(int fd, void *restrict buf, size_t len, int flags, __SOC
 	struct sock *s = interpose_get(fd);
 
 	return INTERPOSE(s, recv_from(s, buf, len, flags, addr.__sockaddr__, alen),
-			 REAL(recvfrom)(fd, buf, len, flags, addr, alen));
+			 RECV_KERNELS(fd, len, flags, REAL(recvfrom)(fd, buf, len, flags, addr, alen)));
 }
 
 EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	struct sock *s = interpose_get(fd);
 
-	return INTERPOSE(s, call_recvmsg(s, msg, flags), REAL(recvmsg)(fd, msg, flags));
+	return INTERPOSE(s, call_recvmsg(s, msg, flags), bridge_data(fd, REAL(recvmsg)(fd, msg, flags)));
 }
 
 EXPORT int recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags, struct timespec *timeout)
@@ -452,14 +472,14 @@ EXPORT ssize_t read(int fd, void *buf, size_t len)
 {
 	struct sock *s = interpose_get(fd);
 
-	return INTERPOSE(s, call_read(s, buf, len), REAL(read)(fd, buf, len));
+	return INTERPOSE(s, call_read(s, buf, len), bridge_data(fd, REAL(read)(fd, buf, len)));
 }
 
 EXPORT ssize_t readv(int fd, const struct iovec *iov, int cnt)
 {
 	struct sock *s = interpose_get(fd);
 
-	return INTERPOSE(s, call_readv(s, iov, cnt, 0), REAL(readv)(fd, iov, cnt));
+	return INTERPOSE(s, call_readv(s, iov, cnt, 0), bridge_data(fd, REAL(readv)(fd, iov, cnt)));
 }
 
 EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int cnt, off_t at, int flags)
@@ -493,9 +513,9 @@ EXPORT ssize_t __read_chk(int fd, void *buf, size_t len, size_t room)
 	struct sock *s = interpose_get(fd);
 
 	if (!s)
-		return REAL(__read_chk)(fd, buf, len, room);
+		return bridge_data(fd, REAL(__read_chk)(fd, buf, len, room));
 	check_room(len, room);
-	return INTERPOSE(s, call_read(s, buf, len), REAL(__read_chk)(fd, buf, len, room));
+	return INTERPOSE(s, call_read(s, buf, len), bridge_data(fd, REAL(__read_chk)(fd, buf, len, room)));
 }
 
 EXPORT ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags)

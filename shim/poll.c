@@ -90,10 +90,8 @@ static void cancelled(void *arg)
 /* The same socket may come under several numbers: each has its watch. */
 static void set_add(struct set *set, int fd, uint32_t events)
 {
-	struct sock *s;
+	struct sock *s = shared_take_fd(fd) ? NULL : fdtab_get(fd);
 
-	shared_take_fd(fd);
-	s = fdtab_get(fd);
 	if (!s) {
 		set->extra[set->nextra++] = (struct pollfd){ .fd = fd, .events = (short)events };
 		return;

@@ -446,8 +446,11 @@ int ready_join(struct sock *s, const struct engine_bridged *id)
 		far = end_mirror(s, &name, len);
 	else
 		far = connect_object(s->fd, &name, len);
-	if (far >= 0)
+	if (far >= 0) {
+		/* What stays unread in the engine's end (engine_bridge_move.c). */
+		REAL(send)(s->fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 		atomic_store(&s->is_bridged, true);
+	}
 	ready_unlock();
 	errno = err;
 	return far;

@@ -19,8 +19,6 @@
 #include "real.h"
 #include "signal.h"
 
-#define TRIES 10                  /* of ANSWER_MS each: a process may be stopped */
-
 static _Atomic uint32_t forks;
 static uint64_t host;             /* the engine's name; 0: it can't be asked */
 
@@ -70,12 +68,11 @@ static bool is_joined(int fd)
 /* Somebody else may be quicker. */
 static int ask(uint64_t of, engine_sock es, int fd)
 {
-	int i, r = -EIO;
+	int r;
 
 	if (is_joined(fd))
 		return 0;
-	for (i = 0; i < TRIES && (r == -ETIMEDOUT || !i); i++)
-		r = engine_bridge_foreign(of, es, fd);
+	r = engine_bridge_foreign(of, es, fd);
 	return r && is_joined(fd) ? 0 : r;
 }
 
@@ -101,9 +98,8 @@ int shared_take_locked(struct sock *s)
 		return 0;
 	r = s->fd < 0 ? -EBADF : ask(s->host, s->there, s->fd);
 	if (r) {
-		log_once(LOG_WARNING, "a TCP socket of another process can't be used: its engine is gone, or doesn't answer");
-		if (r != -ETIMEDOUT)
-			show_reset(s);
+		log_once(LOG_WARNING, "a TCP socket of another process can't be used: its engine is gone");
+		show_reset(s);
 		return atomic_load(&s->is_bridged) ? 0 : -EIO;
 	}
 	bridge_settled(s);
@@ -121,14 +117,58 @@ int shared_take(struct sock *s)
 	return r ? r : -EREROUTED;
 }
 
-void shared_take_fd(int fd)
+bool shared_take_fd(int fd)
 {
 	struct sock *s = fdtab_get(fd);
+	bool is_idle = s && shared_is_foreign(s) && shared_is_idle(s);
 
-	if (s && shared_is_foreign(s))
+	if (s && shared_is_foreign(s) && !is_idle)
 		shared_take(s);
 	if (s)
 		sock_put(s);
+	return is_idle;
+}
+
+static struct engine_bridged called(const struct sock *s)
+{
+	return (struct engine_bridged){ .host = s->host, .s = s->there, .is_v6 = s->is_v6 };
+}
+
+bool shared_is_idle(const struct sock *s)
+{
+	struct engine_bridged b = called(s);
+
+	return s->host && atomic_load(&s->state) == SOCK_UNCONNECTED && !engine_bridged_refresh(s->fd, &b) && b.is_idle;
+}
+
+int shared_bind(const struct sock *s, const struct sockaddr_in *a)
+{
+	struct engine_bridged b = called(s);
+
+	return s->host ? engine_bridged_bind(s->fd, &b, a) : -EIO;
+}
+
+int shared_sockname(const struct sock *s, struct sockaddr_in *a)
+{
+	struct engine_bridged b = called(s);
+	int r = s->host ? engine_bridged_refresh(s->fd, &b) : -EIO;
+
+	*a = b.local;
+	return r;
+}
+
+int shared_setopt(const struct sock *s, int level, int name, const void *val, socklen_t len)
+{
+	struct engine_bridged b = called(s);
+
+	return s->host ? engine_bridged_setopt(s->fd, &b, level, name, val, len) : -EIO;
+}
+
+int shared_getopt(const struct sock *s, int level, int name, void *val, socklen_t *len)
+{
+	struct engine_bridged b = called(s);
+
+	return s->host ? engine_bridged_getopt(s->fd, &b, level, name, val, len) : -EIO;
 }
 
 void shared_take_of_parent(int fd)

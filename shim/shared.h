@@ -37,8 +37,17 @@ static inline bool shared_is_foreign(const struct sock *s)
 int shared_take(struct sock *s);
 /* The same with bridge_lock(); 0 or -EIO. */
 int shared_take_locked(struct sock *s);
-/* The same for the number fd, if that is one. */
-void shared_take_fd(int fd);
+/* The same for the number fd, if that is one; true when it is still neither connected nor listening, which the
+ * object shows. */
+bool shared_take_fd(int fd);
+/* Is a foreign one neither connected nor listening? */
+bool shared_is_idle(const struct sock *s);
+/* What can be asked about a foreign one as it is: 0 or -errno; -ESTALE: it is another's or bridged by now, -EIO: its
+ * engine is gone. */
+int shared_bind(const struct sock *s, const struct sockaddr_in *a);
+int shared_sockname(const struct sock *s, struct sockaddr_in *a);
+int shared_setopt(const struct sock *s, int level, int name, const void *val, socklen_t len);
+int shared_getopt(const struct sock *s, int level, int name, void *val, socklen_t *len);
 /* In a child of vfork(), which has our memory: the socket that fd is. */
 void shared_take_of_parent(int fd);
 void shared_take_kept_by_exec(void);

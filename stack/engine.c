@@ -126,7 +126,7 @@ static struct engine *alloc_engine(const struct engine_config *cfg)
 	list_init(&e->spare);
 	list_init(&e->bridges);
 	list_init(&e->relays);
-	e->listener_at = XTIME_NEVER;
+	e->listener_at = e->ended_until = XTIME_NEVER;
 	engine_drop_held(e);
 	e->tx = malloc(ENGINE_TX_BATCH * sizeof(*e->tx));
 	if (e->tx)

@@ -193,7 +193,7 @@ int engine_bridged_refresh(int fd, struct engine_bridged *b);
 /* Other processes may ask about this engine's sockets from now on, under this name.  -errno: they can't. */
 int engine_publish(struct engine *e, uint64_t *host);
 /* In such a process, which has the kernel object of s as fd, here and perhaps there: s is bridged by it.  -EIO: the
- * engine is gone; -ETIMEDOUT: it doesn't answer; -ESTALE: fd is another object; -ENOTCONN: s isn't any more. */
+ * engine is gone; -ESTALE: fd is another object; -ENOTCONN: s isn't any more. */
 int engine_bridge_foreign(uint64_t host, engine_sock s, int fd);
 
 /* Connects to `a`, an address of the host's own, by the engine of a parent or child that listens there, both with

@@ -29,6 +29,7 @@
 #include "sys.h"
 
 #define EVENTS_MAX 32
+#define ENDED_FOR (60 * XTIME_SEC)      /* as TIME-WAIT */
 
 /* ---- making and ending ---- */
 
@@ -62,12 +63,13 @@ int engine_bridge_prepare(struct engine *e)
 static int watch(struct engine *e, struct bridge *b, int op, uint32_t events)
 {
 	b->watched = events;
-	return sys_epoll_ctl64(e->bridge_ep, op, b->fd, events, b->slot->index);
+	return sys_epoll_ctl64(e->bridge_ep, op, b->fd, events | EPOLLRDHUP | EPOLLET, b->slot->index);
 }
 
+/* For edges; what is there already is told when it is asked for again. */
 void engine_bridge_want(struct engine *e, struct bridge *b, uint32_t events)
 {
-	if (events != b->watched && !b->is_hung_up)
+	if ((events != b->watched || (events & EPOLLIN && b->has_news)) && !b->is_hung_up)
 		watch(e, b, EPOLL_CTL_MOD, events);
 }
 
@@ -88,39 +90,71 @@ static void bridge_free(struct engine *e, struct bridge *b)
 	free(b);
 }
 
-static void note_error(struct engine *e, const struct slot *slot)
+static engine_sock handle(const struct slot *slot)
 {
-	int err = slot->bridge->err ? slot->bridge->err : tcp_take_error(slot->conn);
-
-	if (err)
-		e->bridge_errors[e->bridge_nerror++ % ENGINE_BRIDGE_ERRORS] =
-			(struct bridge_error){ (engine_sock)slot->gen << 32 | (slot->index + 1), err };
+	return (engine_sock)slot->gen << 32 | (slot->index + 1);
 }
 
-int engine_bridge_error(struct engine *e, engine_sock s)
+static void drop_ended(struct engine *e, engine_sock *at)
 {
-	struct bridge_error *x = e->bridge_errors;
-	int err = 0;
+	struct slot *slot = engine_slot(e, *at);
 
-	for (; x < e->bridge_errors + ENGINE_BRIDGE_ERRORS && !err; x++) {
-		if (x->s != s)
-			continue;
-		err = x->err;
-		x->s = 0;
+	*at = 0;
+	if (slot)
+		engine_slot_release(e, slot);
+}
+
+/* Whoever has the object may ask how the connection ended: the last ones stay until others follow, or a while. */
+static void keep_ended(struct engine *e, struct slot *slot)
+{
+	engine_sock *at = &e->ended[e->nended++ % ENGINE_ENDED];
+
+	drop_ended(e, at);
+	*at = handle(slot);
+	e->ended_until = e->now + ENDED_FOR;
+}
+
+bool engine_bridge_has_ended(const struct engine *e, engine_sock s)
+{
+	unsigned i;
+
+	for (i = 0; i < ENGINE_ENDED && e->ended[i] != s; i++)
+		;
+	return i < ENGINE_ENDED;
+}
+
+bool engine_bridge_drop_ended(struct engine *e)
+{
+	unsigned i, n = 0;
+
+	for (i = 0; i < ENGINE_ENDED; i++) {
+		n += e->ended[i] != 0;
+		drop_ended(e, &e->ended[i]);
 	}
-	return err;
+	e->ended_until = XTIME_NEVER;
+	return n;
+}
+
+void engine_bridge_expire(struct engine *e)
+{
+	if (e->ended_until <= e->now)
+		engine_bridge_drop_ended(e);
 }
 
 void engine_bridge_end(struct engine *e, struct bridge *b)
 {
 	struct slot *slot = b->slot;
+	/* Ours hangs up as well when both sides have said their end. */
+	bool may_be_asked = !b->listener && !b->is_listener && tcp_state(slot->conn) == TCP_CLOSE;
 
-	if (!b->is_hung_up)
-		note_error(e, slot);
 	if (b->waiting)
 		engine_bridge_end(e, b->waiting);
+	engine_bridge_show_end(e, b);
 	bridge_free(e, b);
-	engine_slot_release(e, slot);
+	if (may_be_asked)
+		keep_ended(e, slot);
+	else
+		engine_slot_release(e, slot);
 	e->is_stirred = true;
 }
 
@@ -134,6 +168,7 @@ static struct bridge *bridge_new(struct engine *e, struct slot *slot, bool is_v6
 	b->slot = slot;
 	b->is_listener = tcp_state(slot->conn) == TCP_LISTEN;
 	b->is_v6 = is_v6;
+	b->has_news = true;
 	slot->bridge = b;
 	list_append(&e->bridges, &b->link);
 	e->nbridge++;
@@ -159,6 +194,7 @@ int engine_bridge_pair(struct engine *e, struct slot *slot, bool is_v6, int *fd)
 	engine_bridge_identify(e, slot, is_v6, &id);
 	engine_bridged_name(&id, &a, &len);
 	raw_bind(b->fd, &a, len);
+	b->keeps = raw_sendto(ends[1], "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0) == 1;
 	r = watch(e, b, EPOLL_CTL_ADD, EPOLLIN);
 	*fd = ends[1];
 	if (!r)
@@ -310,6 +346,7 @@ static int bridge_joined(struct engine *e, struct slot *slot, bool is_v6, int fa
 	b = bridge_new(e, slot, is_v6);
 	if (b) {
 		b->fd = highfd_raise(far);
+		b->keeps = true;
 		r = watch(e, b, EPOLL_CTL_ADD, b->is_listener ? 0 : EPOLLIN);
 		if (r)
 			bridge_free(e, b);
@@ -339,7 +376,7 @@ int engine_bridge_joined(struct engine *e, engine_sock s, bool is_v6, int far, i
 int engine_bridge_slot(struct engine *e, struct slot *slot, int number, int near)
 {
 	struct engine_bridged id;
-	engine_sock s = (engine_sock)slot->gen << 32 | (slot->index + 1);
+	engine_sock s = handle(slot);
 	int far;
 
 	if (slot->bridge)
@@ -571,6 +608,8 @@ static void see(struct engine *e, uint64_t index, uint32_t events)
 
 	if (!b)
 		return;
+	b->has_news = true;
+	b->has_end |= (events & (EPOLLRDHUP | EPOLLHUP)) != 0;
 	if (events & EPOLLHUP && !b->is_hung_up) {
 		b->is_hung_up = true;
 		sys_epoll_ctl(e->bridge_ep, EPOLL_CTL_DEL, b->fd, 0);

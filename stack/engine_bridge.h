@@ -22,8 +22,10 @@ struct bridge {
 	bool is_in_over;        /* the program has been told of the peer's end */
 	bool is_out_over;       /* the program will write no more */
 	bool is_hung_up;        /* nobody has the program's end */
-	bool is_broken;         /* the connection has ended badly: all that the object can show is an end */
-	int err;                /* by this error, when it has been taken */
+	bool is_broken;         /* the connection has ended: all that the object can show is an end or a reset */
+	bool has_news;          /* the program may have written since we looked */
+	bool has_end;           /* or have shut or closed its end */
+	bool keeps;             /* the first byte in our queue has been sent already (engine_bridge_move.c) */
 	struct leftover left;   /* written by the program, not taken by the connection */
 	size_t filler;
 	struct bridge *waiting; /* of a native listener: the queue was full for it */
@@ -37,5 +39,7 @@ void engine_bridge_want(struct engine *e, struct bridge *b, uint32_t events);
 void engine_bridge_end(struct engine *e, struct bridge *b);
 /* Moves the bytes of a connection. */
 void engine_bridge_move(struct engine *e, struct bridge *b);
+/* Our end is about to be closed: the object will show a reset if the connection has failed, else an end. */
+void engine_bridge_show_end(struct engine *e, struct bridge *b);
 
 #endif

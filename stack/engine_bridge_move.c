@@ -4,15 +4,25 @@
  *
  * Nothing is lost: what the kernel's object doesn't take stays in the receive ring and closes the window, what the
  * connection doesn't take stays in `left` and in the object.
+ *
+ * An AF_UNIX socket shows a reset (ECONNRESET, POLLERR) when its other end is closed with something unread, and in no
+ * other way.  So the last byte that the program wrote always stays in our end's queue (`keeps`) although it has been
+ * sent, from the first on, which is a filler.  Our end is readable all the time: it is watched for edges.
  */
 #include "engine_bridge.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 
 #include "sys.h"
 
 #define ROUNDS 16               /* chunks before others get their turn */
+
+static bool has_failed(struct tcp_conn *c)
+{
+	return tcp_events(c) & POLLERR;
+}
 
 /* From the connection to the program: true when the object has no more room. */
 static bool move_in(struct engine *e, struct bridge *b, uint8_t *buf)
@@ -23,12 +33,13 @@ static bool move_in(struct engine *e, struct bridge *b, uint8_t *buf)
 	ssize_t n, m;
 
 	for (i = 0; i < ROUNDS && !b->is_in_over && !b->is_hung_up; i++) {
+		if (has_failed(c) && !tcp_unread(c))
+			return false;           /* the error stays, to be asked for */
 		n = tcp_recv(c, &iov, 1, 0, MSG_PEEK, 0, NULL, e->now);
 		if (n == -EAGAIN)
 			return false;
 		if (n < 0) {
 			b->is_broken = true;
-			b->err = (int)-n;
 			return false;
 		}
 		if (n == 0) {
@@ -82,19 +93,58 @@ static void see_end(struct engine *e, struct bridge *b, ssize_t n)
 	e->is_stirred = true;
 }
 
+static int queued(const struct bridge *b)
+{
+	int n = 0;
+
+	return raw_ioctl(b->fd, FIONREAD, &n) < 0 ? 0 : n;
+}
+
+/* The program writes no more, and all that it wrote is taken: 0, or -ECONNRESET when it closed with something unread. */
+static ssize_t how_it_ended(const struct bridge *b)
+{
+	socklen_t len = sizeof(int);
+	int err = 0;
+
+	raw_getsockopt(b->fd, SOL_SOCKET, SO_ERROR, &err, &len);
+	return -err;
+}
+
+/* What the program has written, at most BRIDGE_CHUNK, from *data on; 0 at the end, -EAGAIN, -ECONNRESET. */
+static ssize_t take(struct bridge *b, uint8_t *buf, uint8_t **data)
+{
+	size_t all = (size_t)queued(b), n = MIN(all, BRIDGE_CHUNK), old = b->keeps;
+	ssize_t r = 0;
+
+	*data = buf + old;
+	if (all <= old)
+		return b->has_end ? how_it_ended(b) : -EAGAIN;
+	/* The one of before, and all but the last one. */
+	if (n > 1)
+		r = raw_recv(b->fd, buf, n - 1, MSG_DONTWAIT);
+	if (r < 0)
+		return r;
+	b->keeps = (size_t)r == all - 1 && raw_recv(b->fd, buf + r, 1, MSG_DONTWAIT | MSG_PEEK) == 1;
+	if (b->keeps && !b->has_end)
+		b->has_news = false;
+	return r + b->keeps - (ssize_t)old;
+}
+
 /* From the program to the connection: true when there may be more. */
 static bool move_out(struct engine *e, struct bridge *b, uint8_t *buf)
 {
-	struct iovec iov = { buf, 0 };
+	struct iovec iov;
 	unsigned i;
 	ssize_t n, m;
 
-	if (!send_left(e, b))
+	if (has_failed(b->slot->conn) || !send_left(e, b))
 		return false;
-	for (i = 0; i < ROUNDS && !b->is_out_over; i++) {
-		n = raw_recv(b->fd, buf, BRIDGE_CHUNK, MSG_DONTWAIT);
-		if (n == -EAGAIN || n == -EINTR)
+	for (i = 0; (i < ROUNDS || b->is_hung_up) && b->has_news && !b->is_out_over; i++) {
+		n = take(b, buf, (uint8_t **)&iov.iov_base);
+		if (n == -EAGAIN || n == -EINTR) {
+			b->has_news = false;
 			return true;
+		}
 		if (n <= 0) {
 			see_end(e, b, n);
 			return false;
@@ -109,9 +159,24 @@ static bool move_out(struct engine *e, struct bridge *b, uint8_t *buf)
 			return false;
 		}
 		if (m < n)
-			return !leftover_keep(&b->left, buf + m, (size_t)(n - m));
+			return !leftover_keep(&b->left, (uint8_t *)iov.iov_base + m, (size_t)(n - m));
 	}
 	return !b->is_out_over;
+}
+
+/* All that came before it failed has been read, or nobody will. */
+static bool has_failed_for_all(const struct bridge *b)
+{
+	return has_failed(b->slot->conn) && (b->is_hung_up || b->is_in_over || !tcp_unread(b->slot->conn));
+}
+
+/* What follows a FIN (CLOSE-WAIT) is no reset for who reads (SOCK_DONE). */
+void engine_bridge_show_end(struct engine *e, struct bridge *b)
+{
+	if (b->fd < 0 || (has_failed(b->slot->conn) && !b->is_in_over))
+		return;
+	while (raw_recv(b->fd, e->bridge_buf, BRIDGE_CHUNK, MSG_DONTWAIT) > 0)
+		;
 }
 
 /* Until it is there: true when it is. */
@@ -128,6 +193,7 @@ static bool connect_stream(struct engine *e, struct bridge *b)
 		engine_bridge_end(e, b);              /* with the filler unread: an error */
 		return false;
 	}
+	/* The one that stays comes first, and the last of them stays instead. */
 	while (b->filler && n > 0) {
 		n = raw_recv(b->fd, e->bridge_buf, MIN(b->filler, BRIDGE_CHUNK), MSG_DONTWAIT);
 		b->filler -= (size_t)MAX(n, 0);
@@ -144,7 +210,7 @@ void engine_bridge_move(struct engine *e, struct bridge *b)
 		return;
 	is_full = move_in(e, b, e->bridge_buf);
 	wants_more = move_out(e, b, e->bridge_buf);
-	if (b->is_broken || (b->is_hung_up && b->is_out_over && !b->left.len)) {
+	if (b->is_broken || has_failed_for_all(b) || (b->is_hung_up && b->is_out_over && !b->left.len)) {
 		engine_bridge_end(e, b);
 		return;
 	}

@@ -435,11 +435,12 @@ void engine_expire(struct engine *e)
 	if (stack_deadline(e->stack) <= e->now)
 		stack_expire(e->stack, e->now);
 	engine_listener_expire(e);
+	engine_bridge_expire(e);
 }
 
 xtime engine_deadline(struct engine *e)
 {
-	xtime at = xtime_min(stack_deadline(e->stack), e->listener_at);
+	xtime at = xtime_min(stack_deadline(e->stack), xtime_min(e->listener_at, e->ended_until));
 
 	if (stack_tx_is_held(e->stack))
 		at = xtime_min(at, e->tx_check);

@@ -44,7 +44,7 @@ struct share_group;
 #define ENGINE_TX_BATCH 16      /* frames handed to the interface at once */
 #define ENGINE_RX_ROUNDS 2      /* batches before others get the lock */
 #define ENGINE_WAKE_MAX 16
-#define ENGINE_BRIDGE_ERRORS 64
+#define ENGINE_ENDED 64
 #define ENGINE_RX_PLACED 8      /* large frames, one by one, before others get the lock */
 #define ENGINE_LOOK_EVERY (50 * XTIME_USEC)   /* how often a busy caller looks for frames */
 #define ENGINE_LOOK_AGAIN (5 * XTIME_USEC)    /* and one that just had -EAGAIN */
@@ -162,11 +162,9 @@ struct engine {
 	uint8_t *bridge_buf;         /* owned */
 	bool has_forked;             /* listeners are told of to other processes (engine_dial.c) */
 	bool is_stirred;             /* a bridge gave the stack something to do */
-	struct bridge_error {
-		engine_sock s;
-		int err;
-	} bridge_errors[ENGINE_BRIDGE_ERRORS];   /* what bridges ended with lately */
-	unsigned bridge_nerror;
+	engine_sock ended[ENGINE_ENDED];     /* connections of bridges that have ended lately; 0: none */
+	unsigned nended;
+	xtime ended_until;                   /* when they go */
 	xtime listener_at, listener_wait;   /* the next look at native listeners, and how long after the last */
 
 	/* transmitting */
@@ -288,8 +286,10 @@ void engine_bridge_turn(struct engine *e);
 /* Closes the ends without a word: the engine ends, or lives on in the parent of a fork. */
 void engine_bridges_forget(struct engine *e);
 unsigned engine_bridge_fds(struct engine *e, int *fds, unsigned n);
-/* The error that the socket of a bridge ended with, once; 0: none is known. */
-int engine_bridge_error(struct engine *e, engine_sock s);
+/* Is it a connection whose bridge has ended, kept for questions?  And lets all of those go: true when there were some. */
+bool engine_bridge_has_ended(const struct engine *e, engine_sock s);
+bool engine_bridge_drop_ended(struct engine *e);
+void engine_bridge_expire(struct engine *e);
 bool engine_bridge_is_native(const struct bridge *b);
 /* Looks after the native listeners; false: there are none. */
 bool engine_bridge_look(struct engine *e);

@@ -21,7 +21,8 @@
 #include "sys.h"
 
 #define VALUE_MAX 512
-#define ANSWER_MS 2000
+#define LOOK_MS 200      /* how often who waits for an answer looks whether the engine is still there */
+#define DIAL_MS 2000
 #define ROUNDS 16
 
 enum op { OP_SETOPT = 1, OP_GETOPT, OP_BIND, OP_CONNECT, OP_CONNECT_RESULT, OP_LISTEN, OP_REFRESH, OP_BRIDGE, OP_DIAL };
@@ -71,17 +72,6 @@ struct asker {
 	struct ucred who;        /* the kernel's word */
 	int fd;                  /* the socket that is asked about, -1 */
 };
-
-/* The socket has ended: what can be told is the error that it ended with. */
-static void answer_late(struct engine *e, struct message *m)
-{
-	bool asks = m->op == OP_CONNECT_RESULT || (m->op == OP_GETOPT && m->level == SOL_SOCKET && m->name == SO_ERROR);
-	int err = asks ? engine_bridge_error(e, m->sock) : 0;
-
-	m->result = m->op == OP_CONNECT_RESULT && err ? -err : err ? 0 : -ENOTCONN;
-	m->len = (uint32_t)(m->op == OP_GETOPT && err ? MIN(m->len, sizeof(err)) : 0);
-	memcpy(m->val, &err, m->len);
-}
 
 /* The engine's rights are not the asker's, but what needs some is for who can make such a socket itself. */
 static void answer_for_kernels(int fd, struct message *m)
@@ -167,6 +157,13 @@ static void tell(const struct engine *e, const struct slot *slot, struct message
 		b.peer = (struct sockaddr_in){ .sin_family = AF_UNSPEC };
 	memcpy(m->val, &b, sizeof(b));
 	m->len = sizeof(b);
+}
+
+/* Of one whose object has ended nothing can become any more. */
+static bool is_only_for_questions(const struct engine *e, const struct message *m)
+{
+	return (m->op == OP_BIND || m->op == OP_CONNECT || m->op == OP_LISTEN || m->op == OP_BRIDGE) &&
+	       engine_bridge_has_ended(e, m->sock);
 }
 
 static void act(struct engine *e, struct slot *slot, struct message *m, const struct asker *a)
@@ -266,8 +263,8 @@ static void answer(struct engine *e, struct message *m, const struct asker *a)
 		m->result = -ESTALE;
 	else if (!slot && engine_relay_fd(e, m->sock) >= 0)
 		answer_for_kernels(engine_relay_fd(e, m->sock), m);
-	else if (!slot)
-		answer_late(e, m);
+	else if (!slot || is_only_for_questions(e, m))
+		m->result = -ENOTCONN;
 	else
 		act(e, slot, m, a);
 	if (slot && slot->conn)
@@ -320,10 +317,37 @@ int engine_publish(struct engine *e, uint64_t *host)
 
 /* ---- the asker's ---- */
 
+static bool is_there(uint64_t host)
+{
+	int fd = raw_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), r;
+	struct sockaddr_un a;
+	socklen_t len;
+
+	if (fd < 0)
+		return true;
+	host_name(host, &a, &len);
+	r = raw_connect(fd, &a, len);
+	raw_close(fd);
+	return r != -ECONNREFUSED;
+}
+
+/* An engine that has no time, or is stopped, answers later; handlers run, but a call about options isn't interrupted by
+ * them. */
+static int wait_for_answer(int fd, uint64_t host)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct timespec wait;
+	int r;
+
+	do {
+		wait = (struct timespec){ 0, LOOK_MS * 1000000L };
+		r = sys_ppoll(&p, 1, &wait, NULL);
+	} while (r == -EINTR || (!r && is_there(host)));
+	return r == 1 ? 0 : -EIO;
+}
+
 static int ask_on(int fd, uint64_t host, struct message *m, int about)
 {
-	struct timespec wait = { ANSWER_MS / 1000, 0 };
-	struct pollfd p = { .fd = fd, .events = POLLIN };
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	socklen_t len;
 	int r;
@@ -339,15 +363,14 @@ static int ask_on(int fd, uint64_t host, struct message *m, int about)
 	} while (r == -EINTR);
 	if (r < 0)
 		return r == -EBADF ? r : -EIO;  /* closed meanwhile */
-	do {
-		r = sys_ppoll(&p, 1, &wait, NULL);
-	} while (r == -EINTR);  /* handlers run; a call about options isn't interrupted by them */
-	if (r != 1)
-		return -ETIMEDOUT;
+	r = wait_for_answer(fd, host);
+	if (r)
+		return r;
 	return raw_recv(fd, m, sizeof(*m), MSG_DONTWAIT) == sizeof(*m) ? m->result : -EIO;
 }
 
-static int ask_once(uint64_t host, struct message *m, int about)
+/* -EIO: there is no such engine any more. */
+static int ask(uint64_t host, struct message *m, int about)
 {
 	int err = errno, fd = raw_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), r = -EIO;
 
@@ -357,13 +380,6 @@ static int ask_once(uint64_t host, struct message *m, int about)
 	}
 	errno = err;
 	return r;
-}
-
-static int ask(uint64_t host, struct message *m, int about)
-{
-	int r = ask_once(host, m, about);
-
-	return r == -ETIMEDOUT ? -EIO : r;
 }
 
 static int ask_setopt(uint64_t host, struct message *m, int about, const void *val, socklen_t len)
@@ -450,12 +466,12 @@ int engine_bridge_foreign(uint64_t host, engine_sock s, int fd)
 {
 	struct message m = { .op = OP_BRIDGE, .sock = s, .number = fd };
 
-	return ask_once(host, &m, fd);
+	return ask(host, &m, fd);
 }
 
 static int dial_on(uint64_t host, struct message *m, int ends[2], int *fd)
 {
-	struct timespec wait = { ANSWER_MS / 1000, 0 };
+	struct timespec wait = { DIAL_MS / 1000, 0 };
 	struct pollfd p = { .fd = ends[0], .events = POLLIN };
 	struct sockaddr_un a;
 	unsigned n = 0;

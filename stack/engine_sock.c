@@ -221,13 +221,14 @@ static unsigned claim_how(struct engine *e, struct slot *slot)
 	       (has_flag(e, slot, SO_REUSEADDR) ? CLAIM_REUSING : 0);
 }
 
-/* Has one of those that nobody tells us of? */
+/* Has one of those that nobody tells us of?  Or was a port kept for questions alone? */
 static bool has_ended_listener(struct engine *e)
 {
 	unsigned n = e->nbridge;
+	bool had_some = engine_bridge_drop_ended(e);
 
 	engine_bridge_look(e);
-	if (e->nbridge == n)
+	if (e->nbridge == n && !had_some)
 		return false;
 	engine_settle(e);
 	return true;

@@ -207,14 +207,23 @@ static void close_with_unread_data_resets(void **state)
 static void reset_by_the_peer_ends_the_object(void **state)
 {
 	struct linger at_once = { 1, 0 };
+	struct pollfd p = { .events = POLLIN | POLLOUT | POLLRDHUP };
 	engine_sock s;
-	int fd = bridged(&s);
+	int fd = p.fd = bridged(&s);
 	char byte;
 
 	(void)state;
+	/* Something that goes by leaves the object as it was. */
+	assert_int_equal(send(fd, "x", 1, 0), 1);
+	assert_int_equal(recv_all(server, s, &byte, 1), 1);
 	assert_int_equal(engine_setopt(server, s, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once), true), 0);
 	engine_release(server, s);
-	assert_true(read(fd, &byte, 1) <= 0);
+	wait_until_gone(client, 0);
+	assert_int_equal(poll(&p, 1, 5000), 1);
+	assert_int_equal(p.revents, POLLIN | POLLOUT | POLLRDHUP | POLLERR | POLLHUP);
+	assert_int_equal(read(fd, &byte, 1), -1);
+	assert_int_equal(errno, ECONNRESET);
+	assert_int_equal(read(fd, &byte, 1), 0);
 	assert_int_equal(send(fd, "x", 1, MSG_NOSIGNAL), -1);
 	assert_int_equal(errno, EPIPE);
 	close(fd);

@@ -203,6 +203,12 @@ void engine_settle(struct engine *e)
 	}
 }
 
+bool engine_bridge_drop_ended(struct engine *e)
+{
+	(void)e;
+	return false;
+}
+
 bool engine_bridge_look(struct engine *e)
 {
 	(void)e;

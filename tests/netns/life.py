@@ -4,14 +4,17 @@ over the kernel and over xtcp and compares what is printed.
 
     life.py STEP ADDRESS PORT OWN     an echo server's address and port, and this host's address
 """
+import array
 import ctypes
 import errno
+import fcntl
 import os
 import select
 import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 import time
 
@@ -91,6 +94,17 @@ class Gate:
 
 
 # ---- neither connected nor listening at the fork ----
+
+
+def bits(events):
+    names = ("POLLIN", "POLLOUT", "POLLERR", "POLLHUP", "POLLRDHUP")
+    return [n for n in names if events & getattr(select, n)]
+
+
+def polled(s, wanted=select.POLLIN | select.POLLOUT | select.POLLRDHUP):
+    p = select.poll()
+    p.register(s, wanted)
+    return [bits(e) for _, e in p.poll(END * 1000)]
 
 
 def fresh_connects(to, own):
@@ -196,6 +210,42 @@ def local(to, own):
     c = listener.accept()[0]
     wait(pid)
     say(take(c, 5))
+
+
+def fresh_idle(to, own):
+    """What one that isn't connected says in the child, before and after it has been asked for other things."""
+    signals = []
+    signal.signal(signal.SIGPIPE, lambda *_: signals.append("SIGPIPE"))
+
+    def look(s):
+        e = select.epoll()
+        e.register(s, select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP)
+        n = array.array("i", [7])
+        say([m for _, m in e.poll(END)], polled(s), polled(s, select.POLLIN),
+            [len(x) for x in select.select([s], [s], [s], END)], tried(s.recv, 5), tried(os.read, s.fileno(), 5),
+            tried(s.recv, 5, socket.MSG_PEEK | socket.MSG_DONTWAIT), tried(s.send, b"x"),
+            tried(os.write, s.fileno(), b"x"), tried(s.send, b"x", socket.MSG_NOSIGNAL), signals,
+            tried(s.getpeername), tried(s.accept),
+            tried(fcntl.ioctl, s, termios.FIONREAD, n), n[0])
+        e.close()
+
+    def work(s):
+        look(s)
+        say(s.getsockname(), s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR),
+            s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)[0])
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        look(s)
+        s.bind(("", 7779))
+        say(s.getsockname(), tried(s.bind, ("", 7780)))
+        look(s)
+        say(s.connect(to), s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), echo(s, b"x"), s.getsockname()[1],
+            s.getpeername() == to)
+
+    s, t = socket.socket(), socket.socket()
+    within(lambda: work(s))
+    say("parent", echo(s, b"y"), s.getsockname()[1])
+    within(lambda: say(tried(t.shutdown, socket.SHUT_WR)))
 
 
 # ---- connections ----
@@ -415,6 +465,137 @@ def child_killed(to, own):
     say("parent", echo(s, b"still here"))
 
 
+# ---- connections that fail ----
+
+
+def error_of(s):
+    return errno.errorcode.get(s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), 0)
+
+
+def written(s):
+    """send() with the signal that comes with it."""
+    got = []
+    signal.signal(signal.SIGPIPE, lambda *_: got.append("SIGPIPE"))
+    return tried(s.send, b"x", socket.MSG_NOSIGNAL), got[:], tried(s.send, b"x"), got[:], \
+        tried(s.send, b"x", socket.MSG_NOSIGNAL)
+
+
+def failed(s):
+    """Until it is seen."""
+    p = select.poll()
+    p.register(s, 0)
+    return bool(p.poll(END * 1000))
+
+
+def states(s):
+    """What TCP_INFO and others tell of one that has failed."""
+    info = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)
+    return info[0], tried(s.getpeername), s.getsockname()[0], tried(s.getsockopt, socket.IPPROTO_TCP, socket.TCP_NODELAY), \
+        tried(s.setsockopt, socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), \
+        tried(s.getsockopt, socket.IPPROTO_TCP, socket.TCP_NODELAY), tried(s.shutdown, socket.SHUT_WR)
+
+
+WAYS = {
+    "read": lambda s: (tried(s.recv, 10), tried(s.recv, 10), error_of(s), written(s)),
+    "read only": lambda s: (tried(os.read, s.fileno(), 10), tried(os.read, s.fileno(), 10)),
+    "poll": lambda s: (polled(s), tried(s.recv, 10), polled(s), error_of(s)),
+    "error": lambda s: (error_of(s), error_of(s), tried(s.recv, 10), polled(s)),
+    "written": lambda s: (written(s), tried(s.recv, 10), error_of(s)),
+    "read, written": lambda s: (tried(s.recv, 10), written(s)),
+    "readv": lambda s: (tried(s.recv_into, bytearray(3)), tried(s.recvmsg, 10)),
+    "states": lambda s: (states(s), error_of(s), states(s)),
+}
+
+
+def reset(to, own):
+    """By the peer, of a connection that the child uses, or that it hasn't touched yet, in each way to see it."""
+    for touched in (True, False):
+        for name, way in WAYS.items():
+            s = connect(to)
+
+            def work():
+                if touched:
+                    echo(s, b"hello")
+                s.send(b"RESET")
+                failed(s)
+                say(name, touched, way(s))
+
+            within(work)
+
+
+def reset_with_data(to, own):
+    """What came before the reset is read first."""
+    s = connect(to)
+
+    def work():
+        s.sendall(b"12345")
+        while len(s.recv(5, socket.MSG_PEEK)) < 5:
+            pass
+        s.send(b"RESET")
+        failed(s)
+        say(polled(s), s.recv(3), s.recv(9), tried(s.recv, 9), tried(s.recv, 9))
+
+    within(work)
+
+
+def reset_after_end(to, own):
+    """A reset that follows the peer's end is EPIPE for who writes and nothing for who reads."""
+    s = connect(to)
+
+    def work():
+        echo(s, b"hello")
+        s.send(b"FIN-RESET")
+        say(s.recv(10))
+        s.send(b"x")
+        failed(s)
+        say(tried(s.recv, 10), tried(s.recv, 10), written(s), error_of(s))
+
+    within(work)
+
+
+def reset_before_fork(to, own):
+    for name, way in WAYS.items():
+        s = connect(to)
+        s.send(b"RESET")
+        failed(s)
+        within(lambda: say(name, way(s)))
+
+
+def reset_sleeper(to, own):
+    """Who sleeps in recv() or poll() is woken by it."""
+    for how in ("recv", "poll", "epoll"):
+        s = connect(to)
+
+        def work():
+            echo(s, b"hello")
+            t = threading.Timer(0.1, s.send, (b"RESET",))
+            t.start()
+            if how == "poll":
+                say(how, polled(s, select.POLLIN))
+            if how == "epoll":
+                e = select.epoll()
+                e.register(s, select.EPOLLIN)
+                say(how, [bits(m) for _, m in e.poll(END)])
+            say(how, tried(s.recv, 10))
+            t.join()
+
+        within(work)
+
+
+def ended(to, own):
+    """Options of a connection that both sides have ended."""
+    s = connect(to)
+
+    def work():
+        echo(s, b"hello")
+        s.shutdown(socket.SHUT_WR)
+        say(take(s, 10))
+        say(error_of(s), polled(s)[0], tried(s.getsockopt, socket.IPPROTO_TCP, socket.TCP_NODELAY),
+            s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)[0] in (6, 7))
+
+    within(work)
+
+
 # ---- the parent goes first ----
 
 
@@ -529,9 +710,9 @@ def truncated(to, own):
 
 
 STEPS = {f.__name__: f for f in (
-    fresh_connects, fresh_nonblocking, refused, connecting, bound, local, both, many_children, grandchild, unread,
+    fresh_connects, fresh_nonblocking, fresh_idle, refused, connecting, bound, local, both, many_children, grandchild, unread,
     closed_by_parent, closed_by_child, watched, sleeping, exec_flags, helpers, leaked, static_children, stdio, in_flight, child_killed,
-    parent_leaves, parent_execs,
+    reset, reset_with_data, reset_after_end, reset_before_fork, reset_sleeper, ended, parent_leaves, parent_execs,
     parent_aborts, loops, truncated)}
 
 if __name__ == "__main__":

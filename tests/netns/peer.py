@@ -4,12 +4,14 @@
 peer.py PORT send FILE   each connection gets the file, then the end
 peer.py PORT recv FILE   what each connection sends up to its end is appended to FILE,
                          then "done" is sent
-peer.py PORT echo        what comes in goes back
+peer.py PORT echo        what comes in goes back; "RESET" is answered by a reset, "FIN-RESET" by an end, and what follows by
+                         a reset
 peer.py PORT hold        connections are accepted and left alone
 peer.py PORT slow FILE   as recv, but reads nothing until FILE.go exists, and says nothing
 """
 import os
 import socket
+import struct
 import sys
 import threading
 import time
@@ -44,6 +46,13 @@ def slow(conn, path):
 
 def echo(conn, _):
     while data := conn.recv(CHUNK):
+        if data in (b"RESET", b"FIN-RESET"):
+            conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if data == b"FIN-RESET":
+            conn.shutdown(socket.SHUT_WR)
+            conn.recv(CHUNK)
+        if data in (b"RESET", b"FIN-RESET"):
+            return
         conn.sendall(data)
 
 

@@ -23,12 +23,15 @@
 #include "eng.h"
 #include "fdtab.h"
 #include "log.h"
+#include "policy.h"
 #include "process.h"
 #include "ready.h"
 #include "real.h"
 #include "shared.h"
 #include "signal.h"
 #include "user.h"
+
+#define OBJECT_SNDBUF (128 * 1024)
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int holder_cancel;         /* the cancel state of whoever holds it */
@@ -334,7 +337,7 @@ static bool is_the_connections(int level, int name)
 	switch (name) {
 	case SO_KEEPALIVE:
 	case SO_LINGER:
-	case SO_OOBINLINE:
+	case SO_SNDBUF:
 	case SO_PRIORITY:
 	case SO_MARK:
 	case SO_BINDTODEVICE:
@@ -344,6 +347,14 @@ static bool is_the_connections(int level, int name)
 	default:
 		return false;
 	}
+}
+
+/* A small one would be full for good by what stays in the engine's end (engine_bridge_move.c). */
+static void widen_again(int fd)
+{
+	int room = OBJECT_SNDBUF;
+
+	REAL(setsockopt)(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 }
 
 int bridge_setopt(int fd, int level, int name, const void *val, socklen_t len)
@@ -358,6 +369,8 @@ int bridge_setopt(int fd, int level, int name, const void *val, socklen_t len)
 			return -ENOTSOCK;
 		r = val || !len ? engine_bridged_setopt(fd, &b, level, name, val, len) : -EFAULT;
 	} while (r == -ESTALE);
+	if (level == SOL_SOCKET && name == SO_SNDBUF)
+		widen_again(fd);
 	return r;
 }
 
@@ -545,6 +558,8 @@ static int connect_bridged(int fd, const struct engine_bridged *b, const struct 
 		return finish_connect(fd, b);
 	r = read_addr(b, addr, len, &a);
 	if (!r)
+		r = policy_bridged(RULE_CONNECT, &a);
+	if (!r)
 		r = engine_bridged_connect(fd, b, &a);
 	if (r == -EXDEV) {
 		r = give_to_kernel(fd, b);
@@ -576,7 +591,9 @@ int bridge_listen(int fd, int r, int backlog)
 	do {
 		if (!is_bridged(fd, &b))
 			return -ENOTSOCK;
-		r = b.is_listener || b.is_idle ? engine_bridged_listen(fd, &b, backlog) : -EINVAL;
+		r = b.is_idle ? policy_bridged(RULE_LISTEN, &b.local) : b.is_listener ? 0 : -EINVAL;
+		if (!r || r == -EXDEV)  /* the port is the engine's already */
+			r = engine_bridged_listen(fd, &b, backlog);
 	} while (r == -ESTALE);
 	return r;
 }

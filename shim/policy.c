@@ -19,6 +19,7 @@
 #include "ready.h"
 #include "real.h"
 #include "rules.h"
+#include "shared.h"
 
 /* Where the kernel has no IPv6, socket() is to say so. */
 static bool has_ipv6(void)
@@ -45,11 +46,17 @@ static void keep_program(void)
 	strncpy(program, program_invocation_short_name, sizeof(program) - 1);
 }
 
+static const char *program_name(void)
+{
+	pthread_once(&program_once, keep_program);
+	return program;
+}
+
 static enum rule_action decide(enum rule_role role, bool is_ipv6, const struct sockaddr_in *a)
 {
 	const struct rules *rules = init_rules();
 	const struct rule_query q = {
-		.program = program, .role = role, .is_ipv6 = is_ipv6,
+		.program = program_name(), .role = role, .is_ipv6 = is_ipv6,
 		.addr = ntohl(a->sin_addr.s_addr), .port = ntohs(a->sin_port),
 	};
 
@@ -60,16 +67,14 @@ static bool leaves_all(void)
 {
 	const struct rules *rules = init_rules();
 
-	pthread_once(&program_once, keep_program);
-	return rules && rules_leave_all(rules, program);
+	return rules && rules_leave_all(rules, program_name());
 }
 
 static bool may_refuse(enum rule_role role)
 {
 	const struct rules *rules = init_rules();
 
-	pthread_once(&program_once, keep_program);
-	return rules && rules_may_refuse(rules, role, program);
+	return rules && rules_may_refuse(rules, role, program_name());
 }
 
 bool policy_takes(int domain, int type, int protocol)
@@ -112,7 +117,8 @@ static int bind_again(const struct sock *s, int fd, const struct sockaddr_in *a)
 	return REAL(bind)(fd, (const struct sockaddr *)a, sizeof(*a)) < 0 ? -errno : 0;
 }
 
-/* -EREROUTED: a kernel socket has its place now, under the same number, with its options and address. */
+/* -EREROUTED: a kernel socket has its place now, under the same number, with its options and address.  What another
+ * process's engine has stays there. */
 static int hand_over(struct sock *s)
 {
 	struct sockaddr_in a;
@@ -122,7 +128,8 @@ static int hand_over(struct sock *s)
 	if (fd < 0)
 		return -errno;
 	sock_opts_replay(s, -1, fd);
-	eng_release(s);
+	if (!shared_is_foreign(s))
+		eng_release(s);
 	r = is_bound ? bind_again(s, fd, &a) : 0;
 	if (r) {
 		REAL(close)(fd);
@@ -264,4 +271,16 @@ int policy_listen_kernels(int fd)
 		r = refuse(-EACCES, "a listener was refused by the policy");
 	errno = err;
 	return r;
+}
+
+int policy_bridged(enum rule_role role, const struct sockaddr_in *a)
+{
+	switch (decide(role, false, a)) {
+	case RULE_REFUSE:
+		return refuse(role == RULE_CONNECT ? -ECONNREFUSED : -EACCES, "a bridged socket was refused by the policy");
+	case RULE_KERNEL:
+		return -EXDEV;
+	default:
+		return 0;
+	}
 }

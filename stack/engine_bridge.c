@@ -63,7 +63,7 @@ int engine_bridge_prepare(struct engine *e)
 static int watch(struct engine *e, struct bridge *b, int op, uint32_t events)
 {
 	b->watched = events;
-	return sys_epoll_ctl64(e->bridge_ep, op, b->fd, events | EPOLLRDHUP | EPOLLET, b->slot->index);
+	return sys_epoll_ctl64(e->bridge_ep, op, b->fd, events | EPOLLRDHUP | EPOLLPRI | EPOLLET, b->slot->index);
 }
 
 /* For edges; what is there already is told when it is asked for again. */
@@ -194,6 +194,7 @@ int engine_bridge_pair(struct engine *e, struct slot *slot, bool is_v6, int *fd)
 	engine_bridge_identify(e, slot, is_v6, &id);
 	engine_bridged_name(&id, &a, &len);
 	raw_bind(b->fd, &a, len);
+	engine_bridge_take_urgent(e, b, ends[1]);
 	b->keeps = raw_sendto(ends[1], "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0) == 1;
 	r = watch(e, b, EPOLL_CTL_ADD, EPOLLIN);
 	*fd = ends[1];
@@ -347,6 +348,7 @@ static int bridge_joined(struct engine *e, struct slot *slot, bool is_v6, int fa
 	if (b) {
 		b->fd = highfd_raise(far);
 		b->keeps = true;
+		engine_bridge_take_urgent(e, b, near);
 		r = watch(e, b, EPOLL_CTL_ADD, b->is_listener ? 0 : EPOLLIN);
 		if (r)
 			bridge_free(e, b);

@@ -27,6 +27,7 @@ struct bridge {
 	bool has_end;           /* or have shut or closed its end */
 	bool keeps;             /* the first byte in our queue has been sent already (engine_bridge_move.c) */
 	struct leftover left;   /* written by the program, not taken by the connection */
+	bool is_left_urgent;    /* which is the urgent byte */
 	size_t filler;
 	struct bridge *waiting; /* of a native listener: the queue was full for it */
 	int kernels;            /* likewise, the kernel's connection (engine_relay.c); -1: none */
@@ -39,6 +40,8 @@ void engine_bridge_want(struct engine *e, struct bridge *b, uint32_t events);
 void engine_bridge_end(struct engine *e, struct bridge *b);
 /* Moves the bytes of a connection. */
 void engine_bridge_move(struct engine *e, struct bridge *b);
+/* From now on SO_OOBINLINE is the object's; near: the program's end, or -1 where it isn't at hand. */
+void engine_bridge_take_urgent(struct engine *e, struct bridge *b, int near);
 /* Our end is about to be closed: the object will show a reset if the connection has failed, else an end. */
 void engine_bridge_show_end(struct engine *e, struct bridge *b);
 

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -111,15 +112,37 @@ static void get_option(struct engine *e, struct slot *slot, struct message *m)
 	m->len = m->result ? 0 : len;
 }
 
-static void no_options(void *user, int fd)
+/* What accept() inherits, and what the kernel does before it; those that the program set are here alone. */
+static const struct { int level, name; } lent[] = {
+	{ SOL_SOCKET, SO_KEEPALIVE }, { SOL_SOCKET, SO_LINGER }, { SOL_SOCKET, SO_PRIORITY }, { IPPROTO_IP, IP_TOS },
+	{ IPPROTO_IP, IP_TTL }, { IPPROTO_TCP, TCP_NODELAY }, { IPPROTO_TCP, TCP_KEEPIDLE },
+	{ IPPROTO_TCP, TCP_KEEPINTVL }, { IPPROTO_TCP, TCP_KEEPCNT }, { IPPROTO_TCP, TCP_LINGER2 },
+	{ IPPROTO_TCP, TCP_DEFER_ACCEPT }, { IPPROTO_TCP, TCP_USER_TIMEOUT }, { IPPROTO_TCP, TCP_SYNCNT },
+};
+
+struct lender {
+	struct slot *slot;
+	xtime now;
+};
+
+static void lend_options(void *user, int fd)
 {
-	(void)user;
-	(void)fd;
+	struct lender *l = user;
+	struct linger v;                /* the largest */
+	socklen_t len;
+	unsigned i;
+
+	for (i = 0; i < sizeof(lent) / sizeof(lent[0]); i++) {
+		len = sizeof(v);
+		if (!tcp_getopt(l->slot->conn, lent[i].level, lent[i].name, &v, &len, l->now))
+			raw_setsockopt(fd, lent[i].level, lent[i].name, &v, len);
+	}
 }
 
 static int begin_to_listen(struct engine *e, struct slot *slot, const struct message *m)
 {
-	struct engine_local how = { .is_v6 = m->name, .set_up = no_options };
+	struct lender l = { slot, e->now };
+	struct engine_local how = { .is_v6 = m->name, .set_up = lend_options, .user = &l };
 	int r;
 
 	memcpy(&how.backlog, m->val, sizeof(how.backlog));

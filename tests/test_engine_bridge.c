@@ -6,11 +6,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -204,6 +206,43 @@ static void close_with_unread_data_resets(void **state)
 	wait_until_gone(client, 0);
 }
 
+/* In its place, with the mark; and a reset shows although the last byte was an urgent one. */
+static void urgent_data_goes_both_ways(void **state)
+{
+	struct linger at_once = { 1, 0 };
+	struct pollfd p = { .events = POLLPRI };
+	char buf[16], text[] = "uvw";
+	struct iovec iov = { buf, sizeof(buf) }, out = { text, 3 };
+	engine_sock s;
+	int fd = p.fd = bridged(&s), mark = 0;
+
+	(void)state;
+	assert_int_equal(send(fd, "ab", 2, 0), 2);
+	assert_int_equal(send(fd, "cd", 2, MSG_OOB), 2);
+	wait_for(server, s, POLLPRI);
+	assert_int_equal(engine_recv(server, s, &iov, 1, 0, MSG_OOB, 0, NULL), 1);
+	assert_int_equal(buf[0], 'd');
+	assert_int_equal(engine_recv(server, s, &iov, 1, 0, 0, 0, NULL), 3);
+	assert_memory_equal(buf, "abc", 3);
+
+	assert_int_equal(engine_send(server, s, &out, 1, 0, MSG_OOB), 3);
+	assert_int_equal(poll(&p, 1, 5000), 1);
+	assert_int_equal(p.revents, POLLPRI);
+	assert_int_equal(recv(fd, buf, 16, 0), 2);
+	assert_memory_equal(buf, "uv", 2);
+	assert_int_equal(ioctl(fd, SIOCATMARK, &mark), 0);
+	assert_int_equal(mark, 1);
+	assert_int_equal(recv(fd, buf, 1, MSG_OOB), 1);
+	assert_int_equal(buf[0], 'w');
+
+	assert_int_equal(engine_setopt(server, s, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once), true), 0);
+	engine_release(server, s);
+	wait_until_gone(client, 0);
+	assert_int_equal(read(fd, buf, 1), -1);
+	assert_int_equal(errno, ECONNRESET);
+	close(fd);
+}
+
 static void reset_by_the_peer_ends_the_object(void **state)
 {
 	struct linger at_once = { 1, 0 };
@@ -370,6 +409,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(bulk_through_full_buffers_arrives_intact, setup_super, teardown),
 		cmocka_unit_test_setup_teardown(last_close_sends_what_was_written_and_fin, setup, teardown),
 		cmocka_unit_test_setup_teardown(close_with_unread_data_resets, setup, teardown),
+		cmocka_unit_test_setup_teardown(urgent_data_goes_both_ways, setup, teardown),
 		cmocka_unit_test_setup_teardown(reset_by_the_peer_ends_the_object, setup, teardown),
 		cmocka_unit_test_setup_teardown(sleeper_finds_its_handle_stale, setup, teardown),
 		cmocka_unit_test_setup_teardown(fresh_socket_is_not_bridged, setup, teardown),

@@ -248,6 +248,26 @@ def fresh_idle(to, own):
     within(lambda: say(tried(t.shutdown, socket.SHUT_WR)))
 
 
+def fresh_listener(to, own):
+    """Options that the child sets before it listens are those of the connections, by the kernel's part as well."""
+    s = socket.socket()
+
+    def work():
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 77)
+        s.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 0x20)
+        s.bind(("", 0))
+        s.listen(5)
+        c = connect(("127.0.0.1", s.getsockname()[1]))
+        a = s.accept()[0]
+        say(a.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE), a.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY),
+            a.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE), a.getsockopt(socket.IPPROTO_IP, socket.IP_TOS))
+        c.close()
+
+    within(work)
+
+
 # ---- connections ----
 
 
@@ -582,6 +602,78 @@ def reset_sleeper(to, own):
         within(work)
 
 
+def until_queued(s, n):
+    """Until that many bytes can be read."""
+    while array.array("i", fcntl.ioctl(s, termios.FIONREAD, b"\0" * 4))[0] < n:
+        time.sleep(0.001)
+
+
+def at_mark(s):
+    return array.array("i", fcntl.ioctl(s, 0x8905, b"\0" * 4))[0]
+
+
+def urgent(to, own):
+    """Urgent data, both ways, in a child."""
+    s = connect(to)
+
+    def out_of_band():
+        got = []
+        signal.signal(signal.SIGURG, lambda *_: got.append("SIGURG"))
+        fcntl.fcntl(s, fcntl.F_SETOWN, os.getpid())
+        s.send(b"URGENT")
+        p = select.poll()
+        p.register(s, select.POLLPRI)
+        say([m for _, m in p.poll(END * 1000)], len(select.select([], [], [s], END)[2]))
+        while s.recv(1, socket.MSG_OOB | socket.MSG_PEEK) != b"u":
+            pass
+        say(at_mark(s), s.recv(1, socket.MSG_OOB), tried(s.recv, 1, socket.MSG_OOB), s.recv(10), at_mark(s), take(s, 2), at_mark(s))
+        say(got, tried(s.recv, 1, socket.MSG_OOB), p.poll(0))
+
+    def inline():
+        say(s.getsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE))
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+        s.send(b"URGENT")
+        until_queued(s, 5)
+        say(s.getsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE), tried(s.recv, 1, socket.MSG_OOB), s.recv(10), at_mark(s), take(s, 3), at_mark(s))
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 0)
+
+    def sent():
+        s.send(b"TELL")
+        say(take(s, 2), s.send(b"xyz", socket.MSG_OOB), s.send(b"rest"))
+        say(take(s, 24))
+
+    for work in (out_of_band, inline, sent, out_of_band):
+        within(work)
+    say(echo(s, b"parent"))
+
+
+def small_buffer(to, own):
+    """A small SO_SNDBUF that the child sets doesn't stop it."""
+    s = connect(to)
+
+    def work():
+        echo(s, b"hello")
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        say(s.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF))
+        for i in range(20):
+            say(polled(s, select.POLLOUT), len(echo(s, b"x" * 3000)))
+
+    within(work)
+
+
+def discarded(to, own):
+    """MSG_TRUNC, in a child."""
+    s = connect(to)
+
+    def work():
+        s.sendall(b"0123456789" * 1000)
+        until_queued(s, 10000)
+        say(s.recv_into(bytearray(10), 4, socket.MSG_TRUNC), s.recv(3), s.recvfrom_into(bytearray(9000), 9000, socket.MSG_TRUNC)[0])
+        say(take(s, 993)[:5], tried(s.recv, 5, socket.MSG_TRUNC | socket.MSG_DONTWAIT))
+
+    within(work)
+
+
 def ended(to, own):
     """Options of a connection that both sides have ended."""
     s = connect(to)
@@ -710,10 +802,10 @@ def truncated(to, own):
 
 
 STEPS = {f.__name__: f for f in (
-    fresh_connects, fresh_nonblocking, fresh_idle, refused, connecting, bound, local, both, many_children, grandchild, unread,
+    fresh_connects, fresh_nonblocking, fresh_idle, fresh_listener, refused, connecting, bound, local, both, many_children, grandchild, unread,
     closed_by_parent, closed_by_child, watched, sleeping, exec_flags, helpers, leaked, static_children, stdio, in_flight, child_killed,
-    reset, reset_with_data, reset_after_end, reset_before_fork, reset_sleeper, ended, parent_leaves, parent_execs,
-    parent_aborts, loops, truncated)}
+    reset, reset_with_data, reset_after_end, reset_before_fork, reset_sleeper, urgent,
+    small_buffer, discarded, ended, parent_leaves, parent_execs, parent_aborts, loops, truncated)}
 
 if __name__ == "__main__":
     if sys.argv[1] == "steps":

@@ -5,11 +5,12 @@ peer.py PORT send FILE   each connection gets the file, then the end
 peer.py PORT recv FILE   what each connection sends up to its end is appended to FILE,
                          then "done" is sent
 peer.py PORT echo        what comes in goes back; "RESET" is answered by a reset, "FIN-RESET" by an end, and what follows by
-                         a reset
+                         a reset, "URGENT" by urgent data, "TELL" by what it sees of the urgent data that follows
 peer.py PORT hold        connections are accepted and left alone
 peer.py PORT slow FILE   as recv, but reads nothing until FILE.go exists, and says nothing
 """
 import os
+import select
 import socket
 import struct
 import sys
@@ -53,7 +54,17 @@ def echo(conn, _):
             conn.recv(CHUNK)
         if data in (b"RESET", b"FIN-RESET"):
             return
-        conn.sendall(data)
+        if data == b"URGENT":
+            conn.sendall(b"ab")
+            conn.send(b"u", socket.MSG_OOB)
+            conn.sendall(b"cd")
+        elif data == b"TELL":
+            conn.sendall(b"go")
+            select.select([], [], [conn])
+            urgent, before, after = conn.recv(1, socket.MSG_OOB), conn.recv(CHUNK), conn.recv(CHUNK)
+            conn.sendall(b"%s then %s, then %s" % (before, urgent, after))
+        else:
+            conn.sendall(data)
 
 
 def hold(conn, _):

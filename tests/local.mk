@@ -406,6 +406,7 @@ check_PROGRAMS += $(FUZZ_TARGETS)
 endif
 
 TESTS += $(check_PROGRAMS) $(SCRIPT_TESTS)
+EXTRA_DIST += $(SCRIPT_TESTS)
 
 # Two that compare times with the kernel's to the millisecond run when all others have ended, one after the other.
 # (By variables: a target that is named would take the place of automake's own rule.)

@@ -227,3 +227,15 @@ int hairpin_open(int ifindex, const uint8_t own[6], const uint8_t mac[6], const 
 	raw_close(prog);
 	return highfd_raise(r);
 }
+
+int hairpin_count(int ifindex)
+{
+	union bpf_attr attr;
+	int r;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.query.target_fd = (uint32_t)ifindex;
+	attr.query.attach_type = TCX_EGRESS;
+	r = bpf(BPF_PROG_QUERY, &attr);
+	return r == -ENOENT ? 0 : r < 0 ? r : (int)attr.query.prog_cnt;
+}

@@ -14,7 +14,11 @@
 
 /* Turns round what the host sends to `own` by the interface and what is sent from there to the host's `mac`, and
  * sends both ways broadcasts from `own` and ARP questions for the n addresses (host byte order).
+ * It takes some ms, as the kernel waits for those who look at the list; and so does the last close.
  * An fd, kept high; -EPERM: CAP_NET_ADMIN or CAP_BPF is missing; -EINVAL, -ENOSYS: the kernel can't; another -errno. */
 int hairpin_open(int ifindex, const uint8_t own[6], const uint8_t mac[6], const uint32_t *addrs, unsigned n);
+
+/* How many programs are at the interface's exit, anybody's; or -errno as above. */
+int hairpin_count(int ifindex);
 
 #endif

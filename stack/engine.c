@@ -23,6 +23,7 @@
 #include "afpacket.h"
 #include "engine_impl.h"
 #include "host.h"
+#include "lateclose.h"
 #include "pcap.h"
 #include "sys.h"
 
@@ -243,7 +244,7 @@ static void destroy(struct engine *e)
 	if (e->own_fd >= 0)
 		raw_close(e->own_fd);
 	if (e->hairpin >= 0)
-		raw_close(e->hairpin);
+		lateclose(e->hairpin);
 	engine_drop_held(e);
 	engine_loopback_close(e);
 	free(e->reserved);

@@ -200,6 +200,7 @@ struct engine {
 	int own_fd;                  /* the file with the locks; -1: none */
 	int hairpin;                 /* to the host itself and back; -1: they don't meet */
 	uint8_t hairpin_mac[6];      /* of the interface, when it was made */
+	bool has_met;                /* it was tried */
 	bool speaks[ENGINE_ADDRS_MAX];
 	/* other processes (engine_share.c) */
 	struct share_group *groups;  /* ports that we serve beside others; owned */
@@ -425,6 +426,9 @@ int engine_loopback_bind(struct engine *e, ip4 a);
 
 /* ---- engine_own.c: own addresses that other processes have, too ---- */
 int engine_own_open(struct engine *e);
+/* Somebody listens, or connects: what others on this host send to us is to come in from now on, if it is needed or
+ * others have such an address, too. */
+void engine_own_meet(struct engine *e, bool is_needed);
 /* The interface's own MAC may have changed. */
 void engine_own_update(struct engine *e);
 /* Takes addr:port (addr 0: on every address) and tells the core what came of it; 0. */

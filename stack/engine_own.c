@@ -26,6 +26,7 @@
 #include <syslog.h>
 
 #include "hairpin.h"
+#include "lateclose.h"
 #include "sys.h"
 #include "wire.h"
 #include "wire_tcp.h"
@@ -241,23 +242,35 @@ static void renew_hairpin(struct engine *e)
 
 	memcpy(e->hairpin_mac, info->mac, 6);
 	if (e->hairpin >= 0)
-		raw_close(e->hairpin);
+		lateclose(e->hairpin);
 	e->hairpin = memcmp(info->mac, e->cfg.mac, 6) ? open_hairpin(e) : -EINVAL;
 	if (e->hairpin < 0)
 		engine_log(e, LOG_INFO, "an own address isn't reached from its own host here: that takes Linux 6.6, "
 			   "CAP_NET_ADMIN, CAP_BPF and a MAC of its own (%s)", strerror(-e->hairpin));
 	engine_link_sync(e);
+	if (e->hairpin >= 0)
+		know_own(e);
+}
+
+/* A client needs none where no server has one. */
+void engine_own_meet(struct engine *e, bool is_needed)
+{
+	if (e->own_fd < 0 || e->has_met || e->nif->info.link != NETIF_ETHER)
+		return;
+	if (!is_needed && hairpin_count(e->nif->info.ifindex) <= 0)
+		return;
+	e->has_met = true;
+	renew_hairpin(e);
+	e->now = engine_now();
 }
 
 void engine_own_update(struct engine *e)
 {
-	const struct netif_info *info = &e->nif->info;
-
-	if (e->own_fd < 0 || info->link != NETIF_ETHER)
+	if (!e->has_met)
 		return;
-	if (memcmp(info->mac, e->hairpin_mac, 6))
+	if (memcmp(e->nif->info.mac, e->hairpin_mac, 6))
 		renew_hairpin(e);
-	if (e->hairpin >= 0)
+	else if (e->hairpin >= 0)
 		know_own(e);
 }
 
@@ -280,7 +293,5 @@ int engine_own_open(struct engine *e)
 			lease(e, e->cfg.addrs[i].addr);
 		speaks_for(e, e->cfg.addrs[i].addr);
 	}
-	if (!r)
-		engine_own_update(e);
 	return r;
 }

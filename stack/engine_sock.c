@@ -260,14 +260,10 @@ int engine_bind(struct engine *e, engine_sock s, const struct sockaddr_in *a, bo
 	return done(e, slot, slot ? engine_slot_bind(e, slot, a, may_low) : 0);
 }
 
-/* Where nothing that leaves an interface comes back by it, an address of ours alone can't be reached
- * from here. */
-static bool is_out_of_reach(const struct engine *e, ip4 a)
+static bool is_own(const struct engine *e, ip4 a)
 {
 	unsigned i;
 
-	if (e->lo >= 0 || e->hairpin >= 0)
-		return false;
 	for (i = 0; i < e->cfg.naddr; i++)
 		if (e->cfg.addrs[i].addr == a)
 			return true;
@@ -278,8 +274,12 @@ int engine_slot_connect(struct engine *e, struct slot *slot, const struct sockad
 {
 	ip4 addr = ntohl(a->sin_addr.s_addr), want_addr;
 	uint16_t want_port;
-	int r = is_out_of_reach(e, addr) ? -ENETUNREACH : 0;
+	bool is_here = is_own(e, addr) && e->lo < 0;
+	int r;
 
+	engine_own_meet(e, is_here);
+	/* Where nothing that leaves an interface comes back by it, an address of ours alone can't be reached. */
+	r = is_here && e->hairpin < 0 ? -ENETUNREACH : 0;
 	while (!r) {
 		r = tcp_connect(slot->conn, addr, ntohs(a->sin_port), &want_addr, &want_port, e->now);
 		if (r == -EAGAIN)
@@ -343,6 +343,7 @@ int engine_slot_listen(struct engine *e, struct slot *slot, int backlog)
 	uint16_t want_port;
 	int r = 0;
 
+	engine_own_meet(e, true);
 	while (!r) {
 		r = tcp_listen(slot->conn, backlog, &want_addr, &want_port, e->now);
 		if (r != -EAGAIN)

@@ -255,6 +255,13 @@ int engine_claim(struct engine *e, ip4 addr, uint16_t port, unsigned how)
 	return -EADDRNOTAVAIL;
 }
 
+/* Nobody else is there. */
+void engine_own_meet(struct engine *e, bool is_needed)
+{
+	(void)e;
+	(void)is_needed;
+}
+
 int engine_share_listen(struct engine *e, ip4 addr, uint16_t port)
 {
 	(void)e;

@@ -8,7 +8,9 @@
     onehost.py later PORT                  asks the addresses that come by lines of its input, one after the other
     onehost.py asks ADDRESS:PORT...        the same, one after the other
     onehost.py self ADDRESS                the same of a thread of its own, at a port that is free
-    onehost.py programs INTERFACE          how many BPF programs look at what it sends (TCX); -1: the kernel has none
+    onehost.py programs INTERFACE [ADDRESS PORT]
+                                           how many BPF programs look at what it sends (TCX); -1: the kernel has none; and
+                                           before that, asks
 """
 import ctypes
 import errno
@@ -95,7 +97,7 @@ elif sys.argv[1] == "asks":
 elif sys.argv[1] == "self":
     print(ask_self(sys.argv[2]))
 elif sys.argv[1] == "programs":
-    print(programs(sys.argv[2]))
+    print(*([ask(sys.argv[3], int(sys.argv[4]))] if sys.argv[3:] else []), programs(sys.argv[2]))
 else:
     for line in sys.stdin:
         print(ask(line.strip(), int(sys.argv[2])), flush=True)

@@ -16,6 +16,8 @@ programs() { in_c python3 "$here/onehost.py" programs "$C_IF"; }
 # Bytes that have come in on the other side.
 wire_bytes() { in_s awk -v i="$S_IF:" '$1 == i { print $2 }' /proc/net/dev; }
 
+check_eq "a server outside" listens "$(serve outside 0.0.0.0 7400)"
+check_eq "a client with an own address attaches nothing" "ok 0" "$(xt own python3 "$here/onehost.py" programs "$C_IF" $S_ADDR 7400)"
 check_eq "a kernel server on every address of the host" listens "$(serve kernel 0.0.0.0 7401)"
 check_eq "one over xtcp with an own address, and the same port" listens "$(serve own 0.0.0.0 7401)"
 check_eq "another, on the address by its name" listens "$(serve own $OWN_ADDR 7402)"

@@ -11,6 +11,7 @@
 #include "conf.h"
 
 #include <argp.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
@@ -22,7 +23,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/capability.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base.h"
@@ -408,6 +411,39 @@ static void check_writable(const char *path)
 		die(TARGET_ERR, "the capture can't be written to %s: %s", path, strerror(errno));
 }
 
+/* Nobody has the socket of that name any more: its process was killed. */
+static bool is_deserted(int dirfd, const char *dir, const char *name)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct stat st;
+	bool is;
+	int fd;
+
+	if (name[strspn(name, "0123456789")] || fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) ||
+	    !S_ISSOCK(st.st_mode) ||
+	    (size_t)snprintf(a.sun_path, sizeof(a.sun_path), "%s/%s", dir, name) >= sizeof(a.sun_path))
+		return false;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	is = fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0 && errno == ECONNREFUSED;
+	if (fd >= 0)
+		close(fd);
+	return is;
+}
+
+/* A process that is killed can't remove its name. */
+static void sweep_control(const char *dir)
+{
+	DIR *d = opendir(dir);
+	struct dirent *entry;
+
+	while (d && (entry = readdir(d)) != NULL) {
+		if (is_deserted(dirfd(d), dir, entry->d_name))
+			unlinkat(dirfd(d), entry->d_name, 0);
+	}
+	if (d)
+		closedir(d);
+}
+
 static void check_control(const char *dir)
 {
 	struct stat st;
@@ -421,6 +457,7 @@ static void check_control(const char *dir)
 		ret = faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS);
 	if (ret)
 		die(TARGET_ERR, "control sockets can't be made in %s: %s", dir, strerror(errno));
+	sweep_control(dir);
 }
 
 static void check_settings(void)

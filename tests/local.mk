@@ -300,6 +300,7 @@ SCRIPT_TESTS = \
 	tests/netns/threads.sh \
 	tests/netns/flood.sh \
 	tests/netns/fork.sh \
+	tests/netns/leftovers.sh \
 	tests/netns/life.sh \
 	tests/netns/local.sh \
 	tests/netns/loopback.sh \

@@ -94,8 +94,16 @@ check "--compare shows what has moved" grep -qE '^connections +[0-9.]+ -> +[0-9.
 
 bash "$run" --pairs 1 --seconds 60 --json "$T/c.json" connections >"$T/out" 2>"$T/err" &
 bench=$!
-for ((i = 0; i < 200; i++)); do
-	[ -n "$(ip netns pids "xtcp-c$bench" 2>/dev/null)" ] && break
+# While it waits for a program that runs: bash loses a signal that comes when it reads a $(...) of a script.
+is_running() {
+	local p
+	for p in $(ip netns pids "xtcp-c$bench" 2>/dev/null); do
+		tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null | grep -q 'conns connect' && return
+	done
+	false
+}
+for ((i = 0; i < 600; i++)); do
+	is_running && break
 	sleep .05
 done
 check "a run can be ended" kill "$bench"

@@ -458,11 +458,13 @@ int ready_join(struct sock *s, const struct engine_bridged *id)
 
 static int start_mirror(struct sock *s)
 {
-	bool is_new = false;
+	bool is_new = false, has_object;
 	int r = 0;
 
-	/* A mirror has an object of its own. */
-	if (!is_mirror(s) && (shared_is(s) || shared_is_foreign(s)))
+	ready_lock();
+	has_object = is_mirror(s);
+	ready_unlock();
+	if (!has_object && (shared_is(s) || shared_is_foreign(s)))
 		return bridge_sock(s);
 	ready_lock();
 	if (atomic_load(&s->is_bridged)) {

@@ -17,7 +17,7 @@ AM_SH_LOG_FLAGS = -k 10 480 bash
 AM_TESTS_ENVIRONMENT = \
 	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' \
 	NM='$(NM)' CC='$(CC)' SANITIZERS='$(SANITIZERS)' \
-	TSAN_OPTIONS='report_signal_unsafe=0:suppressions=$(abs_top_srcdir)/tests/tsan.supp' \
+	TSAN_OPTIONS='report_signal_unsafe=0:suppressions=$(abs_top_srcdir)/tests/tsan.supp'$${XTCP_TSAN_LOG:+:log_path=$$XTCP_TSAN_LOG} \
 	export top_srcdir top_builddir NM CC SANITIZERS TSAN_OPTIONS;
 
 # ---- unit tests (run without root) ----
@@ -101,7 +101,7 @@ CLEANFILES += tests/stress
 tests_stress_SOURCES = tests/stress.c tests/stress.h tests/stress_calls.c tests/stress_life.c tests/stress_own.c \
 	tests/stress_peer.c
 tests_stress_LDADD =
-EXTRA_DIST += tests/stress-run tests/tsan.supp
+EXTRA_DIST += tests/stress-run tests/tsan-run tests/tsan.supp
 # Many threads with a connection each.
 EXTRA_PROGRAMS += tests/threads
 check_SCRIPTS += tests/threads

@@ -36,7 +36,7 @@ failures=0
 # Ours are the wrappers of libc's calls, so tsan's own handlers must not come before its run-time is up.  In such a build
 # the library has libc's heap, which handlers must not use; without it, it has its own (shim/alloc.c).
 export TSAN_OPTIONS="handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigill=0:handle_sigfpe=0\
-:report_signal_unsafe=0:die_after_fork=0:suppressions=$top_srcdir/tests/tsan.supp"
+:report_signal_unsafe=0:die_after_fork=0:suppressions=$top_srcdir/tests/tsan.supp${XTCP_TSAN_LOG:+:log_path=$XTCP_TSAN_LOG}"
 here=${BASH_SOURCE[0]%/*}
 
 # ---- reports ----

@@ -238,10 +238,15 @@ static bool move_out(struct engine *e, struct bridge *b, uint8_t *buf)
 	return !b->is_out_over;
 }
 
-/* All that came before it failed has been read, or nobody will. */
-static bool has_failed_for_all(const struct bridge *b)
+/* Nothing more can come of it: all that came before it failed has been read, or nobody will; or it is closed, and the
+ * program has been told of the end, as it has where somebody took the error. */
+static bool is_done(const struct bridge *b)
 {
-	return has_failed(b->slot->conn) && (b->is_hung_up || b->is_in_over || !tcp_unread(b->slot->conn));
+	struct tcp_conn *c = b->slot->conn;
+
+	if (has_failed(c))
+		return b->is_hung_up || b->is_in_over || !tcp_unread(c);
+	return b->is_in_over && tcp_state(c) == TCP_CLOSE;
 }
 
 /* What follows a FIN (CLOSE-WAIT) is no reset for who reads (SOCK_DONE). */
@@ -284,7 +289,7 @@ void engine_bridge_move(struct engine *e, struct bridge *b)
 		return;
 	is_full = move_in(e, b, e->bridge_buf);
 	wants_more = move_out(e, b, e->bridge_buf);
-	if (b->is_broken || has_failed_for_all(b) || (b->is_hung_up && b->is_out_over && !b->left.len)) {
+	if (b->is_broken || is_done(b) || (b->is_hung_up && b->is_out_over && !b->left.len)) {
 		engine_bridge_end(e, b);
 		return;
 	}

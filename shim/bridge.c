@@ -113,12 +113,13 @@ int bridge_join(struct sock *s)
 /* Others may have the object, or only one of this kind can become what the program will make of it. */
 static int bridge_in_place(struct sock *s)
 {
-	int far = bridge_join(s), r;
+	int near = ready_object(s), far = near < 0 ? near : bridge_join(s), r = far;
 
-	if (far < 0)
-		return far;
-	r = eng_bridge_joined(s, far, s->fd);
-	bridge_settled(s);
+	if (far >= 0) {
+		r = eng_bridge_joined(s, far, near);
+		bridge_settled(s);
+	}
+	ready_object_done(near);
 	return r;
 }
 

@@ -428,6 +428,35 @@ static int end_mirror(struct sock *s, const struct sockaddr_un *name, socklen_t 
 	return far;
 }
 
+int ready_object(struct sock *s)
+{
+	int fd = -EBADF, err = errno;
+
+	ready_lock();
+	if (s->fd >= 0) {
+		fd = REAL(fcntl)(s->fd, F_DUPFD_CLOEXEC, HIGH_FD);
+		if (fd < 0)
+			fd = REAL(fcntl)(s->fd, F_DUPFD_CLOEXEC, 0);
+		fd = fd < 0 ? -errno : fd;
+		if (fd >= 0)
+			fdtab_mark_internal(fd);
+	}
+	ready_unlock();
+	errno = err;
+	return fd;
+}
+
+void ready_object_done(int fd)
+{
+	int err = errno;
+
+	if (fd < 0)
+		return;
+	fdtab_unmark_internal(fd);
+	REAL(close)(fd);
+	errno = err;
+}
+
 int ready_join(struct sock *s, const struct engine_bridged *id)
 {
 	struct sockaddr_un name;

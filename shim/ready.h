@@ -40,6 +40,10 @@ void ready_reset(struct sock *s);
 void ready_drop_number(struct sock *s, int fd);
 /* The last reference is gone. */
 void ready_close(struct sock *s);
+/* A duplicate of its object for who holds no lock here, where another thread may close the number, and its own next
+ * file have it; to be closed by ready_object_done().  -EBADF: it has no number; or another -errno. */
+int ready_object(struct sock *s);
+void ready_object_done(int fd);
 /* Puts a kernel socket under all of its numbers; consumes kfd.  0 or -errno. */
 int ready_replace(struct sock *s, int kfd);
 

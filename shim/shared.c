@@ -92,11 +92,13 @@ static void show_reset(struct sock *s)
 /* The lock of bridging is held. */
 int shared_take_locked(struct sock *s)
 {
-	int r;
+	int r, fd;
 
 	if (atomic_load(&s->is_bridged))
 		return 0;
-	r = s->fd < 0 ? -EBADF : ask(s->host, s->there, s->fd);
+	fd = ready_object(s);
+	r = fd < 0 ? fd : ask(s->host, s->there, fd);
+	ready_object_done(fd);
 	if (r) {
 		log_once(LOG_WARNING, "a TCP socket of another process can't be used: its engine is gone");
 		show_reset(s);

@@ -122,6 +122,7 @@ static struct engine *alloc_engine(const struct engine_config *cfg)
 	e->pkt_ep = e->tfd = e->bridge_ep = e->remote = e->own_fd = e->hairpin = -1;
 	e->tfd_at = XTIME_NEVER;
 	e->claim_batch = 1;
+	e->claims_max = engine_claims_max();
 	e->pid = getpid();
 	list_init(&e->threads);
 	list_init(&e->spare);

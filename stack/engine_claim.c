@@ -7,12 +7,14 @@
  * filter passes it before the SYN can leave; then the core is asked again.  A claim
  * costs system calls and a new filter, so a program that opens connections fast is
  * given more at once, ports of the parity that the core would try next.  Claims for connect() are
- * kept: the core prefers claimed ports, and one port serves many destinations.  Those of ports that were
+ * kept: the core prefers claimed ports, and one port serves many destinations.  As each is an fd, a process that
+ * has many of them gets along without the oldest TIME-WAITs.  Those of ports that were
  * named by bind() or listened on end with the last socket.
  */
 #include "engine_impl.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -23,6 +25,8 @@
 
 #define CLAIM_BATCH_MAX 64u
 #define CLAIM_SHARE 128u        /* no more than one in so many of the range at once */
+#define CLAIM_FDS 4u            /* one in so many of the fds that the process may have */
+#define TIMEWAITS_ENDED 64u     /* at once */
 #define CLAIM_FAST XTIME_SEC    /* claims closer together than this grow the batch */
 #define RETRY_EVERY XTIME_SEC   /* how often refused ports are worth asking for again */
 
@@ -181,6 +185,20 @@ int engine_claim(struct engine *e, ip4 addr, uint16_t port, unsigned how)
 		stack_claimed(e->stack, addr, ports[i], granted[i] && !r);
 	}
 	return r;
+}
+
+unsigned engine_claims_max(void)
+{
+	struct rlimit rl;
+
+	return sys_prlimit(RLIMIT_NOFILE, NULL, &rl) < 0 ? UINT_MAX : (unsigned)MIN(rl.rlim_max / CLAIM_FDS, UINT_MAX);
+}
+
+int engine_claim_to_connect(struct engine *e, ip4 addr, uint16_t port)
+{
+	if (e->guard && guard_count(e->guard) >= e->claims_max && stack_end_timewaits(e->stack, TIMEWAITS_ENDED))
+		return 0;
+	return engine_claim(e, addr, port, CLAIM_ALONE);
 }
 
 bool engine_claim_retry(struct engine *e)

@@ -208,6 +208,7 @@ struct engine {
 
 	/* claims (engine_claim.c) */
 	struct portset *reserved;    /* ip_local_reserved_ports; NULL: none; owned */
+	unsigned claims_max;         /* beyond so many ports in TIME-WAIT are taken back */
 	unsigned claim_batch;
 	xtime claimed_at, retried_at;
 	bool was_refused;            /* some port was, since retried_at */
@@ -406,6 +407,10 @@ enum claim_how {
 };
 /* The core wants addr:port claimed; how is an OR of enum claim_how.  0: ask it again. */
 int engine_claim(struct engine *e, ip4 addr, uint16_t port, unsigned how);
+/* The same for a port that connect() has chosen. */
+int engine_claim_to_connect(struct engine *e, ip4 addr, uint16_t port);
+/* engine.claims_max of this process: claims are fds. */
+unsigned engine_claims_max(void);
 /* Refused ports may be free by now: true when it makes sense to ask the core again. */
 bool engine_claim_retry(struct engine *e);
 int engine_filter_sync(struct engine *e);

@@ -283,7 +283,7 @@ int engine_slot_connect(struct engine *e, struct slot *slot, const struct sockad
 	while (!r) {
 		r = tcp_connect(slot->conn, addr, ntohs(a->sin_port), &want_addr, &want_port, e->now);
 		if (r == -EAGAIN)
-			r = engine_claim(e, want_addr, want_port, CLAIM_ALONE);
+			r = engine_claim_to_connect(e, want_addr, want_port);
 		else if (r == -EADDRNOTAVAIL && engine_claim_retry(e))
 			r = 0;
 		else

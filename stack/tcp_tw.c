@@ -14,6 +14,7 @@
 #include "tcp_metrics.h"
 
 #define TW_SHORT (4 * XTIME_SEC)   /* what Linux counts as killed (__inet_twsk_schedule) */
+#define TW_LOOK 16u
 #define TW_MAX(s) ((uint32_t)(s)->set.tcp_max_tw_buckets)
 
 void tcp_tw_free(struct tcp_tw *tw)
@@ -93,6 +94,26 @@ void tcp_time_wait(struct tcp_conn *c, uint8_t substate, xtime timeout, xtime no
 	tw_schedule(tw, now + timeout);
 	c->port_bound = false;
 	tcp_done(c, now);
+}
+
+/* As the table of Linux drops what comes when it is full (tcp_max_tw_buckets).  Those that a listener's port
+ * keeps anyway give nothing back; a few of them are looked at for each that does. */
+unsigned stack_end_timewaits(struct stack *s, unsigned max)
+{
+	struct list *l = s->tws.next, *next;
+	unsigned looked, n = 0;
+
+	for (looked = 0; l != &s->tws && n < max && looked < max * TW_LOOK; looked++, l = next) {
+		struct tcp_tw *tw = container_of(l, struct tcp_tw, link);
+
+		next = l->next;
+		if (tw->substate != TCP_TIME_WAIT || !conntab_is_alone(&tw->bind))
+			continue;
+		tcp_tw_free(tw);
+		count(s, CTR_TcpExtTCPTimeWaitOverflow);
+		n++;
+	}
+	return n;
 }
 
 bool tcp_tw_allows_reuse(const struct stack *s, const struct tuple *t)

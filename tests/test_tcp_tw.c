@@ -145,6 +145,20 @@ static void timewait_has_a_limit(void **state)
 	assert_int_equal(t->s->nconn, 0);
 }
 
+/* Where a port is an fd the oldest go when there are too many. */
+static void timewaits_are_ended_to_have_their_ports(void **state)
+{
+	struct rig *t = *state;
+
+	to_time_wait(t);
+	assert_int_equal(stack_end_timewaits(t->s, 0), 0);
+	assert_int_equal(t->s->ntw, 1);
+	assert_int_equal(stack_end_timewaits(t->s, 2), 1);
+	assert_int_equal(t->s->ntw, 0);
+	assert_int_equal(stack_counters(t->s)[CTR_TcpExtTCPTimeWaitOverflow], 1);
+	assert_int_equal(stack_end_timewaits(t->s, 2), 0);
+}
+
 static void timewait_ack_of_the_fin_goes_even_beyond_the_limit(void **state)
 {
 	struct rig *t = *state;
@@ -304,6 +318,7 @@ static void timewait_keeps_its_port_from_bind(void **state)
 	expect(t, "F. 1 ack 1");
 	inject(t, "F. 1 ack 2");
 	expect(t, ". 2 ack 2");
+	assert_int_equal(stack_end_timewaits(t->s, 1), 0);   /* the program chose the port */
 	dial_open(t);
 	assert_int_equal(tcp_bind(t->c, US, 4000, false, &addr, &port, t->now), -EADDRINUSE);
 	advance(t, 61 * XTIME_SEC);
@@ -332,6 +347,7 @@ static void timewait_syn_for_a_listener_opens_anew(void **state)
 	expect(t, "F. 1 ack 1");
 	inject(t, "F. 1 ack 2");
 	expect(t, ". 2 ack 2");
+	assert_int_equal(stack_end_timewaits(t->s, 1), 0);   /* the listener has the port */
 	inject(t, "S -5000 win 65535 mss 1460 sackOK tsval 5");
 	expect(t, ". 2 ack 2");
 	advance(t, XTIME_MSEC);
@@ -354,6 +370,7 @@ int main(void)
 		own(timewait_reset_is_ignored_with_rfc1337),
 		own(timewait_syn_without_listener_is_answered),
 		own(timewait_has_a_limit),
+		own(timewaits_are_ended_to_have_their_ports),
 		own(timewait_ack_of_the_fin_goes_even_beyond_the_limit),
 		own(finwait2_ack_is_not_answered_but_an_old_one_is),
 		own(finwait2_syn_is_reset),

@@ -275,6 +275,11 @@ void engine_share_update(struct engine *e)
 	(void)e;
 }
 
+int engine_claim_to_connect(struct engine *e, ip4 addr, uint16_t port)
+{
+	return engine_claim(e, addr, port, CLAIM_ALONE);
+}
+
 bool engine_claim_retry(struct engine *e)
 {
 	(void)e;

@@ -122,6 +122,21 @@ for f in d e f; do
 done
 in_c sysctl -q -w net.ipv4.ip_local_port_range="32768 60999"
 
+# ---- many connections, few fds ----
+
+cat >"$T/many.py" <<'END'
+import socket, sys
+for i in range(800):
+    s = socket.create_connection((sys.argv[1], 80), 10)
+    s.shutdown(socket.SHUT_WR)
+    while s.recv(4096):
+        pass
+    s.close()
+print("ok")
+END
+few() { (ulimit -Sn 200 && ulimit -Hn 400 && xt shared python3 "$T/many.py" "$S_ADDR"); }
+check_eq "800 connections, one after the other, where 400 fds are allowed" ok "$(few)"
+
 # ---- kill -9 ----
 
 rsts=$(tcp_counter OutRsts)

@@ -640,7 +640,7 @@ def urgent(to, own):
     def sent():
         s.send(b"TELL")
         say(take(s, 2), s.send(b"xyz", socket.MSG_OOB), s.send(b"rest"))
-        say(take(s, 24))
+        say(take(s, 20))
 
     for work in (out_of_band, inline, sent, out_of_band):
         within(work)

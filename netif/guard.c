@@ -163,13 +163,14 @@ unsigned guard_fds(const struct guard *g, int *fds, unsigned n)
 
 enum { REUSE = 1, SHARE = 2 };    /* SO_REUSEADDR, SO_REUSEPORT */
 
-/* A socket that holds addr:port, by these options (an OR): its fd or -errno. */
+/* A socket that holds addr:port, by these options (an OR): its fd, a high one, or -errno.  There can be thousands: the
+ * low numbers are the program's. */
 static int hold(uint32_t addr, uint16_t port, unsigned options)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port),
 	                         .sin_addr.s_addr = htonl(addr) };
 	const int on = 1;
-	int fd, err = 0;
+	int fd, high, err = 0;
 
 	fd = raw_socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
 	if (fd < 0)
@@ -180,10 +181,9 @@ static int hold(uint32_t addr, uint16_t port, unsigned options)
 		err = raw_setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 	if (!err)
 		err = raw_bind(fd, &a, sizeof(a));
-	if (!err)
-		return highfd_raise(fd);
+	high = err ? err : highfd_dup(fd);
 	raw_close(fd);
-	return err;
+	return high;
 }
 
 /* inet_bind_conflict() asks both sockets whether they share: from now on ours doesn't.  Kernels

@@ -31,8 +31,6 @@
 #include "signal.h"
 #include "user.h"
 
-#define OBJECT_SNDBUF (128 * 1024)
-
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int holder_cancel;         /* the cancel state of whoever holds it */
 static _Atomic unsigned count;
@@ -353,7 +351,7 @@ static bool is_the_connections(int level, int name)
 /* A small one would be full for good by what stays in the engine's end (engine_bridge_move.c). */
 static void widen_again(int fd)
 {
-	int room = OBJECT_SNDBUF;
+	int room = ENGINE_OBJECT_SNDBUF;
 
 	REAL(setsockopt)(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 }

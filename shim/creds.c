@@ -67,6 +67,7 @@ static void delegate(struct engine *e)
 
 	signal_hold();
 	engine_fork_prepare(e);
+	engine_use_caps(e);
 	if (engine_needs_broker(e) && !engine_broker_pair(ends)) {
 		alloc_fork_prepare();
 		if (process_spawn(&made)) {

@@ -398,18 +398,6 @@ static int connect_object(int fd, const struct sockaddr_un *name, socklen_t len)
 	return far;
 }
 
-/* As it is by default: the other end's, which nobody has changed. */
-static void widen(const struct sock *s)
-{
-	socklen_t len = sizeof(int);
-	int v;
-
-	if (REAL(getsockopt)(s->far, SOL_SOCKET, SO_SNDBUF, &v, &len) < 0)
-		return;
-	v /= 2;
-	REAL(setsockopt)(s->fd, SOL_SOCKET, SO_SNDBUF, &v, sizeof(v));
-}
-
 /* The mirror's far end, nothing in it. */
 static int end_mirror(struct sock *s, const struct sockaddr_un *name, socklen_t len)
 {
@@ -417,7 +405,6 @@ static int end_mirror(struct sock *s, const struct sockaddr_un *name, socklen_t 
 
 	drain(s->fd);
 	drain(far);
-	widen(s);
 	REAL(bind)(far, (const struct sockaddr *)name, len);
 	fdtab_unmark_internal(far);
 	s->far = -1;
@@ -459,6 +446,7 @@ void ready_object_done(int fd)
 
 int ready_join(struct sock *s, const struct engine_bridged *id)
 {
+	const int room = ENGINE_OBJECT_SNDBUF;
 	struct sockaddr_un name;
 	socklen_t len;
 	int far, err = errno;
@@ -476,6 +464,7 @@ int ready_join(struct sock *s, const struct engine_bridged *id)
 	else
 		far = connect_object(s->fd, &name, len);
 	if (far >= 0) {
+		REAL(setsockopt)(s->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 		/* What stays unread in the engine's end (engine_bridge_move.c). */
 		REAL(send)(s->fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 		atomic_store(&s->is_bridged, true);

@@ -109,7 +109,7 @@ void conntab_unbind(struct conntab *ct, struct bind_owner *o);
 /* Hands a port over to another holder (a socket to its TIME-WAIT remainder) with all that
  * was agreed about it; `to` holds none yet and only its is_timewait counts. */
 void conntab_bind_move(struct bind_owner *from, struct bind_owner *to);
-/* Does connect() alone keep the port taken, by this holder, which has it? */
+/* Does nobody but this holder, which has the port, keep it taken? */
 bool conntab_is_alone(const struct bind_owner *o);
 /* The port held, 0 when none. */
 uint16_t conntab_port(const struct bind_owner *o);

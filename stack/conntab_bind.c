@@ -315,7 +315,7 @@ void conntab_bind_move(struct bind_owner *from, struct bind_owner *to)
 
 bool conntab_is_alone(const struct bind_owner *o)
 {
-	return o->bucket && o->by_connect && o->link.next == &o->bucket->holders && o->link.prev == &o->bucket->holders;
+	return o->bucket && o->link.next == &o->bucket->holders && o->link.prev == &o->bucket->holders;
 }
 
 uint16_t conntab_port(const struct bind_owner *o)

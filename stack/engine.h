@@ -145,6 +145,11 @@ int engine_mirror(struct engine *e, engine_sock s, void *user);
 
 /* ---- bridging ---- */
 
+/* SO_SNDBUF of the program's end of a bridge: what stays unread in the other (engine_bridge_move.c) keeps all of its
+ * buffer's memory taken, and may be a piece of 64 kB that sendfile() wrote, which must be no more than a quarter for
+ * the end to be writable (unix_writable()). */
+#define ENGINE_OBJECT_SNDBUF (192 * 1024)
+
 /* The bytes of s go through a kernel object from now on, which works where calls of ours don't reach:
  * *fd is the program's end, an AF_UNIX socket, blocking, close-on-exec; s is stale.  The engine moves the
  * bytes; the connection is closed when everybody has closed that end.  Of a listening socket
@@ -202,6 +207,9 @@ int engine_dial(struct engine *e, const struct sockaddr_in *a, bool is_v6, int *
 
 /* ---- privileges that go ---- */
 
+/* Does what needs capabilities that the process is about to give up; between engine_fork_prepare() and
+ * engine_fork_done(). */
+void engine_use_caps(struct engine *e);
 /* A process that becomes another user can no longer keep the kernel's TCP away from ports that it takes later
  * (CAP_NET_ADMIN).  Needs this engine a broker for that, and has it none yet? */
 bool engine_needs_broker(const struct engine *e);

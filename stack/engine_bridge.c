@@ -175,6 +175,13 @@ static struct bridge *bridge_new(struct engine *e, struct slot *slot, bool is_v6
 	return b;
 }
 
+static void widen(int near)
+{
+	const int room = ENGINE_OBJECT_SNDBUF;
+
+	raw_setsockopt(near, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+}
+
 int engine_bridge_pair(struct engine *e, struct slot *slot, bool is_v6, int *fd)
 {
 	struct bridge *b = bridge_new(e, slot, is_v6);
@@ -194,6 +201,7 @@ int engine_bridge_pair(struct engine *e, struct slot *slot, bool is_v6, int *fd)
 	engine_bridge_identify(e, slot, is_v6, &id);
 	engine_bridged_name(&id, &a, &len);
 	raw_bind(b->fd, &a, len);
+	widen(ends[1]);
 	engine_bridge_take_urgent(e, b, ends[1]);
 	b->keeps = raw_sendto(ends[1], "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0) == 1;
 	r = watch(e, b, EPOLL_CTL_ADD, EPOLLIN);

@@ -77,7 +77,7 @@ static unsigned choose(struct engine *e, ip4 addr, uint16_t port, uint16_t ports
 	return n;
 }
 
-/* A scarce range isn't claimed ahead: the kernel's programs need ports of it too. */
+/* A scarce range isn't claimed ahead, the kernel's programs need ports of it too; nor is it where there are many claims. */
 static void grow_batch(struct engine *e)
 {
 	const struct settings *set = stack_settings(e->stack);
@@ -85,7 +85,7 @@ static void grow_batch(struct engine *e)
 	unsigned most = MIN(MAX(range / CLAIM_SHARE, 1u), CLAIM_BATCH_MAX);
 	bool is_fast = e->claimed_at && e->now - e->claimed_at < CLAIM_FAST;
 
-	e->claim_batch = is_fast ? MIN(2 * e->claim_batch, most) : 1;
+	e->claim_batch = is_fast && guard_count(e->guard) < e->claims_max ? MIN(2 * e->claim_batch, most) : 1;
 	e->claimed_at = e->now;
 }
 
@@ -154,7 +154,7 @@ static void claim_sharing(struct engine *e, ip4 addr, uint16_t port)
 		engine_share_leave(e, port);
 }
 
-int engine_claim(struct engine *e, ip4 addr, uint16_t port, unsigned how)
+static int claim(struct engine *e, ip4 addr, uint16_t port, unsigned how)
 {
 	uint16_t ports[CLAIM_BATCH_MAX];
 	bool granted[CLAIM_BATCH_MAX] = { false };
@@ -194,11 +194,31 @@ unsigned engine_claims_max(void)
 	return sys_prlimit(RLIMIT_NOFILE, NULL, &rl) < 0 ? UINT_MAX : (unsigned)MIN(rl.rlim_max / CLAIM_FDS, UINT_MAX);
 }
 
-int engine_claim_to_connect(struct engine *e, ip4 addr, uint16_t port)
+/* Beyond claims_max: how many TIME-WAITs have made room. */
+static unsigned make_room(struct engine *e)
 {
-	if (e->guard && guard_count(e->guard) >= e->claims_max && stack_end_timewaits(e->stack, TIMEWAITS_ENDED))
+	unsigned n;
+
+	if (!e->guard || guard_count(e->guard) < e->claims_max)
 		return 0;
-	return engine_claim(e, addr, port, CLAIM_ALONE);
+	n = stack_end_timewaits(e->stack, TIMEWAITS_ENDED);
+	engine_unclaim_idle(e);
+	return n;
+}
+
+int engine_claim(struct engine *e, ip4 addr, uint16_t port, unsigned how)
+{
+	make_room(e);
+	return claim(e, addr, port, how);
+}
+
+int engine_claim_to_connect(struct engine *e, ip4 addr, uint16_t port, bool *has_room)
+{
+	if (!*has_room && make_room(e)) {
+		*has_room = true;
+		return 0;
+	}
+	return claim(e, addr, port, CLAIM_ALONE);
 }
 
 bool engine_claim_retry(struct engine *e)

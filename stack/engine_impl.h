@@ -407,8 +407,9 @@ enum claim_how {
 };
 /* The core wants addr:port claimed; how is an OR of enum claim_how.  0: ask it again. */
 int engine_claim(struct engine *e, ip4 addr, uint16_t port, unsigned how);
-/* The same for a port that connect() has chosen. */
-int engine_claim_to_connect(struct engine *e, ip4 addr, uint16_t port);
+/* The same for a port that connect() has chosen; where there are many claims room is made instead, once in a call, as
+ * the core may have another choice then: *has_room, false at first. */
+int engine_claim_to_connect(struct engine *e, ip4 addr, uint16_t port, bool *has_room);
 /* engine.claims_max of this process: claims are fds. */
 unsigned engine_claims_max(void);
 /* Refused ports may be free by now: true when it makes sense to ask the core again. */

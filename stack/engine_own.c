@@ -264,6 +264,11 @@ void engine_own_meet(struct engine *e, bool is_needed)
 	e->now = engine_now();
 }
 
+void engine_use_caps(struct engine *e)
+{
+	engine_own_meet(e, true);
+}
+
 void engine_own_update(struct engine *e)
 {
 	if (!e->has_met)

@@ -274,7 +274,7 @@ int engine_slot_connect(struct engine *e, struct slot *slot, const struct sockad
 {
 	ip4 addr = ntohl(a->sin_addr.s_addr), want_addr;
 	uint16_t want_port;
-	bool is_here = is_own(e, addr) && e->lo < 0;
+	bool is_here = is_own(e, addr) && e->lo < 0, has_room = false;
 	int r;
 
 	engine_own_meet(e, is_here);
@@ -283,7 +283,7 @@ int engine_slot_connect(struct engine *e, struct slot *slot, const struct sockad
 	while (!r) {
 		r = tcp_connect(slot->conn, addr, ntohs(a->sin_port), &want_addr, &want_port, e->now);
 		if (r == -EAGAIN)
-			r = engine_claim_to_connect(e, want_addr, want_port);
+			r = engine_claim_to_connect(e, want_addr, want_port, &has_room);
 		else if (r == -EADDRNOTAVAIL && engine_claim_retry(e))
 			r = 0;
 		else

@@ -149,7 +149,7 @@ void stack_retry_refused(struct stack *s);
 uint16_t stack_next_idle(struct stack *s);
 bool stack_is_held(const struct stack *s, ip4 laddr, uint16_t port);
 void stack_unclaimed(struct stack *s, ip4 laddr, uint16_t port);
-/* Ends up to `max` of the oldest TIME-WAITs whose ports connect() chose and nobody else holds: how many. */
+/* Ends up to `max` of the oldest TIME-WAITs whose ports nobody else holds: how many. */
 unsigned stack_end_timewaits(struct stack *s, unsigned max);
 /* What must be added to `now` to have the time since 1970 in UTC, for the timestamps of ICMP and of
  * IP options; until it is known they say that they don't know. */

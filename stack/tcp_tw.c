@@ -96,8 +96,8 @@ void tcp_time_wait(struct tcp_conn *c, uint8_t substate, xtime timeout, xtime no
 	tcp_done(c, now);
 }
 
-/* As the table of Linux drops what comes when it is full (tcp_max_tw_buckets).  Those that a listener's port
- * keeps anyway give nothing back; a few of them are looked at for each that does. */
+/* As the table of Linux drops what comes when it is full (tcp_max_tw_buckets).  Those whose port
+ * somebody else has, too, give nothing back; a few of them are looked at for each that does. */
 unsigned stack_end_timewaits(struct stack *s, unsigned max)
 {
 	struct list *l = s->tws.next, *next;

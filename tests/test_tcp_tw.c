@@ -318,7 +318,6 @@ static void timewait_keeps_its_port_from_bind(void **state)
 	expect(t, "F. 1 ack 1");
 	inject(t, "F. 1 ack 2");
 	expect(t, ". 2 ack 2");
-	assert_int_equal(stack_end_timewaits(t->s, 1), 0);   /* the program chose the port */
 	dial_open(t);
 	assert_int_equal(tcp_bind(t->c, US, 4000, false, &addr, &port, t->now), -EADDRINUSE);
 	advance(t, 61 * XTIME_SEC);

@@ -275,8 +275,9 @@ void engine_share_update(struct engine *e)
 	(void)e;
 }
 
-int engine_claim_to_connect(struct engine *e, ip4 addr, uint16_t port)
+int engine_claim_to_connect(struct engine *e, ip4 addr, uint16_t port, bool *has_room)
 {
+	(void)has_room;
 	return engine_claim(e, addr, port, CLAIM_ALONE);
 }
 

@@ -7,6 +7,7 @@
                                            them by MSG_FASTOPEN
     onehost.py later PORT                  asks the addresses that come by lines of its input, one after the other
     onehost.py asks ADDRESS:PORT...        the same, one after the other
+    onehost.py ping ADDRESS                an ICMP echo: fails without an answer
     onehost.py self ADDRESS                the same of a thread of its own, at a port that is free
     onehost.py programs INTERFACE [ADDRESS PORT]
                                            how many BPF programs look at what it sends (TCX); -1: the kernel has none; and
@@ -73,6 +74,16 @@ def ask_self(addr):
         return ask(addr, listener.getsockname()[1])
 
 
+def ping(addr):
+    """An echo request of nothing but a header, and who answers it."""
+    s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    s.settimeout(5)
+    s.sendto(b"\x08\x00\xf7\xff" + bytes(4), (addr, 0))
+    while (answer := s.recv(1500))[20] != 0:
+        pass
+    return answer[12:16] == socket.inet_aton(addr)
+
+
 def programs(name):
     """bpf(BPF_PROG_QUERY) of the ones attached by BPF_TCX_EGRESS."""
     class Query(ctypes.Structure):
@@ -96,6 +107,8 @@ elif sys.argv[1] == "asks":
     print(*(ask(addr, int(port)) for addr, port in (a.split(":") for a in sys.argv[2:])))
 elif sys.argv[1] == "self":
     print(ask_self(sys.argv[2]))
+elif sys.argv[1] == "ping":
+    sys.exit(not ping(sys.argv[2]))
 elif sys.argv[1] == "programs":
     print(*([ask(sys.argv[3], int(sys.argv[4]))] if sys.argv[3:] else []), programs(sys.argv[2]))
 else:

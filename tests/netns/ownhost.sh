@@ -29,8 +29,7 @@ before=$(wire_bytes)
 check_eq "the host's kernel reaches all of them" "ok ok ok ok ok" "$(asks kernel $SERVED)"
 check "nothing of this leaves the host" test $(($(wire_bytes) - before)) -lt 100000
 check "it is told where nobody listens" [ "$(ask kernel $OWN_ADDR 7409)" = ECONNREFUSED ]
-in_c ping -c 1 -W 5 -q $OWN_ADDR >"$T/err" 2>&1
-report $? "its echo requests are answered"
+check "its echo requests are answered" in_c python3 "$here/onehost.py" ping $OWN_ADDR
 for mode in shared other own; do
 	check_eq "$mode: a process reaches all of them" "ok ok ok ok ok" "$(asks $mode $SERVED)"
 	check_eq "$mode: it is told where nobody listens" "ECONNREFUSED ECONNREFUSED" \

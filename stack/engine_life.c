@@ -187,9 +187,12 @@ static bool has_rest(const struct engine *e)
 	return stack_orphans(e->stack) || e->held || e->nbridge;
 }
 
-/* What the kernel takes down slowly mustn't keep the process from ending. */
+/* What the kernel takes down slowly mustn't keep the process from ending.  One that has sent nothing may by now be
+ * confined to few system calls (seccomp), as sshd's before authentication. */
 static void leave_wire(struct engine *e)
 {
+	if (!stack_counters(e->stack)[CTR_TcpOutSegs])
+		return;
 	if (e->guard)
 		guard_end(e->guard);
 	if (e->hairpin >= 0)

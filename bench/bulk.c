@@ -40,18 +40,10 @@ static double busy(void)
 static int open_socket(const char *how, const char *addr, const char *port)
 {
 	struct sockaddr_in sa = address_of(addr, port);
-	int fd, conn;
 
 	if (!strcmp(how, "connect"))
 		return connect_to(&sa);
-	fd = listen_at(addr, port);
-	puts("ready");
-	fflush(stdout);
-	conn = accept(fd, NULL, NULL);
-	if (conn < 0)
-		die("accept");
-	close(fd);
-	return conn;
+	return accept_one(listen_at(addr, port));
 }
 
 static void transmit(int fd)

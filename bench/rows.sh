@@ -124,45 +124,23 @@ pingpong() {
 	"${client[@]}" "$B/latency" run "$3" $addr $port 64 "$SECONDS_EACH" $client_cpu
 }
 
-row ping-client-across "64 B, blocking, client, 2 CPUs"
-line p50 us lower ratio 1.0 0.85
-line p99 us lower ratio 1.0 0.85
-row_ping_client_across() { pingpong "$1" client block across; }
-
-row ping-server-across "64 B, blocking, server, 2 CPUs"
-line p50 us lower ratio 1.0 0.85
-line p99 us lower ratio 1.0 0.85
-row_ping_server_across() { pingpong "$1" server block across; }
-
-row ping-client-one "64 B, blocking, client, 1 CPU"
-line p50 us lower ratio 1.05 0.85
-line p99 us lower ratio 1.05 0.85
-row_ping_client_one() { pingpong "$1" client block one; }
-
-row ping-server-one "64 B, blocking, server, 1 CPU"
-line p50 us lower ratio 1.05 0.85
-line p99 us lower ratio 1.05 0.85
-row_ping_server_one() { pingpong "$1" server block one; }
-
-row epoll-client-across "64 B, epoll, client, 2 CPUs"
-line p50 us lower ratio 1.1 0.9
-line p99 us lower ratio 1.1 0.9
-row_epoll_client_across() { pingpong "$1" client epoll across; }
-
-row epoll-server-across "64 B, epoll, server, 2 CPUs"
-line p50 us lower ratio 1.1 0.9
-line p99 us lower ratio 1.1 0.9
-row_epoll_server_across() { pingpong "$1" server epoll across; }
-
-row epoll-client-one "64 B, epoll, client, 1 CPU"
-line p50 us lower ratio 1.3 1.0
-line p99 us lower ratio 1.3 1.0
-row_epoll_client_one() { pingpong "$1" client epoll one; }
-
-row epoll-server-one "64 B, epoll, server, 1 CPU"
-line p50 us lower ratio 1.3 1.0
-line p99 us lower ratio 1.3 1.0
-row_epoll_server_one() { pingpong "$1" server epoll one; }
+# pingpong_row WHO HOW PLACEMENT BAR AIM: declares one of those, ping-... (HOW is block) or epoll-....
+pingpong_row() {
+	local name=${2/block/ping}-$1-$3 how=${2/block/blocking} cpus="2 CPUs"
+	[ "$3" = across ] || cpus="1 CPU"
+	row "$name" "64 B, $how, $1, $cpus"
+	line p50 us lower ratio "$4" "$5"
+	line p99 us lower ratio "$4" "$5"
+	eval "row_${name//-/_}() { pingpong \"\$1\" $1 $2 $3; }"
+}
+pingpong_row client block across 1.0 0.85
+pingpong_row server block across 1.0 0.85
+pingpong_row client block one 1.05 0.85
+pingpong_row server block one 1.05 0.85
+pingpong_row client epoll across 1.1 0.9
+pingpong_row server epoll across 1.1 0.9
+pingpong_row client epoll one 1.3 1.0
+pingpong_row server epoll one 1.3 1.0
 
 # sockperf_on WHO PLACEMENT: all threads of the program are on its CPU.
 sockperf_on() {

@@ -49,6 +49,19 @@ int listen_at(const char *addr, const char *port)
 	return fd;
 }
 
+int accept_one(int listener)
+{
+	int conn;
+
+	puts("ready");
+	fflush(stdout);
+	conn = accept(listener, NULL, NULL);
+	if (conn < 0)
+		die("accept");
+	close(listener);
+	return conn;
+}
+
 int connect_to(const struct sockaddr_in *to)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;

@@ -20,6 +20,9 @@ struct sockaddr_in address_of(const char *addr, const char *port);
 /* A socket that listens there, with SO_REUSEADDR and the largest backlog. */
 int listen_at(const char *addr, const char *port);
 
+/* Says "ready" and gives the one connection that comes; the listener is closed. */
+int accept_one(int listener);
+
 /* A blocking connection to there, with TCP_NODELAY. */
 int connect_to(const struct sockaddr_in *to);
 

@@ -44,13 +44,8 @@ static int open_socket(const char *how, const char *addr, const char *port, cons
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(fd, 1) < 0)
 		die("listen");
-	puts("ready");
-	fflush(stdout);
-	conn = accept(fd, NULL, NULL);
-	if (conn < 0)
-		die("accept");
+	conn = accept_one(fd);
 	*begin = seconds();
-	close(fd);
 	return conn;
 }
 

@@ -11,9 +11,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "init.h"
 #include "log.h"
-#include "rules.h"
+#include "policy.h"
 
 #define GO_BUILD_ID 4             /* cmd/link: the type of the note named "Go" */
 
@@ -59,12 +58,10 @@ static int look_at_program(struct dl_phdr_info *info, size_t size, void *is_go)
 __attribute__((constructor))
 static void look(void)
 {
-	const struct rules *rules;
 	bool is_go = false;
 
 	dl_iterate_phdr(look_at_program, &is_go);
-	rules = is_go ? init_rules() : NULL;
-	if (rules && !rules_leave_all(rules, program_invocation_short_name))
+	if (is_go && policy_takes(AF_INET, SOCK_STREAM, 0))
 		log_event(LOG_WARNING, "%s is a Go program, which makes its system calls by itself: "
 		          "its connections are the kernel's", program_invocation_short_name);
 }

@@ -340,16 +340,23 @@ int engine_publish(struct engine *e, uint64_t *host)
 
 /* ---- the asker's ---- */
 
-static bool is_there(uint64_t host)
+/* 0 or -errno; -ECONNREFUSED: there is no such engine. */
+static int connect_to(int fd, uint64_t host)
 {
-	int fd = raw_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), r;
 	struct sockaddr_un a;
 	socklen_t len;
 
+	host_name(host, &a, &len);
+	return raw_connect(fd, &a, len);
+}
+
+static bool is_there(uint64_t host)
+{
+	int fd = raw_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), r;
+
 	if (fd < 0)
 		return true;
-	host_name(host, &a, &len);
-	r = raw_connect(fd, &a, len);
+	r = connect_to(fd, host);
 	raw_close(fd);
 	return r != -ECONNREFUSED;
 }
@@ -372,14 +379,10 @@ static int wait_for_answer(int fd, uint64_t host)
 static int ask_on(int fd, uint64_t host, struct message *m, int about)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	socklen_t len;
 	int r;
 
 	/* A name of the kernel's choice, to be answered at. */
-	if (raw_bind(fd, &a, sizeof(a.sun_family)) < 0)
-		return -EIO;
-	host_name(host, &a, &len);
-	if (raw_connect(fd, &a, len) < 0)
+	if (raw_bind(fd, &a, sizeof(a.sun_family)) < 0 || connect_to(fd, host) < 0)
 		return -EIO;
 	do {
 		r = (int)fdpass_send(fd, m, sizeof(*m), &about, 1, 0);
@@ -496,16 +499,13 @@ static int dial_on(uint64_t host, struct message *m, int ends[2], int *fd)
 {
 	struct timespec wait = { DIAL_MS / 1000, 0 };
 	struct pollfd p = { .fd = ends[0], .events = POLLIN };
-	struct sockaddr_un a;
 	unsigned n = 0;
-	socklen_t len;
 	int to, r;
 
 	to = raw_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (to < 0)
 		return to;
-	host_name(host, &a, &len);
-	r = raw_connect(to, &a, len);
+	r = connect_to(to, host);
 	if (!r)
 		r = (int)MIN(fdpass_send(to, m, sizeof(*m), &ends[1], 1, MSG_DONTWAIT), 0);
 	raw_close(to);

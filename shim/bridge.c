@@ -348,14 +348,6 @@ static bool is_the_connections(int level, int name)
 	}
 }
 
-/* A small one would be full for good by what stays in the engine's end (engine_bridge_move.c). */
-static void widen_again(int fd)
-{
-	int room = ENGINE_OBJECT_SNDBUF;
-
-	REAL(setsockopt)(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
-}
-
 int bridge_setopt(int fd, int level, int name, const void *val, socklen_t len)
 {
 	struct engine_bridged b;
@@ -368,8 +360,9 @@ int bridge_setopt(int fd, int level, int name, const void *val, socklen_t len)
 			return -ENOTSOCK;
 		r = val || !len ? engine_bridged_setopt(fd, &b, level, name, val, len) : -EFAULT;
 	} while (r == -ESTALE);
+	/* The object's own stays large, whatever the program sets. */
 	if (level == SOL_SOCKET && name == SO_SNDBUF)
-		widen_again(fd);
+		engine_widen_object(fd);
 	return r;
 }
 

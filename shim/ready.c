@@ -421,12 +421,8 @@ int ready_object(struct sock *s)
 
 	ready_lock();
 	if (s->fd >= 0) {
-		fd = REAL(fcntl)(s->fd, F_DUPFD_CLOEXEC, HIGH_FD);
-		if (fd < 0)
-			fd = REAL(fcntl)(s->fd, F_DUPFD_CLOEXEC, 0);
-		fd = fd < 0 ? -errno : fd;
-		if (fd >= 0)
-			fdtab_mark_internal(fd);
+		fd = REAL(fcntl)(s->fd, F_DUPFD_CLOEXEC, 0);
+		fd = fd < 0 ? -errno : ready_raise_fd(fd);
 	}
 	ready_unlock();
 	errno = err;
@@ -446,7 +442,6 @@ void ready_object_done(int fd)
 
 int ready_join(struct sock *s, const struct engine_bridged *id)
 {
-	const int room = ENGINE_OBJECT_SNDBUF;
 	struct sockaddr_un name;
 	socklen_t len;
 	int far, err = errno;
@@ -464,7 +459,7 @@ int ready_join(struct sock *s, const struct engine_bridged *id)
 	else
 		far = connect_object(s->fd, &name, len);
 	if (far >= 0) {
-		REAL(setsockopt)(s->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+		engine_widen_object(s->fd);
 		/* What stays unread in the engine's end (engine_bridge_move.c). */
 		REAL(send)(s->fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 		atomic_store(&s->is_bridged, true);

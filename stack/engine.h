@@ -145,10 +145,10 @@ int engine_mirror(struct engine *e, engine_sock s, void *user);
 
 /* ---- bridging ---- */
 
-/* SO_SNDBUF of the program's end of a bridge: what stays unread in the other (engine_bridge_move.c) keeps all of its
- * buffer's memory taken, and may be a piece of 64 kB that sendfile() wrote, which must be no more than a quarter for
- * the end to be writable (unix_writable()). */
-#define ENGINE_OBJECT_SNDBUF (192 * 1024)
+/* Makes the buffer of the program's end of a bridge large enough: what stays unread in the other end
+ * (engine_bridge_move.c) keeps all of its piece's memory taken, and may be one of 64 kB that sendfile() wrote, which must be
+ * no more than a quarter for the end to be writable (unix_writable()). */
+void engine_widen_object(int fd);
 
 /* The bytes of s go through a kernel object from now on, which works where calls of ours don't reach:
  * *fd is the program's end, an AF_UNIX socket, blocking, close-on-exec; s is stale.  The engine moves the

@@ -29,6 +29,7 @@
 #include "sys.h"
 
 #define EVENTS_MAX 32
+#define OBJECT_SNDBUF (192 * 1024)
 #define ENDED_FOR (60 * XTIME_SEC)      /* as TIME-WAIT */
 
 /* ---- making and ending ---- */
@@ -175,11 +176,11 @@ static struct bridge *bridge_new(struct engine *e, struct slot *slot, bool is_v6
 	return b;
 }
 
-static void widen(int near)
+void engine_widen_object(int fd)
 {
-	const int room = ENGINE_OBJECT_SNDBUF;
+	const int room = OBJECT_SNDBUF;
 
-	raw_setsockopt(near, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	raw_setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 }
 
 int engine_bridge_pair(struct engine *e, struct slot *slot, bool is_v6, int *fd)
@@ -201,7 +202,7 @@ int engine_bridge_pair(struct engine *e, struct slot *slot, bool is_v6, int *fd)
 	engine_bridge_identify(e, slot, is_v6, &id);
 	engine_bridged_name(&id, &a, &len);
 	raw_bind(b->fd, &a, len);
-	widen(ends[1]);
+	engine_widen_object(ends[1]);
 	engine_bridge_take_urgent(e, b, ends[1]);
 	b->keeps = raw_sendto(ends[1], "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0) == 1;
 	r = watch(e, b, EPOLL_CTL_ADD, EPOLLIN);

@@ -6,19 +6,8 @@ set -u
 LC_ALL=C
 export LC_ALL
 run=$top_srcdir/bench/run
-n=0
-status=0
-result() {
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		status=1
-		echo "not ok $n - $2"
-		tail -n 15 "$T/out" "$T/err" | sed 's/^/#   /'
-	fi
-}
-check() { local name=$1; shift; "$@"; result $? "$name"; }
+. "$top_srcdir/tests/tap.sh"
+said="out err"
 T=$(mktemp -d "${TMPDIR:-/tmp}/xtcp-test.XXXXXX") || exit 99
 bench=
 trap '[ -z "$bench" ] || kill "$bench" 2>/dev/null; rm -rf "$T"' EXIT
@@ -40,8 +29,8 @@ bash "$run" --help >"$T/out" 2>"$T/err"
 check "--help tells of the options" grep -q -e --compare "$T/out"
 
 if [ -n "${SANITIZERS:-}" ]; then
-	echo "ok # SKIP nothing is measured in a build with sanitizers"
-	exit $status
+	skip "what it measures" "a build with sanitizers"
+	finish
 fi
 
 # A machine without iperf3.
@@ -58,8 +47,8 @@ wait $bench
 code=$?
 ours() { ip netns list | grep -cE "^xtcp-[csr]$1( |\$)"; }
 if [ $code = 77 ]; then
-	echo "ok # SKIP $(tail -n 1 "$T/out")"
-	exit $status
+	skip "what it measures" "$(tail -n 1 "$T/out")"
+	finish
 fi
 check "rows are measured" [ $code = 0 ]
 check "no namespace is left" [ "$(ours $bench)" = 0 ]
@@ -111,5 +100,4 @@ wait "$bench"
 check "its status says so" [ $? = 143 ]
 check "and leaves no namespace" [ "$(ours "$bench")" = 0 ]
 bench=
-echo "1..$n"
-exit $status
+finish

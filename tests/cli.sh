@@ -8,25 +8,12 @@ set -u
 LC_ALL=C
 export LC_ALL
 run=$top_builddir/xtcp-run
-[ -x "$run" ] || { echo "skip: xtcp-run isn't built"; exit 77; }
 T=$(mktemp -d "${TMPDIR:-/tmp}/xtcp-test.XXXXXX") || exit 99
 trap 'rm -rf "$T"' EXIT
 chmod 755 "$T"
-n=0
-status=0
 unset "${!XTCP_@}"
-
-result() {
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		status=1
-		echo "not ok $n - $2"
-		sed 's/^/#   /' "$T/err"
-	fi
-}
-skip() { n=$((n + 1)); echo "ok $n - $1 # SKIP $2"; }
+. "$top_srcdir/tests/tap.sh"
+[ -x "$run" ] || skip_all "xtcp-run isn't built"
 
 # refused NAME STATUS PATTERN COMMAND...: it exits so, with one line that matches.
 refused() {
@@ -38,7 +25,7 @@ refused() {
 	[ $got = "$wanted" ] || echo "# exit status $got, not $wanted"
 	[ $got = "$wanted" ] && [ "$(wc -l <"$T/err")" = 1 ] && grep -qE -- "$pattern" "$T/err" &&
 		[ ! -s "$T/out" ] && [ ! -e "$T/started" ]
-	result $? "$name"
+	report $? "$name"
 }
 start=(touch "$T/started")
 
@@ -157,7 +144,7 @@ if [ -n "${as_nobody+x}" ] && "${as_nobody[@]}" test -x "$T/xtcp-run" 2>/dev/nul
 		chmod 4755 "$T/privileged" && setcap -r "$T/privileged" 2>/dev/null
 		"${as_nobody[@]}" env LD_PRELOAD="$T/libxtcp.so" "$T/privileged" /proc/self/maps >"$T/out" 2>"$T/err"
 		[ $? = 0 ] && grep -q privileged "$T/out" && ! grep -q libxtcp "$T/out"
-		result $? "LD_PRELOAD alone has no effect on one"
+		report $? "LD_PRELOAD alone has no effect on one"
 	else
 		skip "privileged programs" "not root, or a nosuid file system"
 	fi
@@ -169,9 +156,8 @@ fi
 # ---- what is no error ----
 "$run" --help >"$T/out" 2>"$T/err"
 [ $? = 0 ] && grep -q -- --congestion "$T/out" && [ ! -s "$T/err" ]
-result $? "--help lists the options on stdout"
+report $? "--help lists the options on stdout"
 "$run" --version >"$T/out" 2>"$T/err"
 [ $? = 0 ] && grep -q '^xtcp-run [0-9]' "$T/out"
-result $? "--version"
-echo "1..$n"
-exit $status
+report $? "--version"
+finish

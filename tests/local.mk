@@ -332,6 +332,7 @@ SCRIPT_TESTS = \
 EXTRA_DIST += \
 	tests/core_symbols.txt \
 	tests/interface.txt \
+	tests/tap.sh \
 	tests/totals.sh \
 	tests/suites/cpython \
 	tests/suites/cpython_compare.py \

@@ -13,7 +13,7 @@
 # Names carry the process id, so that scripts run side by side; whatever happens, kill -9 included,
 # clean_up removes the namespaces and all that runs in them.  Nothing here waits for a time: it waits
 # for a condition, with an end.  A script calls need, net_up, then checks, then finish.
-# One line a check, `ok N - what`, as in TAP; exit status 77 is a skip.
+# Results are told as tests/tap.sh does.
 
 set -u
 LC_ALL=C
@@ -31,51 +31,12 @@ OWN_ADDR=10.99.0.9
 XTCP_RUN=$top_builddir/xtcp-run
 LIBXTCP=$top_builddir/.libs/libxtcp.so
 T=
-checks=0
-failures=0
 # Ours are the wrappers of libc's calls, so tsan's own handlers must not come before its run-time is up.  In such a build
 # the library has libc's heap, which handlers must not use; without it, it has its own (shim/alloc.c).
 export TSAN_OPTIONS="handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigill=0:handle_sigfpe=0\
 :report_signal_unsafe=0:die_after_fork=0:suppressions=$top_srcdir/tests/tsan.supp${XTCP_TSAN_LOG:+:log_path=$XTCP_TSAN_LOG}"
 here=${BASH_SOURCE[0]%/*}
-
-# ---- reports ----
-
-skip_all() { echo "skip: $*"; exit 77; }
-note() { echo "# $*"; }
-
-# report STATUS NAME: one result; after a failure, what the last commands printed.
-report() {
-	checks=$((checks + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $checks - $2"
-	else
-		failures=$((failures + 1))
-		echo "not ok $checks - $2"
-		[ ! -s "$T/err" ] || sed 's/^/#   /' "$T/err" | tail -n 15
-	fi
-}
-
-# check NAME COMMAND...: the command succeeds.
-check() {
-	local name=$1
-	shift
-	"$@"
-	report $? "$name"
-}
-
-# check_eq NAME WANTED FOUND
-check_eq() {
-	[ "$2" = "$3" ] || note "wanted $2, found $3"
-	[ "$2" = "$3" ]
-	report $? "$1"
-}
-
-finish() {
-	echo "1..$checks"
-	[ "$failures" = 0 ] || echo "# $failures of $checks failed"
-	exit $((failures > 0))
-}
+. "$top_srcdir/tests/tap.sh"
 
 # ---- the two namespaces ----
 

@@ -497,8 +497,10 @@ static bool wait_native(struct engine *e, struct bridge *b)
 	b->waiting->listener = b;
 	engine_bridge_identify(e, slot, b->is_v6, &id);
 	b->waiting->fd = engine_listener_client(&id);
-	if (b->waiting->fd >= 0)
+	if (b->waiting->fd >= 0) {
+		engine_bridge_take_urgent(e, b->waiting, -1);
 		return true;
+	}
 	engine_bridge_end(e, b->waiting);
 	return false;
 }

@@ -143,12 +143,15 @@ static int queued(const struct bridge *b)
 	return raw_ioctl(b->fd, FIONREAD, &n) < 0 ? 0 : n;
 }
 
-/* The program writes no more, and all that it wrote is taken: -ENODATA, or -ECONNRESET when it closed with something unread. */
-static ssize_t how_it_ended(const struct bridge *b)
+/* All that the program wrote is taken: -EAGAIN; when it writes no more -ENODATA, or -ECONNRESET when it closed with
+ * something unread. */
+static ssize_t nothing(const struct bridge *b)
 {
 	socklen_t len = sizeof(int);
 	int err = 0;
 
+	if (!b->has_end)
+		return -EAGAIN;
 	raw_getsockopt(b->fd, SOL_SOCKET, SO_ERROR, &err, &len);
 	return err ? -err : -ENODATA;
 }
@@ -179,7 +182,7 @@ static ssize_t take(struct bridge *b, uint8_t *buf, uint8_t **data, bool *is_urg
 	*data = buf + old;
 	*is_urgent = !old && is_at_mark(b);
 	if (all <= old)
-		return b->has_end ? how_it_ended(b) : -EAGAIN;
+		return nothing(b);
 	if (*is_urgent)
 		n = MIN(n, 2u);
 	/* The one of before, and all but the last one. */
@@ -188,9 +191,9 @@ static ssize_t take(struct bridge *b, uint8_t *buf, uint8_t **data, bool *is_urg
 	if (r < 0 || (!r && n > 1))
 		return r < 0 ? r : -EAGAIN;
 	b->keeps = false;
-	if ((size_t)r == all - 1 && (*is_urgent || !is_at_mark(b)))
+	if (*is_urgent ? !r : (size_t)r == all - 1 && !is_at_mark(b))
 		r += keep(b, buf + r);
-	return r - (ssize_t)old;
+	return r ? r - (ssize_t)old : nothing(b);
 }
 
 /* What was taken is sent, or kept for later: false when no more is to be taken now. */

@@ -2,7 +2,7 @@
 /*
  * test_engine_bridge.c - sockets whose bytes go through a kernel object (engine_bridge.c).
  */
-#include "engine.h"
+#include "engine_impl.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -243,6 +243,31 @@ static void urgent_data_goes_both_ways(void **state)
 	close(fd);
 }
 
+/* One byte that follows the urgent one is taken with it, and isn't urgent. */
+static void byte_after_the_urgent_one(void **state)
+{
+	char buf[16];
+	struct iovec iov = { buf, sizeof(buf) };
+	engine_sock s;
+	int fd = bridged(&s);
+
+	(void)state;
+	engine_enter(client);
+	assert_int_equal(send(fd, "ab", 2, MSG_OOB), 2);
+	assert_int_equal(send(fd, "c", 1, 0), 1);
+	engine_leave(client);
+	wait_for(server, s, POLLPRI);
+	assert_int_equal(engine_recv(server, s, &iov, 1, 0, MSG_OOB, 0, NULL), 1);
+	assert_int_equal(buf[0], 'b');
+	assert_int_equal(engine_recv(server, s, &iov, 1, 0, 0, 0, NULL), 1);
+	assert_int_equal(buf[0], 'a');
+	assert_int_equal(recv_all(server, s, buf, 1), 1);
+	assert_int_equal(buf[0], 'c');
+	close(fd);
+	engine_release(server, s);
+	wait_until_gone(client, 0);
+}
+
 static void reset_by_the_peer_ends_the_object(void **state)
 {
 	struct linger at_once = { 1, 0 };
@@ -378,6 +403,33 @@ static void listener_hands_connections_over(void **state)
 	engine_release(client, c);
 }
 
+/* What accept() gives takes urgent data as the others do; one as the last byte is no obstacle to the end. */
+static void urgent_data_of_an_accepted_connection(void **state)
+{
+	char buf[16];
+	struct iovec iov = { buf, sizeof(buf) };
+	engine_sock c;
+	int lfd, fd;
+
+	(void)state;
+	assert_int_equal(engine_bridge(server, listener, false, &lfd), 0);
+	c = connect_to_server();
+	fd = accept(lfd, NULL, NULL);
+	assert_true(fd >= 0);
+	assert_int_equal(send(fd, "ab", 2, MSG_OOB), 2);
+	wait_for(client, c, POLLPRI);
+	assert_int_equal(engine_recv(client, c, &iov, 1, 0, MSG_OOB, 0, NULL), 1);
+	assert_int_equal(buf[0], 'b');
+	assert_int_equal(recv_all(client, c, buf, 1), 1);
+	assert_int_equal(buf[0], 'a');
+	close(fd);
+	wait_for(client, c, POLLRDHUP);
+	assert_int_equal(engine_recv(client, c, &iov, 1, 0, MSG_DONTWAIT, 0, NULL), 0);
+	close(lfd);
+	engine_release(client, c);
+	wait_until_gone(server, 0);
+}
+
 /* Those that nobody took before the listener's last close are closed, too. */
 static void listener_closed_with_connections_waiting_closes_them(void **state)
 {
@@ -410,12 +462,14 @@ int main(void)
 		cmocka_unit_test_setup_teardown(last_close_sends_what_was_written_and_fin, setup, teardown),
 		cmocka_unit_test_setup_teardown(close_with_unread_data_resets, setup, teardown),
 		cmocka_unit_test_setup_teardown(urgent_data_goes_both_ways, setup, teardown),
+		cmocka_unit_test_setup_teardown(byte_after_the_urgent_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(reset_by_the_peer_ends_the_object, setup, teardown),
 		cmocka_unit_test_setup_teardown(sleeper_finds_its_handle_stale, setup, teardown),
 		cmocka_unit_test_setup_teardown(fresh_socket_is_not_bridged, setup, teardown),
 		cmocka_unit_test_setup_teardown(object_tells_both_addresses, setup, teardown),
 		cmocka_unit_test_setup_teardown(options_are_asked_of_the_engine, setup, teardown),
 		cmocka_unit_test_setup_teardown(listener_hands_connections_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(urgent_data_of_an_accepted_connection, setup, teardown),
 		cmocka_unit_test_setup_teardown(listener_closed_with_connections_waiting_closes_them, setup, teardown),
 	};
 

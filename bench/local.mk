@@ -3,7 +3,7 @@
 EXTRA_DIST += bench/run bench/lib.sh bench/rows.sh bench/report.py bench/relay.sh bench/flood.sh
 
 # xtcp beside the kernel, make bench ROWS="bulk-up ports" for some rows, BENCH_FLAGS="--pairs 3" for bench/run's options.
-BENCHES = bench/bulk bench/latency bench/conns tests/relay
+BENCHES = bench/bulk bench/latency bench/conns bench/million tests/relay
 .PHONY: bench bench-relay bench-programs
 bench-programs: $(BENCHES)
 bench: all bench-programs
@@ -17,7 +17,7 @@ bench-relay: all tests/relay tests/xfer
 bench-flood: all bench/flood bench/flows
 	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' bash $(srcdir)/bench/flood.sh $(ROWS)
 
-EXTRA_PROGRAMS += bench/flood bench/flows bench/bulk bench/latency bench/conns
+EXTRA_PROGRAMS += bench/flood bench/flows bench/bulk bench/latency bench/conns bench/million
 bench_flood_SOURCES = bench/flood.c bench/util.c bench/util.h
 bench_flood_LDADD = libstack.la
 bench_flows_SOURCES = bench/flows.c bench/util.c bench/util.h
@@ -28,7 +28,13 @@ bench_latency_SOURCES = bench/latency.c bench/util.c bench/util.h
 bench_latency_LDADD =
 bench_conns_SOURCES = bench/conns.c bench/util.c bench/util.h
 bench_conns_LDADD =
-CLEANFILES += bench/flood bench/flows bench/bulk bench/latency bench/conns
+CLEANFILES += bench/flood bench/flows bench/bulk bench/latency bench/conns bench/million
+
+# On the library's own heap.
+bench_million_SOURCES = bench/million.c shim/alloc.c shim/wrap.c
+bench_million_CPPFLAGS = $(AM_CPPFLAGS)
+bench_million_LDFLAGS = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
+bench_million_LDADD = libstack.la
 
 # The table of congestion control over simulated links, on a virtual clock.
 .PHONY: bench-sim

@@ -56,13 +56,14 @@ def collect(directory):
         for name, pair, who, numbers in values:
             if name == row:
                 runs.setdefault(pair, {})[who] = float(numbers.split()[column])
-        pairs = [p for p in runs.values() if len(p) == 2]
-        scores = [s for s in (score(line["how"], p["xtcp"], p["kernel"]) for p in pairs) if s is not None]
+        sides = {who for p in runs.values() for who in p}
+        pairs = [p for p in runs.values() if len(p) == len(sides)]
+        scores = [s for s in (score(line["how"], p["xtcp"], p.get("kernel")) for p in pairs) if s is not None]
         line["verdict"] = "none"
         if scores:
             line["pairs"] = pairs
             line["xtcp"] = statistics.median(p["xtcp"] for p in pairs)
-            line["kernel"] = statistics.median(p["kernel"] for p in pairs)
+            line["kernel"] = statistics.median(p["kernel"] for p in pairs) if "kernel" in sides else None
             line["score"] = statistics.median(scores)
             line["spread"] = [min(scores), max(scores)]
             line["verdict"] = verdict(line)
@@ -71,6 +72,8 @@ def collect(directory):
 
 
 def short(x):
+    if x is None:
+        return "-"
     return f"{x:.0f}" if abs(x) >= 1000 else f"{x:.1f}" if abs(x) >= 100 else f"{x:.2f}"
 
 

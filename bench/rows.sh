@@ -264,6 +264,28 @@ row_scale() {
 	is_ready ready "$T/served" && near "$1" "$B/conns" scale $addr $port "$SECONDS_EACH" 100 9000
 }
 
+# Simulated: two stacks back to back in a process (bench/million.c), the most that grows as the numbers do.
+million_of() {
+	"$B/million" "$@" >"$T/million" 2>"$T/err" &
+	wait $! || return
+	sed 's/^/bench\/run: /' "$T/million" >&2
+	awk '/over first/ { print $3, $4, $5, $6, $7 }' "$T/million"
+}
+
+# million_row NAME CONNECTIONS "TEXT"
+million_row() {
+	row "$1" "$3, simulated"
+	line memory x lower value 1.2 1.05
+	line connect x lower value 1.2 1.05
+	line request x lower value 1.2 1.05
+	line tick x lower value 1.2 1.05
+	line close x lower value 1.2 1.05
+	makes_no_connection[$1]=1 is_alone[$1]=1
+	eval "row_${1//-/_}() { million_of 10000 $2; }"
+}
+million_row scale-100k 100000 "100,000 open over 10,000"
+million_row million 1000000 "1,000,000 open over 10,000"
+
 # Bytes that the programs of $C and the kernel use.
 used() {
 	local p

@@ -19,6 +19,8 @@
 #include "signal.h"
 
 #define CHUNK_BYTES ((size_t)1 << 20)
+#define HUGE_BYTES ((size_t)2 << 20)
+#define HUGE_FROM ((size_t)32 << 20)       /* a process with so much in small blocks gets huge pages for the next ones */
 #define FINE_MAX ((size_t)1024)
 #define FINE_STEP 16
 #define NFINE (FINE_MAX / FINE_STEP)
@@ -39,6 +41,7 @@ struct free_block {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct free_block *lists[NCLASSES];
 static char *chunk, *chunk_end;
+static size_t cut_in_all;        /* bytes of chunks */
 static size_t cached;            /* bytes of large blocks on the lists */
 
 static struct head *head_of(const void *p)
@@ -84,16 +87,36 @@ static void *map(size_t bytes)
 	return m == MAP_FAILED ? NULL : m;
 }
 
+/* Aligned for huge pages, which it may have (`madvise` in transparent_hugepage/enabled suffices): with a million connections
+ * each of them would else miss the TLB. */
+static char *map_huge(void)
+{
+	char *m = map(2 * HUGE_BYTES);
+	size_t before;
+
+	if (!m)
+		return NULL;
+	before = -(uintptr_t)m % HUGE_BYTES;
+	if (before)
+		munmap(m, before);
+	munmap(m + before + HUGE_BYTES, HUGE_BYTES - before);
+	m += before;
+	madvise(m, HUGE_BYTES, MADV_HUGEPAGE);
+	return m;
+}
+
 static void *cut(size_t bytes)
 {
+	size_t more = cut_in_all < HUGE_FROM ? CHUNK_BYTES : HUGE_BYTES;
 	void *p;
 
 	if ((size_t)(chunk_end - chunk) < bytes) {
-		p = map(CHUNK_BYTES);
+		p = more == HUGE_BYTES ? map_huge() : map(more);
 		if (!p)
 			return NULL;
 		chunk = p;
-		chunk_end = chunk + CHUNK_BYTES;
+		chunk_end = chunk + more;
+		cut_in_all += more;
 	}
 	p = chunk;
 	chunk += bytes;

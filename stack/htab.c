@@ -100,7 +100,7 @@ int htab_add(struct htab *h, struct hnode *n, uint64_t hash)
 {
 	struct hnode **chain;
 
-	if (h->n >= h->nbuckets)
+	for (int i = 0; i < 2 && h->n >= h->nbuckets / 2; i++)   /* an entry that is passed is a cache line missed */
 		grow(h);
 	chain = htab_chain(h, hash);
 	if (!chain)

@@ -2,8 +2,8 @@
 /*
  * htab.h - an intrusive hash table that grows by one bucket at a time.
  *
- * Linear hashing (Litwin 1980): each insertion into a table with one entry a bucket adds a
- * bucket and moves to it what belongs there from the one bucket that it
+ * Linear hashing (Litwin 1980): each insertion into a table with half as many entries as buckets adds two
+ * buckets, and moves to each what belongs there from the one bucket that it
  * halves.  So an insertion costs at a million entries what it costs at ten; there is
  * no moment at which everything moves, and no array of the whole table's size.
  * If memory for a bucket is short, chains just get longer.

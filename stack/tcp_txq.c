@@ -53,8 +53,11 @@ int txq_push(struct tx_queue *q, const struct tx_seg *seg)
 void txq_pop(struct tx_queue *q)
 {
 	q->first++;
-	if (--q->n == 0)
-		q->first = 0;
+	if (--q->n)
+		return;
+	q->first = 0;
+	if (q->cap == TXQ_MIN)
+		txq_free(q);   /* an idle connection keeps none; to have it again costs little */
 }
 
 void txq_free(struct tx_queue *q)

@@ -75,7 +75,7 @@ tests_test_sim_SOURCES = tests/test_sim.c $(SIM) tests/fuzz_check.c tests/fuzz_c
 check_PROGRAMS += tests/test_link
 tests_test_link_SOURCES = tests/test_link.c tests/link.c tests/link.h
 EXTRA_PROGRAMS += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls tests/callprobe tests/mallocprobe
-check_SCRIPTS += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls tests/callprobe tests/mallocprobe bench/flood bench/flows bench/bulk bench/latency bench/conns
+check_SCRIPTS += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls tests/callprobe tests/mallocprobe bench/flood bench/flows bench/bulk bench/latency bench/conns bench/million
 CLEANFILES += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls tests/callprobe tests/mallocprobe
 tests_relay_SOURCES = tests/relay.c tests/link.c tests/link.h
 tests_relay_LDADD =
@@ -287,6 +287,7 @@ SCRIPT_TESTS = \
 	tests/docs.sh \
 	tests/exports.sh \
 	tests/includes.sh \
+	tests/million.sh \
 	tests/netns/bridge.sh \
 	tests/netns/calls.sh \
 	tests/netns/cleanup.sh \

@@ -86,6 +86,39 @@ static void resized_block_keeps_its_bytes(void **state)
 	alloc_give(p);
 }
 
+/* Blocks of a connection's size: they are whole, and behind the first tens of megabytes lie in what may have huge pages. */
+static void many_blocks_lie_in_huge_pages(void **state)
+{
+	enum { N = 30000, BYTES = 1792, PAGE = 2 << 20 };
+	unsigned char **v = calloc(N, sizeof(*v));
+	uintptr_t begin = 0;
+	unsigned i, k;
+
+	(void)state;
+	assert_non_null(v);
+	for (i = 0; i < N; i++) {
+		v[i] = alloc_zeroed(1, BYTES);
+		assert_non_null(v[i]);
+		assert_true(!v[i][0] && !v[i][BYTES - 1]);
+		memset(v[i], (int)(i & 255), BYTES);
+	}
+	for (i = 0; i < N; i++)
+		assert_true(v[i][0] == (i & 255) && v[i][BYTES - 1] == (i & 255));
+	/* The last 4,000 are in 7 MB, whole huge pages among them. */
+	for (i = N - 4000, k = 0; i < N; i++) {
+		if ((uintptr_t)v[i] / PAGE != begin) {
+			begin = (uintptr_t)v[i] / PAGE;
+			k = 0;
+		}
+		if (++k > PAGE / (BYTES + 64) - 2)
+			break;
+	}
+	assert_true(i < N);
+	for (i = 0; i < N; i++)
+		alloc_give(v[i]);
+	free(v);
+}
+
 static void too_much_is_enomem(void **state)
 {
 	(void)state;
@@ -116,6 +149,7 @@ int main(void)
 		cmocka_unit_test(blocks_do_not_overlap),
 		cmocka_unit_test(freed_block_is_used_again),
 		cmocka_unit_test(resized_block_keeps_its_bytes),
+		cmocka_unit_test(many_blocks_lie_in_huge_pages),
 		cmocka_unit_test(too_much_is_enomem),
 		cmocka_unit_test(libc_s_blocks_are_told_apart),
 	};

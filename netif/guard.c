@@ -294,6 +294,31 @@ static int claim_held(struct guard *g, uint32_t addr, uint16_t port, int fd)
 	return err;
 }
 
+bool guard_is_bound(int fd, uint32_t addr, uint16_t port)
+{
+	struct sockaddr_in a = { .sin_family = AF_UNSPEC };
+	socklen_t alen = sizeof(a), len = sizeof(int);
+	int protocol = 0;
+
+	return raw_getsockname(fd, &a, &alen) == 0 && alen == sizeof(a) && a.sin_family == AF_INET &&
+	       raw_getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 && protocol == IPPROTO_TCP &&
+	       ntohl(a.sin_addr.s_addr) == addr && ntohs(a.sin_port) == port && port;
+}
+
+int guard_adopt(struct guard *g, uint32_t *addr, uint16_t port, int fd)
+{
+	int err = -EINVAL;
+
+	if (!guard_is_bound(fd, *addr, port))
+		*addr = 0;
+	if (guard_is_bound(fd, *addr, port) && !is_claimed(g, *addr, port))
+		err = guard_make_slot(g, *addr, port);
+	if (!err)
+		return claim_held(g, *addr, port, fd);
+	raw_close(fd);
+	return err;
+}
+
 static bool is_anybodys(uint32_t addr, uint16_t port, int fd, int listeners)
 {
 	return listeners < 0 ? portdiag_is_used(addr, port, fd, false) : portdiag_listeners(addr, port) > listeners;

@@ -41,6 +41,9 @@ int guard_claim_sharing(struct guard *g, uint32_t addr, uint16_t port, int liste
  * tells which.  0 or -errno (then none). */
 int guard_claim_many(struct guard *g, uint32_t addr, const uint16_t *ports, unsigned n,
                      bool *granted);
+/* The same by a socket that is bound to it, or to the port on every address, of another process that claims it: *addr is
+ * what is claimed then.  fd is the guard's from then on; -EINVAL: it isn't bound to them. */
+int guard_adopt(struct guard *g, uint32_t *addr, uint16_t port, int fd);
 /* A copy of the socket that claims addr:port, or the port on every address: its fd or -errno. */
 int guard_dup(const struct guard *g, uint32_t addr, uint16_t port);
 /* Gives a claim back to the kernel. */

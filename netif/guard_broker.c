@@ -75,18 +75,6 @@ int guard_broker_change(struct guard *g, bool is_add, uint32_t addr, const uint1
 
 /* ---- serving ---- */
 
-/* Is this a TCP socket that is bound to the port? */
-static bool holds(int fd, uint32_t addr, uint16_t port)
-{
-	struct sockaddr_in a = { .sin_family = AF_UNSPEC };
-	socklen_t alen = sizeof(a), len = sizeof(int);
-	int protocol = 0;
-
-	return raw_getsockname(fd, &a, &alen) == 0 && alen == sizeof(a) && a.sin_family == AF_INET &&
-	       raw_getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 && protocol == IPPROTO_TCP &&
-	       ntohl(a.sin_addr.s_addr) == addr && ntohs(a.sin_port) == port && port;
-}
-
 /* Closes the fds that it doesn't keep. */
 static int add(struct guard *g, const struct guard_request *rq, int *fds)
 {
@@ -94,7 +82,7 @@ static int add(struct guard *g, const struct guard_request *rq, int *fds)
 	int r = 0;
 
 	for (i = 0; i < rq->n && !r; i++) {
-		r = !holds(fds[i], rq->addr, rq->ports[i]) ? -EPERM :
+		r = !guard_is_bound(fds[i], rq->addr, rq->ports[i]) ? -EPERM :
 		    guard_claim_fd(g, rq->addr, rq->ports[i]) >= 0 ? -EEXIST :
 		    guard_make_slot(g, rq->addr, rq->ports[i]);
 		if (r)

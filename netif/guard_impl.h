@@ -30,6 +30,9 @@ void guard_drop(struct guard *g, uint32_t addr, uint16_t port);
 /* This very claim: its socket, or -1. */
 int guard_claim_fd(const struct guard *g, uint32_t addr, uint16_t port);
 
+/* Is this a TCP socket that is bound to addr:port? */
+bool guard_is_bound(int fd, uint32_t addr, uint16_t port);
+
 /* A request to the broker, one datagram; with `is_add` the bound sockets go along, in the order of their ports.  The
  * answer is an int32_t, 0 or -errno. */
 #define GUARD_REQUEST_PORTS FDPASS_MAX

@@ -41,6 +41,15 @@ static bool local_addr(const struct inet_diag_msg *m, uint32_t *addr)
 	return src[2] == htonl(0xffff) || (!src[2] && !src[3]);
 }
 
+/* A connection of the host with itself: no interface but lo sees it. */
+static bool is_inside(const struct inet_diag_msg *m, uint32_t addr)
+{
+	uint32_t peer = ntohl(m->id.idiag_dst[m->idiag_family == AF_INET ? 0 : 3]);
+
+	return m->idiag_state != TCP_LISTEN && m->idiag_state != BOUND_INACTIVE && peer &&
+	       (peer == addr || peer >> 24 == IN_LOOPBACKNET);
+}
+
 static int on_socket(const struct nlmsghdr *h, void *ctx)
 {
 	const struct inet_diag_msg *m = mnl_nlmsg_get_payload(h);
@@ -52,7 +61,7 @@ static int on_socket(const struct nlmsghdr *h, void *ctx)
 		return MNL_CB_OK;
 	memcpy(&cookie, m->id.idiag_cookie, sizeof(cookie));
 	if (ntohs(m->id.idiag_sport) == q->port && cookie != q->cookie && local_addr(m, &addr) &&
-	    (!addr || !q->addr || addr == q->addr))
+	    (!addr || !q->addr || addr == q->addr) && !is_inside(m, addr))
 		q->found++;
 	return MNL_CB_OK;
 }

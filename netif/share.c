@@ -415,12 +415,24 @@ static unsigned heaviest(struct share *s, uint64_t hash, uint32_t addr)
 	}
 }
 
+/* What nobody takes is refused by one. */
+static bool is_first(const struct share *s)
+{
+	return !s->me || find_lock(s->fd, member(s, 0), s->me) < 0;
+}
+
 bool share_takes(struct share *s, uint64_t hash, uint32_t addr, bool is_known)
 {
 	_Atomic uint64_t *at = &s->map->flows[hash % FLOWS];
 	uint64_t mine = (hash & TAG_MASK) | (s->me + 1), old = atomic_load(at);
-	bool wants = is_known || heaviest(s, hash, addr) == s->me;
-	unsigned owner;
+	unsigned owner, best = heaviest(s, hash, addr);
+	bool wants = is_known || best == s->me;
+
+	if (best == SHARE_MEMBERS)
+		return is_known || is_first(s);
+	/* One who has stopped to listen leaves new connections to others. */
+	if (old == mine && !is_known && !score(s, s->me, addr))
+		return false;
 
 	for (;;) {
 		owner = (unsigned)(old & ~TAG_MASK) - 1;

@@ -101,6 +101,9 @@ struct port_range {
  * -EADDRINUSE once and is asked for again the next time. */
 int conntab_bind(struct conntab *ct, struct bind_owner *o, uint16_t port,
                  const struct port_range *range, uint32_t rnd, uint16_t *want);
+/* What conntab_bind() would say of the port if claims didn't matter, for a socket of another stack: 0, -EADDRINUSE, or -ENOENT:
+ * no holder overlaps with it in address and device. */
+int conntab_would_bind(const struct conntab *ct, const struct bind_owner *o, uint16_t port);
 /* Whether `o`, which holds a port, may go to LISTEN with its current flags: 0 or
  * -EADDRINUSE (inet_csk_listen_start's second get_port). */
 int conntab_may_listen(const struct conntab *ct, const struct bind_owner *o);

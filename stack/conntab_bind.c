@@ -260,6 +260,15 @@ int conntab_bind(struct conntab *ct, struct bind_owner *o, uint16_t port,
 	return err;
 }
 
+int conntab_would_bind(const struct conntab *ct, const struct bind_owner *o, uint16_t port)
+{
+	const struct bind_bucket *b = conntab_bucket(ct, port);
+
+	if (!b || !conflicts(b, o, false))
+		return -ENOENT;
+	return !reuseport_matches(b, o) && conflicts(b, o, true) ? -EADDRINUSE : 0;
+}
+
 int conntab_may_listen(const struct conntab *ct, const struct bind_owner *o)
 {
 	struct bind_bucket *b = o->bucket;

@@ -9,6 +9,7 @@
  *   engine_bridge.c sockets that other   engine_remote.c  their questions
  *                   processes have, too   engine_own.c     addresses likewise
  *   engine_dial.c   other processes'       engine_loopback.c  what stays inside
+ *   engine_open.c   bind, connect, listen   engine_port.c    ports that other processes have, too
  *
  * engine_impl.h has the rules that they share; sys.h says how they enter the kernel.
  */

@@ -17,6 +17,7 @@
 
 #include "sys.h"
 
+#define NAMES "/proc/net/unix"
 #define NAME_PREFIX "xtcp:"
 
 /* Upper case: of AF_INET6. */
@@ -89,6 +90,33 @@ int engine_bridged(int fd, struct engine_bridged *b)
 	struct sockaddr_un a = { .sun_family = AF_UNSPEC };
 
 	return read_name(fd, &a) && engine_bridge_parse(a.sun_path + 1, b) ? 0 : -ENOTSOCK;
+}
+
+void engine_names_each(bool (*see)(void *user, const char *name), void *user)
+{
+	char buf[8192], *line, *end, *name;
+	bool wants_more = true;
+	size_t len = 0;
+	ssize_t n;
+	int fd = raw_open(NAMES, O_RDONLY | O_CLOEXEC, 0);
+
+	if (fd < 0)
+		return;
+	while (wants_more && (n = sys_read(fd, buf + len, sizeof(buf) - 1 - len)) > 0) {
+		len += (size_t)n;
+		buf[len] = 0;
+		for (line = buf; wants_more && (end = strchr(line, '\n')); line = end + 1) {
+			*end = 0;
+			name = strchr(line, '@');
+			if (name)
+				wants_more = see(user, name + 1);
+		}
+		len = strlen(line);
+		memmove(buf, line, len + 1);
+		if (len == sizeof(buf) - 1)
+			break;
+	}
+	raw_close(fd);
 }
 
 /* A connection that has ended still has bytes or an end to show. */

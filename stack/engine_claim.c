@@ -187,6 +187,18 @@ static int claim(struct engine *e, ip4 addr, uint16_t port, unsigned how)
 	return r;
 }
 
+int engine_claim_adopt(struct engine *e, ip4 addr, uint16_t port, int fd)
+{
+	int r = guard_adopt(e->guard, &addr, port, fd);
+
+	if (r)
+		return r;
+	e->is_filter_stale = true;
+	r = engine_filter_sync(e);
+	stack_claimed(e->stack, addr, port, !r);
+	return r;
+}
+
 unsigned engine_claims_max(void)
 {
 	struct rlimit rl;

@@ -18,8 +18,6 @@
 
 #include "sys.h"
 
-#define NAMES "/proc/net/unix"
-
 /* ---- who listens ---- */
 
 static bool is_it(const struct engine_bridged *b, const struct sockaddr_in *a)
@@ -28,41 +26,29 @@ static bool is_it(const struct engine_bridged *b, const struct sockaddr_in *a)
 	       (!b->local.sin_addr.s_addr || b->local.sin_addr.s_addr == a->sin_addr.s_addr);
 }
 
-/* The engine in one line; 0: it is of no listener there. */
-static uint64_t host_in(char *line, const struct sockaddr_in *a)
+struct search {
+	uint64_t self;                  /* not this engine */
+	const struct sockaddr_in *a;
+	uint64_t found;
+};
+
+static bool see(void *user, const char *name)
 {
-	const char *name = strchr(line, '@');
+	struct search *s = user;
 	struct engine_bridged b;
 
-	return name && engine_bridge_parse(name + 1, &b) && is_it(&b, a) ? b.host : 0;
+	if (engine_bridge_parse(name, &b) && is_it(&b, s->a) && b.host != s->self)
+		s->found = b.host;
+	return !s->found;
 }
 
 /* Some engine but `self` that listens there; 0: there is none. */
 static uint64_t find_host(uint64_t self, const struct sockaddr_in *a)
 {
-	char buf[8192], *line, *end;
-	uint64_t host = 0;
-	size_t len = 0;
-	ssize_t n;
-	int fd = raw_open(NAMES, O_RDONLY | O_CLOEXEC, 0);
+	struct search s = { self, a, 0 };
 
-	if (fd < 0)
-		return 0;
-	while (!host && (n = sys_read(fd, buf + len, sizeof(buf) - 1 - len)) > 0) {
-		len += (size_t)n;
-		buf[len] = 0;
-		for (line = buf; !host && (end = strchr(line, '\n')); line = end + 1) {
-			*end = 0;
-			host = host_in(line, a);
-			host = host == self ? 0 : host;
-		}
-		len = strlen(line);
-		memmove(buf, line, len + 1);
-		if (len == sizeof(buf) - 1)
-			break;
-	}
-	raw_close(fd);
-	return host;
+	engine_names_each(see, &s);
+	return s.found;
 }
 
 static bool is_trusted(int fd)

@@ -273,6 +273,13 @@ void engine_slot_release(struct engine *e, struct slot *slot);
 void engine_slot_renew(struct engine *e, struct slot *slot);
 void engine_slots_free(struct engine *e);
 
+/* Entry of a call about a socket; exit after a verb that may have changed what it is ready for; after one that changed
+ * nothing.  -EBADF without a slot. */
+struct slot *engine_slot_enter(struct engine *e, engine_sock s);
+int engine_slot_done(struct engine *e, struct slot *slot, int r);
+int engine_slot_seen(struct engine *e, struct slot *slot, int r);
+
+/* ---- engine_open.c ---- */
 /* The verbs with the lock held. */
 int engine_slot_bind(struct engine *e, struct slot *slot, const struct sockaddr_in *a, bool may_low);
 int engine_slot_connect(struct engine *e, struct slot *slot, const struct sockaddr_in *a);
@@ -352,6 +359,8 @@ int engine_relay_fd(struct engine *e, engine_sock s);
 void engine_relays_forget(struct engine *e);
 unsigned engine_relay_fds(const struct engine *e, int *fds, unsigned n);
 
+/* The abstract names of the network namespace, without their first byte, until see() says false. */
+void engine_names_each(bool (*see)(void *user, const char *name), void *user);
 /* The name of an end, without its first byte: false when it is no such name. */
 bool engine_bridge_parse(const char *name, struct engine_bridged *b);
 /* A socket that has a listener's name and is nothing else: its fd, or -errno. */
@@ -369,6 +378,36 @@ int engine_remote_open(struct engine *e);
 void engine_remote_serve(struct engine *e);
 /* Has that engine connect to a listener of its own: 0 and *fd, or -errno. */
 int engine_remote_dial(uint64_t host, const struct sockaddr_in *a, bool is_v6, int *fd);
+
+/* Asks that engine: what engine_port_answer() said; *fd: the socket that claims the port there, the caller's, or -1.
+ * -ENOENT: it has no time, or has gone. */
+struct port_question;
+int engine_remote_ask_port(uint64_t host, const struct port_question *q, int *fd);
+/* The name of an engine, without its first byte: 0 when it is no such name. */
+uint64_t engine_remote_parse(const char *name);
+
+/* ---- engine_port.c: ports that other processes hold, too ---- */
+struct port_question {
+	ip4 scope;               /* an own address of the asker's; 0: it shares the host's */
+	uint16_t port;
+	ip4 addr;                /* of the socket that wants it, as it would be bound (struct bind_owner) */
+	int oif;
+	uint32_t uid;
+	bool reuse, reuseport;
+	struct tuple t;          /* to connect from it; raddr 0: to bind or to listen */
+};
+/* Another engine, of this user or not, asks: 0: its socket may hold the port beside those here, of which there are some,
+ * and *fd is a copy of the claim's, or -1; -ENOENT: here is none; -EADDRINUSE; -EADDRNOTAVAIL: a connection has the tuple. */
+int engine_port_answer(struct engine *e, const struct port_question *q, uid_t uid, int *fd);
+/* What is to be asked before the socket binds to a, of which we have the port beside others; when that port was refused us;
+ * before it listens; before it connects to a.  False: nothing. */
+enum port_want { WANT_BIND, WANT_CLAIM, WANT_LISTEN, WANT_CONNECT };
+bool engine_port_asks(struct engine *e, const struct slot *slot, enum port_want want, const struct sockaddr_in *a,
+		      struct port_question *q);
+/* Asks all other engines, without the lock: 0, -EADDRINUSE, -EADDRNOTAVAIL. */
+int engine_port_may(struct engine *e, const struct port_question *q);
+/* The same for WANT_CLAIM: with 0 the port is ours, too, if it is still another's. */
+int engine_port_take(struct engine *e, const struct port_question *q);
 
 /* ---- engine_loop.c: the loop thread ---- */
 int engine_loop_start(struct engine *e);
@@ -410,6 +449,8 @@ int engine_claim(struct engine *e, ip4 addr, uint16_t port, unsigned how);
 /* The same for a port that connect() has chosen; where there are many claims room is made instead, once in a call, as
  * the core may have another choice then: *has_room, false at first. */
 int engine_claim_to_connect(struct engine *e, ip4 addr, uint16_t port, bool *has_room);
+/* A claim by another engine's socket (engine_port.c), which is taken over: 0 or -errno. */
+int engine_claim_adopt(struct engine *e, ip4 addr, uint16_t port, int fd);
 /* engine.claims_max of this process: claims are fds. */
 unsigned engine_claims_max(void);
 /* Refused ports may be free by now: true when it makes sense to ask the core again. */
@@ -453,6 +494,10 @@ bool engine_share_passes(struct engine *e, const struct frame_in *f);
 int engine_share_join(struct engine *e, uint16_t port);
 int engine_share_listen(struct engine *e, ip4 addr, uint16_t port);
 void engine_share_update(struct engine *e);
+/* A socket of another process gets the port beside ours, or ours beside others: makes the group, which ends when we are
+ * alone. */
+int engine_share_admit(struct engine *e, uint16_t port);
+bool engine_share_has(struct engine *e, uint16_t port);
 /* Leaves the groups of this port that no socket is of any more. */
 void engine_share_leave(struct engine *e, uint16_t port);
 /* Is nobody else in the group, or is there none? */

@@ -25,8 +25,9 @@
 #define LOOK_MS 200      /* how often who waits for an answer looks whether the engine is still there */
 #define DIAL_MS 2000
 #define ROUNDS 16
+#define HOST_NAME_LEN 21 /* "xtcp:" and 16 digits */
 
-enum op { OP_SETOPT = 1, OP_GETOPT, OP_BIND, OP_CONNECT, OP_CONNECT_RESULT, OP_LISTEN, OP_REFRESH, OP_BRIDGE, OP_DIAL };
+enum op { OP_SETOPT = 1, OP_GETOPT, OP_BIND, OP_CONNECT, OP_CONNECT_RESULT, OP_LISTEN, OP_REFRESH, OP_BRIDGE, OP_DIAL, OP_PORT };
 
 struct message {
 	uint32_t op;
@@ -46,6 +47,14 @@ static void host_name(uint64_t host, struct sockaddr_un *a, socklen_t *len)
 	a->sun_family = AF_UNIX;
 	n = snprintf(a->sun_path + 1, sizeof(a->sun_path) - 1, "xtcp:%016" PRIx64, host);
 	*len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+}
+
+uint64_t engine_remote_parse(const char *name)
+{
+	uint64_t host;
+	int n = 0;
+
+	return sscanf(name, "xtcp:%16" SCNx64 "%n", &host, &n) == 1 && n == HOST_NAME_LEN && !name[n] ? host : 0;
 }
 
 /* ---- the engine's side ---- */
@@ -308,6 +317,19 @@ static void dial(struct engine *e, const struct asker *a, struct message *m)
 		raw_close(fd);
 }
 
+/* val: a struct port_question. */
+static void answer_port(struct engine *e, const struct asker *a, struct message *m)
+{
+	struct port_question q;
+	int fd = -1;
+
+	memcpy(&q, m->val, sizeof(q));
+	m->result = engine_port_answer(e, &q, a->who.uid, &fd);
+	fdpass_send(a->fd, m, sizeof(*m), &fd, fd < 0 ? 0 : 1, MSG_DONTWAIT);
+	if (fd >= 0)
+		raw_close(fd);
+}
+
 void engine_remote_serve(struct engine *e)
 {
 	struct asker a;
@@ -318,6 +340,8 @@ void engine_remote_serve(struct engine *e)
 	for (i = 0; i < ROUNDS && (n = take(e, &m, &a)) >= 0; i++) {
 		if (n == sizeof(m) && m.op == OP_DIAL) {
 			dial(e, &a, &m);
+		} else if (n == sizeof(m) && m.op == OP_PORT) {
+			answer_port(e, &a, &m);
 		} else if (n == sizeof(m)) {
 			answer(e, &m, &a);
 			raw_sendto(e->remote, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL, &a.addr, a.len);
@@ -495,43 +519,58 @@ int engine_bridge_foreign(uint64_t host, engine_sock s, int fd)
 	return ask(host, &m, fd);
 }
 
-static int dial_on(uint64_t host, struct message *m, int ends[2], int *fd)
+/* A question that is answered at ends[0], with *n fds, one at most; ends[1] is closed.  0 or -ECONNREFUSED. */
+static int exchange(uint64_t host, struct message *m, int ends[2], int *fd, unsigned *n)
 {
 	struct timespec wait = { DIAL_MS / 1000, 0 };
 	struct pollfd p = { .fd = ends[0], .events = POLLIN };
-	unsigned n = 0;
 	int to, r;
 
+	*n = 0;
 	to = raw_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (to < 0)
-		return to;
-	r = connect_to(to, host);
+	r = to < 0 ? to : connect_to(to, host);
 	if (!r)
 		r = (int)MIN(fdpass_send(to, m, sizeof(*m), &ends[1], 1, MSG_DONTWAIT), 0);
-	raw_close(to);
+	if (to >= 0)
+		raw_close(to);
+	raw_close(ends[1]);
 	while (!r && (r = sys_ppoll(&p, 1, &wait, NULL)) == -EINTR)
 		r = 0;
-	if (r != 1)
-		return -ECONNREFUSED;
-	if (fdpass_recv(ends[0], m, sizeof(*m), fd, 1, &n, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) == sizeof(*m) && n == 1)
-		return 0;
-	if (n)
-		raw_close(*fd);
-	return -ECONNREFUSED;
+	return r == 1 && fdpass_recv(ends[0], m, sizeof(*m), fd, 1, n, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) == sizeof(*m) ?
+	       0 : -ECONNREFUSED;
+}
+
+static int exchange_at_pair(uint64_t host, struct message *m, int *fd)
+{
+	int err = errno, ends[2], r;
+	unsigned n = 0;
+
+	*fd = -1;
+	r = raw_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends);
+	if (!r) {
+		r = exchange(host, m, ends, fd, &n);
+		raw_close(ends[0]);
+		if (r && n)
+			raw_close(*fd);
+	}
+	errno = err;
+	return r;
 }
 
 int engine_remote_dial(uint64_t host, const struct sockaddr_in *a, bool is_v6, int *fd)
 {
 	struct message m = { .op = OP_DIAL, .name = is_v6, .len = sizeof(*a) };
-	int err = errno, ends[2], r;
+	int r;
 
 	memcpy(m.val, a, sizeof(*a));
-	r = raw_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends);
-	if (!r) {
-		r = dial_on(host, &m, ends, fd);
-		raw_close(ends[0]);
-		raw_close(ends[1]);
-	}
-	errno = err;
-	return r;
+	r = exchange_at_pair(host, &m, fd);
+	return !r && *fd < 0 ? -ECONNREFUSED : r;
+}
+
+int engine_remote_ask_port(uint64_t host, const struct port_question *q, int *fd)
+{
+	struct message m = { .op = OP_PORT, .len = sizeof(*q) };
+
+	memcpy(m.val, q, sizeof(*q));
+	return exchange_at_pair(host, &m, fd) ? -ENOENT : m.result;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * engine_share.c - processes that serve one port side by side, by SO_REUSEPORT.
+ * engine_share.c - processes that serve one port side by side, by SO_REUSEPORT, or that have it beside each other
+ * by SO_REUSEADDR (engine_port.c).
  *
  * Each sees every frame.  Who answers a SYN is agreed on in shared memory (share.h):
  * a SYN that is another's is left alone before the stack sees it.  And what the stack
@@ -10,6 +11,7 @@
 #include "engine_impl.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <syslog.h>
@@ -20,6 +22,7 @@
 #include "wire_tcp.h"
 
 #define REFRESH_EVERY XTIME_MSEC
+#define ADMIT_TIME (3 * XTIME_SEC)      /* for whom we let in to join us */
 #define SETTLE_NS 2000000L       /* what a process that joins leaves the others to notice */
 
 #define SHARE_ADDRS 9            /* any, and as many as share.h keeps */
@@ -31,6 +34,8 @@ struct share_group {
 	unsigned naddr;
 	struct share *share;     /* owned */
 	unsigned listeners;      /* of the kernel, that we have for this port */
+	xtime alone_from;        /* not before then, though no other member is to be seen yet */
+	bool is_passing;         /* it ends when we are alone: no socket of it has SO_REUSEPORT */
 	bool is_alone;
 };
 
@@ -43,16 +48,35 @@ static void settle(void)
 
 /* ---- who else is there ---- */
 
+static void end_group(struct engine *e, struct share_group **at)
+{
+	struct share_group *g = *at;
+
+	*at = g->next;
+	stack_set_quiet(e->stack, g->port, false);
+	share_close(g->share);
+	free(g);
+}
+
+static bool is_alone(const struct engine *e, const struct share_group *g)
+{
+	return share_is_alone(g->share) && e->now >= g->alone_from;
+}
+
 static void refresh(struct engine *e)
 {
-	struct share_group *g;
+	struct share_group **p = &e->groups, *g;
 
 	if (e->now - e->shares_seen < REFRESH_EVERY)
 		return;
 	e->shares_seen = e->now;
-	for (g = e->groups; g; g = g->next) {
-		g->is_alone = share_is_alone(g->share);
+	while ((g = *p)) {
+		g->is_alone = is_alone(e, g);
 		stack_set_quiet(e->stack, g->port, !g->is_alone);
+		if (g->is_alone && g->is_passing)
+			end_group(e, p);
+		else
+			p = &g->next;
 	}
 }
 
@@ -100,7 +124,9 @@ bool engine_share_passes(struct engine *e, const struct frame_in *f)
 	g = group_of(e, t.lport);
 	if (!g || g->is_alone)
 		return true;
-	is_known = stack_knows(e->stack, &t);
+	/* A TIME-WAIT is no reason to keep a client from who listens now. */
+	is_known = stack_knows(e->stack, &t) &&
+		   (!stack_has_timewait(e->stack, &t) || stack_answers(e->stack, t.laddr, t.lport));
 	if (share_takes(g->share,
 	                share_hash(g->share, (uint64_t)t.laddr << 32 | t.raddr, (uint64_t)t.lport << 16 | t.rport),
 	                t.laddr, is_known))
@@ -115,7 +141,7 @@ bool engine_share_is_alone(struct engine *e, uint16_t port)
 {
 	struct share_group *g = group_of(e, port);
 
-	return !g || share_is_alone(g->share);
+	return !g || is_alone(e, g);
 }
 
 unsigned engine_share_listeners(struct engine *e, uint16_t port)
@@ -135,13 +161,11 @@ void engine_share_count_listener(struct engine *e, uint16_t port, int by)
 	share_set_listeners(g->share, g->listeners);
 }
 
-int engine_share_join(struct engine *e, uint16_t port)
+static int join(struct engine *e, uint16_t port)
 {
-	struct share_group *g = group_of(e, port);
+	struct share_group *g;
 	int r;
 
-	if (g)
-		return 0;
 	g = calloc(1, sizeof(*g));
 	if (!g)
 		return -ENOMEM;
@@ -154,6 +178,16 @@ int engine_share_join(struct engine *e, uint16_t port)
 	}
 	g->next = e->groups;
 	e->groups = g;
+	return 0;
+}
+
+int engine_share_join(struct engine *e, uint16_t port)
+{
+	struct share_group *g = group_of(e, port);
+
+	if (!g)
+		return join(e, port);
+	g->is_passing = false;
 	return 0;
 }
 
@@ -170,10 +204,50 @@ static int note_addr(struct share_group *g, ip4 addr)
 	return 0;
 }
 
+/* Those that listen already take what they took. */
+static int note_listeners(struct engine *e, struct share_group *g)
+{
+	uint16_t port;
+	uint32_t i;
+	ip4 addr;
+	int r = 0;
+
+	for (i = 0; i < e->slots.cap && !r; i++) {
+		if (!e->slots.v[i]->conn || tcp_state(e->slots.v[i]->conn) != TCP_LISTEN)
+			continue;
+		tcp_sockname(e->slots.v[i]->conn, &addr, &port);
+		if (port == g->port)
+			r = note_addr(g, addr) || share_set_taking(g->share, addr, true) ? -EADDRINUSE : 0;
+	}
+	return r;
+}
+
+int engine_share_admit(struct engine *e, uint16_t port)
+{
+	struct share_group *g = group_of(e, port);
+	int r = g ? 0 : join(e, port);
+
+	if (r)
+		return r;
+	if (!g) {
+		g = group_of(e, port);
+		g->is_passing = true;
+		r = note_listeners(e, g);
+	}
+	g->is_alone = false;
+	g->alone_from = e->now + ADMIT_TIME;
+	return r ? r : stack_set_quiet(e->stack, port, true);
+}
+
+bool engine_share_has(struct engine *e, uint16_t port)
+{
+	return group_of(e, port) != NULL;
+}
+
 int engine_share_listen(struct engine *e, ip4 addr, uint16_t port)
 {
-	struct share_group *g;
-	int r = engine_share_join(e, port);
+	struct share_group *g = group_of(e, port);
+	int r = g ? 0 : join(e, port);
 
 	if (r)
 		return r;
@@ -208,10 +282,7 @@ void engine_share_leave(struct engine *e, uint16_t port)
 			p = &g->next;
 			continue;
 		}
-		*p = g->next;
-		stack_set_quiet(e->stack, port, false);
-		share_close(g->share);
-		free(g);
+		end_group(e, p);
 	}
 }
 

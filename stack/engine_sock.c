@@ -3,7 +3,7 @@
  * engine_sock.c - the socket verbs: handle to connection, the core's verb, and what
  * the engine adds to it.
  *
- * It adds claims to connect(), bind() and listen(), a look at the interface
+ * It adds a look at the interface
  * where it saves a switch to another thread, and the news to other threads.  A
  * handle is generation and index + 1; the slot stays where it is for as long as
  * the engine lives.
@@ -110,14 +110,13 @@ void engine_slots_free(struct engine *e)
 
 /* ---- entry and exit ---- */
 
-static struct slot *enter(struct engine *e, engine_sock s)
+struct slot *engine_slot_enter(struct engine *e, engine_sock s)
 {
 	engine_enter(e);
 	return engine_slot(e, s);
 }
 
-/* After a verb that may have changed what the socket is ready for. */
-static int done(struct engine *e, struct slot *slot, int r)
+int engine_slot_done(struct engine *e, struct slot *slot, int r)
 {
 	if (slot)
 		engine_tell(e, slot);
@@ -125,8 +124,7 @@ static int done(struct engine *e, struct slot *slot, int r)
 	return slot ? r : -EBADF;
 }
 
-/* After a verb that changed nothing. */
-static int seen(struct engine *e, struct slot *slot, int r)
+int engine_slot_seen(struct engine *e, struct slot *slot, int r)
 {
 	engine_exit(e);
 	return slot ? r : -EBADF;
@@ -174,14 +172,14 @@ int engine_socket(struct engine *e, engine_sock *s)
 
 int engine_shut(struct engine *e, engine_sock s)
 {
-	struct slot *slot = enter(e, s);
+	struct slot *slot = engine_slot_enter(e, s);
 
 	if (slot) {
 		tcp_close(slot->conn, e->now);
 		engine_local_update(e, slot);
 	}
 	engine_share_update(e);
-	return done(e, slot, 0);
+	return engine_slot_done(e, slot, 0);
 }
 
 void engine_slot_release(struct engine *e, struct slot *slot)
@@ -197,7 +195,7 @@ void engine_slot_release(struct engine *e, struct slot *slot)
 
 int engine_release(struct engine *e, engine_sock s)
 {
-	struct slot *slot = enter(e, s);
+	struct slot *slot = engine_slot_enter(e, s);
 
 	if (slot)
 		engine_slot_release(e, slot);
@@ -205,170 +203,11 @@ int engine_release(struct engine *e, engine_sock s)
 	return slot ? 0 : -EBADF;
 }
 
-/* ---- opening ---- */
-
-static bool has_flag(struct engine *e, struct slot *slot, int name)
-{
-	int on = 0;
-	socklen_t len = sizeof(on);
-
-	return !tcp_getopt(slot->conn, SOL_SOCKET, name, &on, &len, e->now) && on;
-}
-
-static unsigned claim_how(struct engine *e, struct slot *slot)
-{
-	return (has_flag(e, slot, SO_REUSEPORT) ? CLAIM_SHARING : 0) |
-	       (has_flag(e, slot, SO_REUSEADDR) ? CLAIM_REUSING : 0);
-}
-
-/* Has one of those that nobody tells us of?  Or was a port kept for questions alone? */
-static bool has_ended_listener(struct engine *e)
-{
-	unsigned n = e->nbridge;
-	bool had_some = engine_bridge_drop_ended(e);
-
-	engine_bridge_look(e);
-	if (e->nbridge == n && !had_some)
-		return false;
-	engine_settle(e);
-	return true;
-}
-
-int engine_slot_bind(struct engine *e, struct slot *slot, const struct sockaddr_in *a, bool may_low)
-{
-	ip4 want_addr;
-	uint16_t want_port;
-	int r = engine_loopback_bind(e, ntohl(a->sin_addr.s_addr));
-
-	while (!r) {
-		r = tcp_bind(slot->conn, ntohl(a->sin_addr.s_addr), ntohs(a->sin_port), may_low,
-			     &want_addr, &want_port, e->now);
-		if (r == -EAGAIN)
-			r = engine_claim(e, want_addr, want_port, claim_how(e, slot));
-		else if (r == -EADDRINUSE && (engine_claim_retry(e) || has_ended_listener(e)))
-			r = 0;
-		else
-			break;
-	}
-	return r;
-}
-
-int engine_bind(struct engine *e, engine_sock s, const struct sockaddr_in *a, bool may_low)
-{
-	struct slot *slot = enter(e, s);
-
-	return done(e, slot, slot ? engine_slot_bind(e, slot, a, may_low) : 0);
-}
-
-static bool is_own(const struct engine *e, ip4 a)
-{
-	unsigned i;
-
-	for (i = 0; i < e->cfg.naddr; i++)
-		if (e->cfg.addrs[i].addr == a)
-			return true;
-	return false;
-}
-
-int engine_slot_connect(struct engine *e, struct slot *slot, const struct sockaddr_in *a)
-{
-	ip4 addr = ntohl(a->sin_addr.s_addr), want_addr;
-	uint16_t want_port;
-	bool is_here = is_own(e, addr) && e->lo < 0, has_room = false;
-	int r;
-
-	engine_own_meet(e, is_here);
-	/* Where nothing that leaves an interface comes back by it, an address of ours alone can't be reached. */
-	r = is_here && e->hairpin < 0 ? -ENETUNREACH : 0;
-	while (!r) {
-		r = tcp_connect(slot->conn, addr, ntohs(a->sin_port), &want_addr, &want_port, e->now);
-		if (r == -EAGAIN)
-			r = engine_claim_to_connect(e, want_addr, want_port, &has_room);
-		else if (r == -EADDRNOTAVAIL && engine_claim_retry(e))
-			r = 0;
-		else
-			break;
-	}
-	return r;
-}
-
-int engine_connect(struct engine *e, engine_sock s, const struct sockaddr_in *a)
-{
-	struct slot *slot = enter(e, s);
-
-	return done(e, slot, slot ? engine_slot_connect(e, slot, a) : 0);
-}
-
-/* With a NULL: the connect() that was put off (TCP_FASTOPEN_CONNECT). */
-int engine_fastopen(struct engine *e, engine_sock s, const struct sockaddr_in *a, const struct iovec *iov,
-		    int iovcnt, bool waits, size_t *copied)
-{
-	struct slot *slot = enter(e, s);
-	int r = -EBADF;
-
-	if (slot && a)
-		r = tcp_fastopen_ask(slot->conn, iov, iovcnt, waits);
-	else if (slot)
-		r = tcp_fastopen_start(slot->conn, iov, iovcnt, waits, e->now);
-	done(e, slot, 0);
-	if (!r && a)
-		r = engine_connect(e, s, a);
-	slot = enter(e, s);
-	*copied = slot ? tcp_fastopen_copied(slot->conn) : 0;
-	return seen(e, slot, r);
-}
-
-int engine_connect_result(struct engine *e, engine_sock s)
-{
-	struct slot *slot = enter(e, s);
-
-	return done(e, slot, slot ? tcp_connect_result(slot->conn) : 0);
-}
-
-int engine_disconnect(struct engine *e, engine_sock s)
-{
-	struct slot *slot = enter(e, s);
-
-	int r = slot ? tcp_disconnect(slot->conn, e->now) : 0;
-
-	if (slot)
-		engine_local_update(e, slot);
-	engine_share_update(e);
-	return done(e, slot, r);
-}
-
-int engine_slot_listen(struct engine *e, struct slot *slot, int backlog)
-{
-	ip4 want_addr;
-	uint16_t want_port;
-	int r = 0;
-
-	engine_own_meet(e, true);
-	while (!r) {
-		r = tcp_listen(slot->conn, backlog, &want_addr, &want_port, e->now);
-		if (r != -EAGAIN)
-			break;
-		r = engine_claim(e, want_addr, want_port, CLAIM_ALONE);
-	}
-	if (!r && has_flag(e, slot, SO_REUSEPORT)) {
-		tcp_sockname(slot->conn, &want_addr, &want_port);
-		r = engine_share_listen(e, want_addr, want_port);
-		if (r)
-			tcp_disconnect(slot->conn, e->now);
-	}
-	return r;
-}
-
-int engine_listen(struct engine *e, engine_sock s, int backlog)
-{
-	struct slot *slot = enter(e, s);
-
-	return done(e, slot, slot ? engine_slot_listen(e, slot, backlog) : 0);
-}
+/* ---- accepting ---- */
 
 int engine_accept(struct engine *e, engine_sock s, engine_sock *conn)
 {
-	struct slot *slot = enter(e, s);
+	struct slot *slot = engine_slot_enter(e, s);
 	struct tcp_conn *c = NULL;
 	int r = -EBADF;
 
@@ -384,7 +223,7 @@ int engine_accept(struct engine *e, engine_sock s, engine_sock *conn)
 		if (r < 0)
 			tcp_release(c, e->now);
 	}
-	return done(e, slot, r);
+	return engine_slot_done(e, slot, r);
 }
 
 /* ---- data ---- */
@@ -403,7 +242,7 @@ static bool is_look_due(struct engine *e, struct slot *slot, ssize_t sent, int f
 ssize_t engine_send(struct engine *e, engine_sock s, const struct iovec *iov, int iovcnt,
 		    size_t skip, int flags)
 {
-	struct slot *slot = enter(e, s);
+	struct slot *slot = engine_slot_enter(e, s);
 	ssize_t r = -EBADF;
 
 	if (slot) {
@@ -446,7 +285,7 @@ static ssize_t read_arriving(struct engine *e, struct slot *slot, const struct i
 ssize_t engine_recv(struct engine *e, engine_sock s, const struct iovec *iov, int iovcnt,
 		    size_t skip, int flags, size_t peek_off, int *rflags)
 {
-	struct slot *slot = enter(e, s);
+	struct slot *slot = engine_slot_enter(e, s);
 	ssize_t r = -EBADF;
 
 	if (slot) {
@@ -469,14 +308,14 @@ ssize_t engine_recv(struct engine *e, engine_sock s, const struct iovec *iov, in
 
 int engine_shutdown(struct engine *e, engine_sock s, int how)
 {
-	struct slot *slot = enter(e, s);
+	struct slot *slot = engine_slot_enter(e, s);
 
 	int r = slot ? tcp_shutdown(slot->conn, how, e->now) : 0;
 
 	if (slot)
 		engine_local_update(e, slot);
 	engine_share_update(e);
-	return done(e, slot, r);
+	return engine_slot_done(e, slot, r);
 }
 
 /* ---- asking ---- */
@@ -491,7 +330,7 @@ static void fill_name(struct sockaddr_in *a, ip4 addr, uint16_t port)
 
 int engine_sockname(struct engine *e, engine_sock s, struct sockaddr_in *a)
 {
-	struct slot *slot = enter(e, s);
+	struct slot *slot = engine_slot_enter(e, s);
 	uint16_t port;
 	ip4 addr;
 
@@ -499,12 +338,12 @@ int engine_sockname(struct engine *e, engine_sock s, struct sockaddr_in *a)
 		tcp_sockname(slot->conn, &addr, &port);
 		fill_name(a, addr, port);
 	}
-	return seen(e, slot, 0);
+	return engine_slot_seen(e, slot, 0);
 }
 
 int engine_peername(struct engine *e, engine_sock s, struct sockaddr_in *a)
 {
-	struct slot *slot = enter(e, s);
+	struct slot *slot = engine_slot_enter(e, s);
 	uint16_t port;
 	int r = 0;
 	ip4 addr;
@@ -513,26 +352,26 @@ int engine_peername(struct engine *e, engine_sock s, struct sockaddr_in *a)
 		r = tcp_peername(slot->conn, &addr, &port);
 		fill_name(a, addr, port);   /* also with -ENOTCONN: accept() wants it */
 	}
-	return seen(e, slot, r);
+	return engine_slot_seen(e, slot, r);
 }
 
 int engine_setopt(struct engine *e, engine_sock s, int level, int name, const void *val,
 		  socklen_t len, bool may_admin)
 {
-	struct slot *slot = enter(e, s);
+	struct slot *slot = engine_slot_enter(e, s);
 	int r = 0;
 
 	if (slot)
 		r = tcp_setopt(slot->conn, level, name, val, len, may_admin, e->now);
 	if (slot && !r)
 		engine_local_setopt(slot, level, name, val, len);
-	return done(e, slot, r);
+	return engine_slot_done(e, slot, r);
 }
 
 int engine_getopt(struct engine *e, engine_sock s, int level, int name, void *val, socklen_t *len)
 {
 	bool is_error = level == SOL_SOCKET && name == SO_ERROR;
-	struct slot *slot = enter(e, s);
+	struct slot *slot = engine_slot_enter(e, s);
 	int err, r = 0;
 
 	/* What has arrived counts: the kernel would have taken it in. */
@@ -542,20 +381,20 @@ int engine_getopt(struct engine *e, engine_sock s, int level, int name, void *va
 		err = tcp_take_error(slot->conn);
 		*len = (socklen_t)MIN(*len, sizeof(err));
 		memcpy(val, &err, *len);
-		return done(e, slot, 0);
+		return engine_slot_done(e, slot, 0);
 	}
 	if (slot)
 		r = tcp_getopt(slot->conn, level, name, val, len, e->now);
-	return done(e, slot, r);
+	return engine_slot_done(e, slot, r);
 }
 
 int engine_query(struct engine *e, engine_sock s, enum engine_query q, int *val)
 {
-	struct slot *slot = enter(e, s);
+	struct slot *slot = engine_slot_enter(e, s);
 	int r = 0;
 
 	if (!slot)
-		return seen(e, slot, 0);
+		return engine_slot_seen(e, slot, 0);
 	switch (q) {
 	case ENGINE_INQ:
 		look(e);
@@ -576,16 +415,16 @@ int engine_query(struct engine *e, engine_sock s, enum engine_query q, int *val)
 		break;
 	case ENGINE_LINGER:
 		*val = tcp_linger(slot->conn);
-		return seen(e, slot, 0);
+		return engine_slot_seen(e, slot, 0);
 	}
 	if (r >= 0)
 		*val = r;
-	return done(e, slot, MIN(r, 0));
+	return engine_slot_done(e, slot, MIN(r, 0));
 }
 
 uint32_t engine_events(struct engine *e, engine_sock s)
 {
-	struct slot *slot = enter(e, s);
+	struct slot *slot = engine_slot_enter(e, s);
 	uint32_t events = POLLNVAL;
 
 	if (slot) {
@@ -599,10 +438,10 @@ uint32_t engine_events(struct engine *e, engine_sock s)
 
 int engine_mirror(struct engine *e, engine_sock s, void *user)
 {
-	struct slot *slot = enter(e, s);
+	struct slot *slot = engine_slot_enter(e, s);
 
 	if (!slot)
-		return done(e, slot, 0);
+		return engine_slot_done(e, slot, 0);
 	e->nmirror += (user != NULL) - (slot->mirror != NULL);
 	slot->mirror = user;
 	if (user) {
@@ -611,5 +450,5 @@ int engine_mirror(struct engine *e, engine_sock s, void *user)
 		slot->urgents = tcp_urgents(slot->conn);
 		e->cfg.ready(user, slot->events, false);
 	}
-	return done(e, slot, 0);
+	return engine_slot_done(e, slot, 0);
 }

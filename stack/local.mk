@@ -130,6 +130,8 @@ libengine_la_SOURCES = \
 	stack/engine_claim.c \
 	stack/engine_control.c \
 	stack/engine_dial.c \
+	stack/engine_open.c \
+	stack/engine_port.c \
 	stack/engine_drive.c \
 	stack/engine_host.c \
 	stack/engine_impl.h \

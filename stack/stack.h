@@ -161,9 +161,13 @@ int stack_reserve_ports(struct stack *s, uint16_t lo, uint16_t hi);
 struct tuple;
 /* Is there a connection, a handshake or a TIME-WAIT remainder of this tuple? */
 bool stack_knows(const struct stack *s, const struct tuple *t);
+bool stack_has_timewait(const struct stack *s, const struct tuple *t);
 /* Another process takes the tuple over. */
 void stack_forget_timewait(struct stack *s, const struct tuple *t);
-/* Does a socket with SO_REUSEPORT listen on addr:port? */
+/* conntab_would_bind() */
+struct bind_owner;
+int stack_would_bind(const struct stack *s, const struct bind_owner *o, uint16_t port);
+/* Does a socket listen on addr:port? */
 bool stack_listens(const struct stack *s, ip4 addr, uint16_t port);
 /* Is it an address that this stack has, 127/8 with a loopback interface among them? */
 bool stack_is_local(const struct stack *s, ip4 a);

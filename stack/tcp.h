@@ -24,6 +24,9 @@ struct tcp_conn *tcp_open(struct stack *s, xtime now);
 
 /* Whose socket it is, for SO_REUSEPORT: of one user only (sk_uid). */
 void tcp_set_uid(struct tcp_conn *c, uint32_t uid);
+/* What bind() to addr would enter it as, holding nothing (conntab.h). */
+struct bind_owner;
+void tcp_bind_owner(const struct tcp_conn *c, ip4 addr, struct bind_owner *o);
 /* The program's context pointer; the core only keeps it. */
 void tcp_set_user(struct tcp_conn *c, void *user);
 void *tcp_user(const struct tcp_conn *c);

@@ -13,6 +13,13 @@ bool stack_knows(const struct stack *s, const struct tuple *t)
 	return conntab_find(&s->tab, t) != NULL;
 }
 
+bool stack_has_timewait(const struct stack *s, const struct tuple *t)
+{
+	const struct ent *e = conntab_find(&s->tab, t);
+
+	return e && e->kind == ENT_TIMEWAIT;
+}
+
 void stack_forget_timewait(struct stack *s, const struct tuple *t)
 {
 	struct ent *e = conntab_find(&s->tab, t);
@@ -21,13 +28,23 @@ void stack_forget_timewait(struct stack *s, const struct tuple *t)
 		tcp_tw_free(container_of(e, struct tcp_tw, ent));
 }
 
+void tcp_bind_owner(const struct tcp_conn *c, ip4 addr, struct bind_owner *o)
+{
+	*o = (struct bind_owner){ .addr = addr, .oif = c->opt.oif, .uid = c->bind.uid, .reuse = c->opt.reuseaddr,
+				  .reuseport = c->opt.reuseport };
+}
+
+int stack_would_bind(const struct stack *s, const struct bind_owner *o, uint16_t port)
+{
+	return conntab_would_bind(&s->tab, o, port);
+}
+
 bool stack_listens(const struct stack *s, ip4 addr, uint16_t port)
 {
 	for (const struct list *l = s->conns.next; l != &s->conns; l = l->next) {
 		const struct tcp_conn *c = container_of(l, const struct tcp_conn, all_link);
 
-		if (c->state == TCP_LISTEN && c->bind.reuseport && c->bind.addr == addr &&
-		    conntab_port(&c->bind) == port)
+		if (c->state == TCP_LISTEN && c->bind.addr == addr && conntab_port(&c->bind) == port)
 			return true;
 	}
 	return false;

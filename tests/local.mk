@@ -245,6 +245,7 @@ EXTRA_DIST += tests/packetdrill/run
 check_PROGRAMS += tests/conform_run
 tests_conform_run_SOURCES = \
 	stack/engine_ready.c \
+	stack/engine_open.c \
 	stack/engine_sock.c \
 	tests/engine_none.c \
 	tests/conform/step.c \
@@ -321,6 +322,7 @@ SCRIPT_TESTS = \
 	tests/netns/server_crowd.sh \
 	tests/netns/server_data.sh \
 	tests/netns/server_group.sh \
+	tests/netns/beside.sh \
 	tests/netns/server_listening.sh \
 	tests/netns/server_ports.sh \
 	tests/netns/server_rights.sh \
@@ -344,6 +346,7 @@ EXTRA_DIST += \
 	tests/netns/flows.py \
 	tests/netns/pieces.py \
 	tests/netns/forker.py tests/netns/life.py \
+	tests/netns/beside.py \
 	tests/netns/group.py \
 	tests/netns/lib.sh \
 	tests/netns/crowd.py \

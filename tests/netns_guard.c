@@ -275,6 +275,7 @@ static void reusing_claim_takes_a_port_in_timewait(void **state)
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(SHARED), .sin_addr.s_addr = htonl(NET_US) };
 	struct guard *g = open_guard(), *other = open_guard();
 	int l = bind_sharing(NET_US), c = socket(AF_INET, SOCK_STREAM, 0), conn;
+	char byte;
 
 	(void)state;
 	assert_int_equal(listen(l, 1), 0);
@@ -283,7 +284,10 @@ static void reusing_claim_takes_a_port_in_timewait(void **state)
 	assert_true(conn >= 0);
 	assert_int_equal(guard_claim_reusing(g, NET_US, SHARED, false), -EADDRINUSE);
 	close(l);
-	assert_int_equal(guard_claim_reusing(g, NET_US, SHARED, false), -EADDRINUSE);   /* a connection is open */
+	assert_int_equal(guard_claim_reusing(g, NET_US, SHARED, false), 0);     /* the host's with itself is left alone */
+	assert_int_equal(write(c, "a", 1), 1);
+	assert_int_equal(read(conn, &byte, 1), 1);
+	guard_release(g, NET_US, SHARED);
 	close(conn);
 	close(c);
 	assert_int_equal(guard_claim(g, NET_US, SHARED), -EADDRINUSE);
@@ -292,6 +296,23 @@ static void reusing_claim_takes_a_port_in_timewait(void **state)
 	assert_int_equal(bind_sharing(NET_US), -1);
 	assert_int_equal(guard_claim_reusing(other, NET_US, SHARED, true), 0);
 	guard_close(other);
+	guard_close(g);
+}
+
+static void reusing_claim_spares_a_connection(void **state)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(1), .sin_addr.s_addr = htonl(NET_PEER) };
+	struct guard *g = open_guard();
+	int fd = bind_sharing(NET_US);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), -1);
+	assert_int_equal(errno, EINPROGRESS);
+	assert_int_equal(guard_claim_reusing(g, NET_US, SHARED, false), -EADDRINUSE);
+	close(fd);
+	assert_int_equal(guard_claim_reusing(g, NET_US, SHARED, false), 0);
 	guard_close(g);
 }
 
@@ -897,6 +918,7 @@ int main(void)
 		cmocka_unit_test(claimed_port_of_a_tun_device_gets_no_reset),
 		cmocka_unit_test(reusing_claim_spares_who_would_share),
 		cmocka_unit_test(reusing_claim_takes_a_port_in_timewait),
+		cmocka_unit_test(reusing_claim_spares_a_connection),
 		cmocka_unit_test(any_address_claim_drops_local_but_not_transit),
 		cmocka_unit_test(kernel_listener_and_connection_are_undisturbed),
 		cmocka_unit_test(port_of_the_kernel_can_not_be_claimed),

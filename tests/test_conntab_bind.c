@@ -108,7 +108,7 @@ static int bind_second(size_t i)
 	struct bind_owner tw = { .is_timewait = true };
 	struct ent e = { 0 };
 	struct conntab ct;
-	int result;
+	int result, asked;
 
 	conntab_init(&ct, &key);
 	if (table[i].state1 == CONNECTED)
@@ -118,7 +118,9 @@ static int bind_second(size_t i)
 	a.is_listening = table[i].state1 == LISTENING;
 	if (table[i].state1 == TIMEWAIT)
 		conntab_bind_move(&a, &tw);
+	asked = conntab_would_bind(&ct, &b, PORT);
 	result = bind_to(&ct, &b, PORT);
+	assert_int_equal(asked == -ENOENT ? 0 : asked, result);
 	assert_int_equal(conntab_port(&b), result ? 0 : PORT);
 	conntab_fini(&ct);
 	return result;
@@ -561,6 +563,23 @@ static void inherited_port_blocks_connect_and_hides_no_listener(void **state)
 	conntab_fini(&ct);
 }
 
+static void socket_of_another_stack_is_told_of_holders(void **state)
+{
+	struct bind_owner a = owner(R, A1, 0, 0), beside = owner(R, 0, 0, 0), other = owner(R, A2, 0, 0);
+	struct conntab ct;
+
+	(void)state;
+	conntab_init(&ct, &key);
+	assert_int_equal(conntab_would_bind(&ct, &beside, PORT), -ENOENT);
+	bind_to(&ct, &a, PORT);
+	assert_int_equal(conntab_would_bind(&ct, &beside, PORT), 0);
+	assert_int_equal(conntab_would_bind(&ct, &other, PORT), -ENOENT);
+	a.is_listening = true;
+	assert_int_equal(conntab_would_bind(&ct, &beside, PORT), -EADDRINUSE);
+	assert_int_equal(conntab_port(&beside), 0);
+	conntab_fini(&ct);
+}
+
 static void moved_port_is_held_by_the_other(void **state)
 {
 	struct bind_owner a = owner(R, A1, 2, 7), b = { .is_timewait = true }, none = { 0 };
@@ -608,6 +627,7 @@ int main(void)
 		cmocka_unit_test(reuseport_group_shares_clients_and_keeps_them),
 		cmocka_unit_test(reuseport_group_is_of_one_user_address_and_device),
 		cmocka_unit_test(inherited_port_blocks_connect_and_hides_no_listener),
+		cmocka_unit_test(socket_of_another_stack_is_told_of_holders),
 		cmocka_unit_test(moved_port_is_held_by_the_other),
 	};
 

@@ -270,6 +270,42 @@ int engine_share_listen(struct engine *e, ip4 addr, uint16_t port)
 	return 0;
 }
 
+bool engine_share_has(struct engine *e, uint16_t port)
+{
+	(void)e;
+	(void)port;
+	return false;
+}
+
+int engine_bridge_prepare(struct engine *e)
+{
+	(void)e;
+	return -EOPNOTSUPP;
+}
+
+bool engine_port_asks(struct engine *e, const struct slot *slot, enum port_want want, const struct sockaddr_in *a,
+		      struct port_question *q)
+{
+	(void)e;
+	(void)slot;
+	(void)want;
+	(void)a;
+	(void)q;
+	return false;
+}
+
+int engine_port_may(struct engine *e, const struct port_question *q)
+{
+	(void)e;
+	(void)q;
+	return 0;
+}
+
+int engine_port_take(struct engine *e, const struct port_question *q)
+{
+	return engine_port_may(e, q);
+}
+
 void engine_share_update(struct engine *e)
 {
 	(void)e;

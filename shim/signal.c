@@ -22,7 +22,7 @@
 #include <sys/syscall.h>
 #include <ucontext.h>
 
-#include "engine.h"
+#include "init.h"
 #include "process.h"
 #include "rawcall.h"
 #include "real.h"
@@ -143,7 +143,7 @@ static void die(int sig, bool fault)
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
 	sigset_t set;
 
-	if (!signal_self.held && !engine_is_own_thread())
+	if (!init_is_inside())
 		process_die();
 	REAL(sigaction)(sig, &dfl, NULL);
 	if (fault)

@@ -441,7 +441,7 @@ void call_release(struct sock *s)
 	ready_close(s);
 	opts_release(s);
 	if (s->es && atomic_load(&eng_current)) {
-		if (eng_query(s, ENGINE_LINGER, &seconds) == 0 && seconds > 0) {
+		if (!engine_is_own_thread() && eng_query(s, ENGINE_LINGER, &seconds) == 0 && seconds > 0) {
 			eng_shut(s);
 			linger(s, seconds);
 		}

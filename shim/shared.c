@@ -260,7 +260,7 @@ static struct sock *find(engine_sock es, int number)
 
 	while (!s || s->es != es) {
 		if (s)
-			sock_put(s);
+			sock_put_inside(s);
 		fd = fdtab_next(fd);
 		if (fd < 0)
 			return NULL;
@@ -279,7 +279,7 @@ bool shared_is_object_of(engine_sock es, int number, int fd)
 		return false;
 	is = s->fd >= 0 && !fstat(s->fd, &a) && !fstat(fd, &b) && a.st_dev == b.st_dev &&
 	     a.st_ino == b.st_ino;
-	sock_put(s);
+	sock_put_inside(s);
 	return is;
 }
 
@@ -294,6 +294,6 @@ int shared_join(engine_sock es, int number, struct engine_bridged *id)
 	far = ready_join(s, id);
 	if (far >= 0)
 		bridge_settled(s);
-	sock_put(s);
+	sock_put_inside(s);
 	return far;
 }

@@ -16,6 +16,7 @@
 static struct pool socks = POOL_INIT(struct sock);
 static struct pool opts = POOL_INIT(struct sock_opt);
 static struct pool regs = POOL_INIT(struct sock_reg);
+static struct sock *_Atomic rest;   /* to be ended by sock_put_rest() */
 
 struct sock *sock_new(engine_sock es)
 {
@@ -80,12 +81,42 @@ static void sock_free(struct sock *s)
 	pool_give(&socks, s);
 }
 
-void sock_put(struct sock *s)
+static bool is_last(struct sock *s)
 {
-	if (atomic_fetch_sub(&s->refs, 1) != 1)
-		return;
+	return atomic_fetch_sub(&s->refs, 1) == 1;
+}
+
+static void end(struct sock *s)
+{
 	call_release(s);
 	sock_free(s);
+}
+
+void sock_put(struct sock *s)
+{
+	if (is_last(s))
+		end(s);
+}
+
+void sock_put_inside(struct sock *s)
+{
+	struct sock *first = atomic_load(&rest);
+
+	if (!is_last(s))
+		return;
+	do
+		s->next_free = first;
+	while (!atomic_compare_exchange_weak(&rest, &first, s));
+}
+
+void sock_put_rest(void)
+{
+	struct sock *s = atomic_exchange(&rest, NULL), *next;
+
+	for (; s; s = next) {
+		next = s->next_free;
+		end(s);
+	}
 }
 
 /* Takes the entry of an option out of the list; NULL: it has none. */

@@ -78,6 +78,9 @@ struct sock *sock_new(engine_sock es);
 bool sock_get_unless_free(struct sock *s);
 /* The last one closes it: call_release(), which may sleep as a lingering close() does. */
 void sock_put(struct sock *s);
+/* In a callback of the engine's, which mustn't be called from there: the last one closes the socket at sock_put_rest(). */
+void sock_put_inside(struct sock *s);
+void sock_put_rest(void);
 
 /* Remembers an option's last value (of others than IPv6's only until it is clear who serves the socket); -ENOMEM. */
 int sock_opt_add(struct sock *s, int level, int name, const void *val, socklen_t len);

@@ -77,6 +77,8 @@ struct engine_config {
 	/* s is to be bridged by the object that it has: its other end, which is the engine's from then on, named as
 	 * id says, of which id->is_v6 is to be filled in; or -errno. */
 	int (*join)(engine_sock s, int number, struct engine_bridged *id);
+	/* The library's own thread, which calls the two above, has given up the lock.  May be NULL. */
+	void (*outside)(void);
 };
 
 /* Opens the interface, reads the host's view, starts the thread.  0 and *e; or -errno with

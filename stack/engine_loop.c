@@ -47,6 +47,8 @@ static void on_packets(struct ev_loop *ev, ev_io *w, int revents)
 	engine_bridge_turn(e);
 	engine_expire(e);
 	engine_leave(e);
+	if (e->cfg.outside)
+		e->cfg.outside();
 }
 
 /* A deadline, or the end of a lease. */

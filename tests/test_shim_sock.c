@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -90,6 +91,30 @@ static void options_of_connected_v6_sockets_do_not_pile_up(void **state)
 	side_close(&side);
 }
 
+/* The last reference may go where the engine must not be called. */
+static void last_one_inside_the_engine_closes_later(void **state)
+{
+	struct pollfd end = { .events = POLLIN };
+	struct side side;
+	struct sock *s;
+	int fd, peer;
+
+	(void)state;
+	side_open(&side, false);
+	fd = side_connected(&side, 0, &peer);
+	s = fdtab_get(fd);
+	assert_non_null(s);
+	close(fd);
+	end.fd = peer;
+	sock_put_inside(s);
+	assert_int_equal(poll(&end, 1, 0), 0);
+	sock_put_rest();
+	assert_int_equal(poll(&end, 1, 5000), 1);
+	sock_put_rest();
+	close(peer);
+	side_close(&side);
+}
+
 /* A socket is made of what another one was. */
 static void recycled_socket_has_no_flags_of_the_old_one(void **state)
 {
@@ -134,6 +159,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_option_is_remembered_once),
 		cmocka_unit_test(options_of_connected_v6_sockets_do_not_pile_up),
+		cmocka_unit_test(last_one_inside_the_engine_closes_later),
 		cmocka_unit_test(recycled_socket_has_no_flags_of_the_old_one),
 	};
 

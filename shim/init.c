@@ -118,9 +118,10 @@ static int attach(bool is_early)
 		return r;
 	}
 	say_attached(e);
-	atomic_store(&eng_current, e);
-	process_attach(conf.wants_stats);
+	process_attach(e, conf.wants_stats);
 	signal_attach();
+	/* Last: who sees it goes on at once. */
+	atomic_store(&eng_current, e);
 	return 0;
 }
 

@@ -48,11 +48,11 @@
 #define KEEPER "xtcp-keeper"
 #define HANG_SECONDS 10
 
-static pid_t attached_pid;
+static _Atomic pid_t attached_pid;   /* 0: none yet */
 static bool wants_stats;
 static bool is_forked;            /* from a process that had an engine */
-static _Atomic int *mark;         /* 1; 0 in a child that no atfork handler has seen */
-static int lowest_own;            /* of the engine's fds */
+static _Atomic int *_Atomic mark; /* 1; 0 in a child that no atfork handler has seen */
+static _Atomic int lowest_own;    /* of the engine's fds */
 
 /* ---- whose fd, whose process ---- */
 
@@ -186,15 +186,14 @@ void process_list_own_fds(struct process_fds *f)
 static void find_lowest(struct engine *e)
 {
 	struct process_fds f;
+	int lowest = INT32_MAX;
 	unsigned i;
 
-	lowest_own = INT32_MAX;
 	list_engines(e, &f);
-	for (i = 0; i < f.n; i++) {
-		if (f.v[i] < lowest_own)
-			lowest_own = f.v[i];
-	}
+	for (i = 0; i < f.n; i++)
+		lowest = MIN(lowest, f.v[i]);
 	process_free_own_fds(&f);
+	atomic_store(&lowest_own, lowest);
 }
 
 /* ---- fork ---- */
@@ -244,9 +243,11 @@ static void lose_sockets(void)
 /* The copy's locks may be held by threads that are not here: it is left as it is. */
 bool process_was_cloned(void)
 {
-	if (!mark || atomic_load_explicit(mark, memory_order_relaxed))
+	_Atomic int *m = atomic_load_explicit(&mark, memory_order_acquire);
+
+	if (!m || atomic_load_explicit(m, memory_order_relaxed))
 		return false;
-	atomic_store(mark, 1);
+	atomic_store(m, 1);
 	atomic_store(&eng_current, NULL);
 	attached_pid = getpid();
 	lose_sockets();
@@ -256,7 +257,7 @@ bool process_was_cloned(void)
 
 static void after_fork_in_child(void)
 {
-	atomic_store(mark, 1);
+	atomic_store(atomic_load(&mark), 1);
 	atomic_store(&eng_current, NULL);
 	attached_pid = getpid();
 	alloc_fork_done();
@@ -529,13 +530,13 @@ static _Atomic int *map_mark(void)
 	return m;
 }
 
-void process_attach(bool stats)
+void process_attach(struct engine *e, bool stats)
 {
 	static bool is_registered;
 
 	attached_pid = getpid();
 	wants_stats = stats;
-	find_lowest(atomic_load(&eng_current));
+	find_lowest(e);
 	if (is_registered)
 		return;
 	is_registered = true;

@@ -8,8 +8,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Once, when the engine is attached. */
-void process_attach(bool wants_stats);
+struct engine;
+
+/* Once, when the engine is there, and before others see it (eng_current). */
+void process_attach(struct engine *e, bool wants_stats);
 
 /* Is it a child of a process that was attached? */
 bool process_is_forked(void);

@@ -38,8 +38,8 @@ __thread struct signal_self signal_self __attribute__((tls_model("initial-exec")
 
 /* The program's view, guarded by `lock`; the lock is only taken with signals held. */
 static struct sigaction view[NSIGS];
-static bool is_attached;
-static uint64_t breaking_set;      /* siginterrupt(sig, 1) */
+static _Atomic bool is_attached;
+static _Atomic uint64_t breaking_set;      /* siginterrupt(sig, 1) */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static const unsigned char deadly[] = {

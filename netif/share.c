@@ -22,6 +22,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/shm.h>
 #include <time.h>
@@ -150,6 +151,21 @@ static int name_it(struct name *n, uint16_t port)
 	return r;
 }
 
+/* In a place of mmap()'s, which tells ThreadSanitizer that what is there is new: shmat() tells it nothing.
+ * NULL, and errno, on failure. */
+static struct map *attach_id(int id)
+{
+	void *place = mmap(NULL, sizeof(struct map), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *m;
+
+	if (place == MAP_FAILED)
+		return NULL;
+	m = shmat(id, place, SHM_REMAP);
+	if (m != (void *)-1)
+		return m;
+	munmap(place, sizeof(struct map));
+	return NULL;
+}
+
 /* NULL: it is gone, somebody else's, or another group's. */
 static struct map *attach(int id, const struct name *n)
 {
@@ -158,8 +174,8 @@ static struct map *attach(int id, const struct name *n)
 
 	if (shmctl(id, IPC_STAT, &ds) || ds.shm_perm.cuid != n->uid || ds.shm_segsz != sizeof(*m))
 		return NULL;
-	m = shmat(id, NULL, 0);
-	if (m == (void *)-1)
+	m = attach_id(id);
+	if (!m)
 		return NULL;
 	if (!memcmp(&m->name, n, sizeof(*n)))
 		return m;
@@ -190,9 +206,9 @@ static struct map *make(const struct name *n, int *id)
 	*id = shmget(IPC_PRIVATE, sizeof(*m), IPC_CREAT | 0600);
 	if (*id < 0)
 		return NULL;
-	m = shmat(*id, NULL, 0);
+	m = attach_id(*id);
 	shmctl(*id, IPC_RMID, NULL);
-	if (m == (void *)-1)
+	if (!m)
 		return NULL;
 	if (getrandom(&key, sizeof(key), 0) != sizeof(key))
 		key = (uint64_t)(uintptr_t)m ^ (uint64_t)getpid() << 32;

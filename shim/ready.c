@@ -27,6 +27,7 @@
 #include "eng.h"
 #include "fdtab.h"
 #include "log.h"
+#include "rawcall.h"
 #include "real.h"
 #include "shared.h"
 #include "signal.h"
@@ -375,7 +376,8 @@ static int make_pair(struct sock *s)
 
 /* ---- other processes have it, too ---- */
 
-/* Connects the object to a listener that lives no longer than this, by the name that the other end is to have. */
+/* Connects the object to a listener that lives no longer than this, by the name that the other end is to have.  (By a bare
+ * system call: to ThreadSanitizer connect() makes a new descriptor, while other threads use this one.) */
 static int connect_object(int fd, const struct sockaddr_un *name, socklen_t len)
 {
 	int l = REAL(socket)(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), far = -1;
@@ -385,7 +387,7 @@ static int connect_object(int fd, const struct sockaddr_un *name, socklen_t len)
 	if (l < 0)
 		return -errno;
 	if (!REAL(bind)(l, (const struct sockaddr *)name, len) && !REAL(listen)(l, BACKLOG) &&
-	    !REAL(connect)(fd, (const struct sockaddr *)name, len))
+	    !raw_connect(fd, name, len))
 		far = REAL(accept4)(l, NULL, NULL, SOCK_CLOEXEC);
 	/* Names can be seen: somebody else may have come first. */
 	while (far >= 0 && (REAL(getsockopt)(far, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0 || who.pid != getpid())) {

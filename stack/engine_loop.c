@@ -22,25 +22,27 @@
 #define LOOP_STACK_BYTES (512 * 1024)
 
 struct loop {
-	struct engine *e;
 	struct ev_loop *ev;
 	ev_io packets, timer, host, control;
 	ev_async stop;
 	pthread_t thread;
 };
 
-static __thread bool is_loop_thread __attribute__((tls_model("initial-exec")));
+/* The engine whose loop this thread runs; NULL in all others.  Here and not with the watchers, which the child of a
+ * fork() frees: what this thread reads without the lock may be anywhere beside a fork(). */
+static __thread struct engine *own_engine __attribute__((tls_model("initial-exec")));
 
 bool engine_is_own_thread(void)
 {
-	return is_loop_thread;
+	return own_engine;
 }
 
 static void on_packets(struct ev_loop *ev, ev_io *w, int revents)
 {
-	struct engine *e = w->data;
+	struct engine *e = own_engine;
 
 	(void)ev;
+	(void)w;
 	(void)revents;
 	engine_enter(e);
 	engine_receive(e, ENGINE_RX_ROUNDS);
@@ -54,10 +56,11 @@ static void on_packets(struct ev_loop *ev, ev_io *w, int revents)
 /* A deadline, or the end of a lease. */
 static void on_timer(struct ev_loop *ev, ev_io *w, int revents)
 {
-	struct engine *e = w->data;
+	struct engine *e = own_engine;
 	uint64_t ticks;
 
 	(void)ev;
+	(void)w;
 	(void)revents;
 	engine_enter(e);
 	sys_read(e->tfd, &ticks, sizeof(ticks));
@@ -70,9 +73,10 @@ static void on_timer(struct ev_loop *ev, ev_io *w, int revents)
 
 static void on_host(struct ev_loop *ev, ev_io *w, int revents)
 {
-	struct engine *e = w->data;
+	struct engine *e = own_engine;
 
 	(void)ev;
+	(void)w;
 	(void)revents;
 	engine_enter(e);
 	engine_host_changed(e);
@@ -81,9 +85,10 @@ static void on_host(struct ev_loop *ev, ev_io *w, int revents)
 
 static void on_control(struct ev_loop *ev, ev_io *w, int revents)
 {
-	struct engine *e = w->data;
+	struct engine *e = own_engine;
 
 	(void)ev;
+	(void)w;
 	(void)revents;
 	engine_enter(e);
 	engine_control_turn(e);
@@ -99,10 +104,13 @@ static void on_stop(struct ev_loop *ev, ev_async *w, int revents)
 
 static void *loop_main(void *arg)
 {
-	struct loop *l = arg;
+	struct ev_loop *ev;
 
-	is_loop_thread = true;
-	ev_run(l->ev, 0);
+	own_engine = arg;
+	engine_enter(own_engine);
+	ev = own_engine->loop->ev;
+	engine_exit(own_engine);
+	ev_run(ev, 0);
 	return NULL;
 }
 
@@ -110,12 +118,11 @@ static void watch(struct loop *l, ev_io *w, void (*cb)(struct ev_loop *, ev_io *
 {
 	ev_init(w, cb);
 	ev_io_set(w, fd, EV_READ);
-	w->data = l->e;
 	ev_io_start(l->ev, w);
 }
 
 /* With all signals blocked: they are the program's. */
-static int spawn(struct loop *l)
+static int spawn(struct engine *e)
 {
 	sigset_t all, old;
 	pthread_attr_t attr;
@@ -125,13 +132,13 @@ static int spawn(struct loop *l)
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, LOOP_STACK_BYTES);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&l->thread, &attr, loop_main, l);
+	r = pthread_create(&e->loop->thread, &attr, loop_main, e);
 	if (r == EINVAL)        /* the program's thread-local storage alone is larger */
-		r = pthread_create(&l->thread, NULL, loop_main, l);
+		r = pthread_create(&e->loop->thread, NULL, loop_main, e);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
 	if (!r)
-		pthread_setname_np(l->thread, "xtcp");
+		pthread_setname_np(e->loop->thread, "xtcp");
 	return -r;
 }
 
@@ -142,7 +149,6 @@ int engine_loop_start(struct engine *e)
 
 	if (!l)
 		return -ENOMEM;
-	l->e = e;
 	l->ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV | EVFLAG_NOTIMERFD);
 	if (!l->ev) {
 		free(l);
@@ -157,7 +163,7 @@ int engine_loop_start(struct engine *e)
 	ev_async_init(&l->stop, on_stop);
 	ev_async_start(l->ev, &l->stop);
 	e->loop = l;
-	r = spawn(l);
+	r = spawn(e);
 	if (r < 0) {
 		ev_loop_destroy(l->ev);
 		free(l);

@@ -10,8 +10,7 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-/* ThreadSanitizer delivers signals when it sees fit, dies in forked children and takes close()
- * beside recv() for the test's mistake. */
+/* ThreadSanitizer delivers signals when it sees fit. */
 #if defined(__SANITIZE_THREAD__)
 #define HAS_TSAN true
 #elif defined(__has_feature)

@@ -283,8 +283,7 @@ static void *acceptor_main(void *arg)
 	struct engine_watch w = { .s = listener, .events = POLLIN, .is_exclusive = true };
 
 	engine_wait(server, &w, 1, NULL, 0, engine_now() + SOON, NULL);
-	woken[nwoken] = i;
-	nwoken++;
+	woken[atomic_fetch_add(&nwoken, 1)] = i;
 	return NULL;
 }
 

@@ -620,8 +620,6 @@ static void closing_steps(struct side *s)
 static void close_during_recv_waits_for_it(void **state)
 {
 	(void)state;
-	if (HAS_TSAN)
-		skip();
 	compare_sides(closing_steps);
 }
 

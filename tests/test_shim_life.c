@@ -83,6 +83,7 @@ static bool is_asleep(pid_t tid)
 static void *nudge(void *arg)
 {
 	struct nudge *n = arg;
+	static char got[sizeof(buf)];
 	int i;
 
 	side_settle();
@@ -91,7 +92,7 @@ static void *nudge(void *arg)
 	pthread_kill(n->who, SIGUSR1);
 	side_settle();
 	send(n->peer, "abc", 3, 0);
-	while (recv(n->peer, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+	while (recv(n->peer, got, sizeof(got), MSG_DONTWAIT) > 0)
 		side_settle();
 	return NULL;
 }
@@ -284,6 +285,8 @@ static void signal_during_hold_waits_for_the_release(void **state)
 	sigset_t set;
 
 	(void)state;
+	if (HAS_TSAN)
+		skip();
 	handled = 0;
 	assert_int_equal(sigaction(SIGUSR2, &sa, NULL), 0);
 	signal_hold();
@@ -943,10 +946,6 @@ int main(void)
 		cmocka_unit_test(threads_may_open_and_close_at_once),
 	};
 
-	if (HAS_TSAN) {
-		puts("skip: signals and children are not for ThreadSanitizer");
-		return 77;
-	}
 	side_prepare();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,7 +71,7 @@ check "the summary counts what stayed inside" grep -q 'frames .* [1-9][0-9]* ins
 check "the capture has the handshakes" eval \
 	'[ "$(tcpdump -nr "$T/lo.pcap" "tcp[tcpflags] == tcp-syn and dst net 127" 2>/dev/null | wc -l)" = 5 ]'
 check "and right checksums" eval '! tcpdump -nvvr "$T/lo.pcap" 2>/dev/null | grep -q incorrect'
-check_eq "a host of its own has a 127/8 of its own" "ok 0" "$(in_c "$XTCP_RUN" --address $OWN_ADDR/24 python3 -c "
+check_eq "a host of its own has a 127/8 of its own" "ok 0" "$(xt own python3 -c "
 import socket
 for a in '127.0.0.1', '$OWN_ADDR':
     s = socket.socket()
@@ -79,5 +79,5 @@ for a in '127.0.0.1', '$OWN_ADDR':
     s.listen()
     c = socket.create_connection((a, 7702))
     assert c.getsockname()[0] == a and s.accept()[1] == c.getsockname()
-print('ok')" 2>"$T/err") $(wc -l <"$T/err")"
+print('ok')") $(wc -l <"$T/err")"
 finish

@@ -53,15 +53,15 @@ check_eq "one processor: python's threads" ok "$(xt shared python3 - $S_ADDR 700
 	END
 )"
 
-if command -v nginx >/dev/null && command -v curl >/dev/null && serve_nginx 80; then
+if has nginx && has curl && serve_nginx 80; then
 	check_eq "one processor: curl" "$BIG_SHA" "$(xt shared curl -sS "http://$S_ADDR/big.bin" | sha)"
 fi
-if command -v iperf3 >/dev/null && server "$S" 5201 iperf3 -s -B $S_ADDR; then
+if has iperf3 && server "$S" 5201 iperf3 -s -B $S_ADDR; then
 	check "one processor: iperf3 -P 8" quietly xt shared iperf3 -c $S_ADDR -P 8 -t 1
 	check "one processor: iperf3 -P 8 -R" quietly xt shared iperf3 -c $S_ADDR -P 8 -t 1 -R
 fi
 
-if command -v redis-benchmark >/dev/null; then
+if has redis-benchmark; then
 	xt_bg shared redis-server --port 6379 --bind $C_ADDR --protected-mode no --save "" --io-threads 4 \
 		--io-threads-do-reads yes >"$T/redis" 2>&1 &
 	disown
@@ -70,7 +70,7 @@ if command -v redis-benchmark >/dev/null; then
 	check "one processor: redis-benchmark, 20 connections" \
 		quietly in_s timeout 60 redis-benchmark -h $C_ADDR -q -n 2000 -c 20 -t set,get
 fi
-if command -v memcached >/dev/null; then
+if has memcached; then
 	xt_bg shared memcached -u nobody -l $C_ADDR -p 11211 -t 4 >"$T/memcached" 2>&1 &
 	disown
 	until_true 20 is_served $C_ADDR 11211

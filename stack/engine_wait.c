@@ -17,6 +17,7 @@
 #include "engine_impl.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <syslog.h>
 
@@ -71,18 +72,23 @@ static void thread_free(struct thread *t)
 static void thread_end(void *arg)
 {
 	struct thread *t = arg;
+	sigset_t all, old;
 
+	/* No call of the program's is under way, so nobody else keeps a handler from waiting for the lock that its thread holds. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
 	self = t;
 	engine_rouse();
 	self = NULL;
-	if (!t->home) {
+	if (t->home) {
+		pthread_mutex_lock(&t->home->lock);
+		list_remove(&t->link);
+		list_append(&t->home->spare, &t->link);
+		pthread_mutex_unlock(&t->home->lock);
+	} else {
 		thread_free(t);
-		return;
 	}
-	pthread_mutex_lock(&t->home->lock);
-	list_remove(&t->link);
-	list_append(&t->home->spare, &t->link);
-	pthread_mutex_unlock(&t->home->lock);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 static void make_key(void)

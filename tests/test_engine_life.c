@@ -7,8 +7,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -145,6 +147,68 @@ static void waiting_handler_jumps_out_traffic_goes_on(void **state)
 	assert_int_equal(client->nwait, 0);
 	engine_release(client, c);
 	pthread_join(echo, NULL);
+}
+
+/* ---- the end of a thread ---- */
+
+static atomic_bool is_handled;
+static _Atomic pid_t ending;
+
+static void on_signal_at_end(int sig)
+{
+	(void)sig;
+	is_handled = true;
+}
+
+static void *wait_and_end(void *arg)
+{
+	sem_t *may_end = arg;
+
+	engine_wait(client, NULL, 0, NULL, 0, 0, NULL);
+	sem_post(may_end);
+	while (sem_wait(may_end + 1))
+		;
+	ending = gettid();
+	return NULL;
+}
+
+/* The state letter of /proc/self/task/TID/stat. */
+static char state_of(pid_t tid)
+{
+	char path[64], line[256] = "", *p;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)tid);
+	f = fopen(path, "r");
+	p = f && fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
+	if (f)
+		fclose(f);
+	return p && strlen(p) > 2 ? p[2] : '?';
+}
+
+/* A handler that calls the engine while its thread, at its end, holds the engine's lock would wait for ever. */
+static void ending_thread_runs_no_handler_beside_the_lock(void **state)
+{
+	struct sigaction sa = { .sa_handler = on_signal_at_end };
+	sem_t may_end[2];
+	pthread_t t;
+
+	(void)state;
+	sem_init(&may_end[0], 0, 0);
+	sem_init(&may_end[1], 0, 0);
+	sigaction(SIGUSR1, &sa, NULL);
+	t = start(wait_and_end, may_end);
+	while (sem_wait(&may_end[0]))
+		;
+	engine_enter(client);
+	sem_post(&may_end[1]);
+	while (!ending || state_of(ending) != 'S')
+		nap(1);
+	pthread_kill(t, SIGUSR1);
+	nap(20);
+	assert_false(is_handled);
+	engine_exit(client);
+	pthread_join(t, NULL);
 }
 
 /* ---- life ---- */
@@ -471,6 +535,7 @@ int main(void)
 		TEST(waiting_signal_gives_eintr),
 		TEST(waiting_handler_calls_engine_traffic_goes_on),
 		TEST(waiting_handler_jumps_out_traffic_goes_on),
+		TEST(ending_thread_runs_no_handler_beside_the_lock),
 		TEST(waiting_threads_are_cancelled_traffic_goes_on),
 		TEST(forked_child_forgets_parent_goes_on),
 		TEST(ended_with_data_keeper_delivers),

@@ -66,6 +66,21 @@ void engine_enter(struct engine *e)
 	e->now = engine_now();
 }
 
+bool engine_try_enter(struct engine *e)
+{
+	int err = errno, cancel;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	if (pthread_mutex_trylock(&e->lock)) {
+		pthread_setcancelstate(cancel, NULL);
+		return false;
+	}
+	e->saved_errno = err;
+	e->saved_cancel = cancel;
+	e->now = engine_now();
+	return true;
+}
+
 void engine_exit(struct engine *e)
 {
 	int err = e->saved_errno, cancel = e->saved_cancel;
@@ -455,15 +470,19 @@ static void set_tfd(struct engine *e, xtime at)
 		at = 1;         /* 0 would disarm it */
 	its.it_value.tv_sec = at / XTIME_SEC;
 	its.it_value.tv_nsec = at % XTIME_SEC;
-	e->tfd_at = at;
 	sys_timerfd_set(e->tfd, &its);
 }
 
+void engine_cover_lease(struct engine *e)
+{
+	set_tfd(e, atomic_load_explicit(&e->lease_until, memory_order_relaxed));
+}
+
 /* A deadline that moved later is not worth a system call: the timer fd goes off early once
- * and is set again then. */
+ * and is set again then.  One that has gone off covers nothing: the loop thread may have put it off to the lease's end. */
 void engine_cover(struct engine *e)
 {
-	xtime need, covered = e->tfd_at;
+	xtime need, covered = e->tfd_at > e->now ? e->tfd_at : XTIME_NEVER;
 
 	if (!e->loop)
 		return;
@@ -471,9 +490,11 @@ void engine_cover(struct engine *e)
 	if (e->driver)
 		covered = xtime_min(covered, e->driver_until);
 	else if (!e->is_armed)
-		need = xtime_min(need, e->lease_until);
-	if (need < covered)
+		need = xtime_min(need, atomic_load_explicit(&e->lease_until, memory_order_relaxed));
+	if (need < covered) {
 		set_tfd(e, need);
+		e->tfd_at = need;
+	}
 }
 
 void engine_arm(struct engine *e)

@@ -23,6 +23,7 @@
 #define XTCP_ENGINE_IMPL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "conntab.h"
 #include "engine.h"
@@ -140,7 +141,7 @@ struct engine {
 	unsigned nmirror;            /* mirrored sockets */
 	int pkt_ep;                  /* epoll fd with the packet fd in it; the loop watches it */
 	bool is_armed;
-	xtime lease_until;           /* when neither driven nor armed */
+	_Atomic xtime lease_until;   /* when neither driven nor armed; written with the lock */
 	int tfd;                     /* timer fd; the loop watches it */
 	xtime tfd_at;                /* what it is set to */
 	bool rx_more;                /* the last batch was full */
@@ -218,6 +219,8 @@ struct engine {
 /* Every entry point is enter, work, leave.  leave does what the work made possible: frames
  * go out, waiters and mirrors are told, deadlines are covered.  exit only unlocks. */
 void engine_enter(struct engine *e);
+/* False: another thread is inside. */
+bool engine_try_enter(struct engine *e);
 void engine_leave(struct engine *e);
 void engine_exit(struct engine *e);
 /* The work of leave without deadlines and lock. */
@@ -235,6 +238,13 @@ void engine_expire(struct engine *e);
 xtime engine_deadline(struct engine *e);
 /* Sees to it that the timer fd goes off in time. */
 void engine_cover(struct engine *e);
+/* The timer fd is to go off at the lease's end, the lock not held. */
+void engine_cover_lease(struct engine *e);
+/* Whoever has looked at the interface will be back before long. */
+static inline void engine_lease(struct engine *e)
+{
+	atomic_store_explicit(&e->lease_until, e->now + ENGINE_LEASE, memory_order_relaxed);
+}
 void engine_arm(struct engine *e);
 void engine_disarm(struct engine *e);
 void engine_tell(struct engine *e, struct slot *slot);

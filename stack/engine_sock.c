@@ -141,7 +141,7 @@ static bool may_look(const struct engine *e)
 static bool look_now(struct engine *e)
 {
 	engine_disarm(e);
-	e->lease_until = e->now + ENGINE_LEASE;
+	engine_lease(e);
 	engine_expire(e);       /* a caller that spins may keep the loop thread from the lock */
 	return engine_receive(e, ENGINE_RX_ROUNDS) > 0;
 }
@@ -279,9 +279,9 @@ static ssize_t read_arriving(struct engine *e, struct slot *slot, const struct i
 	return r.is_bad ? -EFAULT : tcp_recv(slot->conn, iov, iovcnt, skip, flags & ~MSG_DONTWAIT, peek_off, rflags, e->now);
 }
 
-/* A reader that won't wait looks at the interface before it hears of -EAGAIN (one that will
- * does so in engine_wait(), but for large frames, which it receives here when it has read what there was); a
- * busy one does so now and then, to keep its peer sending. */
+/* A reader looks at the interface before it hears of -EAGAIN: also one that will wait, as what is there already, from
+ * a peer that has answered while we sent, costs it no sleep then.  A busy one does so now and then, to keep its peer
+ * sending. */
 ssize_t engine_recv(struct engine *e, engine_sock s, const struct iovec *iov, int iovcnt,
 		    size_t skip, int flags, size_t peek_off, int *rflags)
 {
@@ -294,7 +294,7 @@ ssize_t engine_recv(struct engine *e, engine_sock s, const struct iovec *iov, in
 		if (r > 0 || r == -EAGAIN)
 			r = read_arriving(e, slot, iov, iovcnt, skip, flags, peek_off, rflags, r);
 		if (r == -EAGAIN) {
-			if (flags & MSG_DONTWAIT && look(e))
+			if (look(e))
 				r = tcp_recv(slot->conn, iov, iovcnt, skip, flags & ~MSG_DONTWAIT,
 					     peek_off, rflags, e->now);
 		} else if (!engine_expects_large(e) && e->now - e->looked >= ENGINE_LOOK_EVERY) {

@@ -285,7 +285,7 @@ void engine_stop_driving(struct engine *e)
 	if (e->nwait)
 		engine_arm(e);
 	else
-		e->lease_until = e->now + ENGINE_LEASE;
+		engine_lease(e);
 }
 
 static int poll_until(struct pollfd *fds, unsigned n, xtime until, xtime now, const sigset_t *mask)

@@ -303,6 +303,17 @@ int eng_wait(struct engine_watch *w, unsigned nw, struct pollfd *extra, unsigned
 	return r;
 }
 
+void eng_look(void)
+{
+	struct engine *e = atomic_load(&eng_current);
+
+	if (!e || process_was_cloned())
+		return;
+	signal_hold();
+	engine_look(e);
+	signal_release();
+}
+
 int eng_watch(struct engine_watch *w, struct sock *s, uint32_t events)
 {
 	if (!s->es)

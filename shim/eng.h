@@ -58,6 +58,8 @@ int eng_lost(struct sock *s);
 /* engine_wait(); mask NULL: the thread's own.  Handlers run in the sleep. */
 int eng_wait(struct engine_watch *w, unsigned nw, struct pollfd *extra, unsigned nextra,
 	     xtime deadline, const sigset_t *mask);
+/* engine_look() */
+void eng_look(void);
 /* The watch for one socket; -EIO when it is lost. */
 int eng_watch(struct engine_watch *w, struct sock *s, uint32_t events);
 

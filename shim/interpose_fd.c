@@ -11,6 +11,7 @@
 
 #include "call.h"
 #include "eng.h"
+#include "epoll.h"
 #include "init.h"
 #include "opts.h"
 #include "poll.h"
@@ -262,12 +263,20 @@ static bool sleeps_here(void)
 	       !init_is_inside();
 }
 
+static int add_other(int epfd, int op, int fd, struct epoll_event *ev)
+{
+	int r = REAL(epoll_ctl)(epfd, op, fd, ev);
+
+	if (!r && op == EPOLL_CTL_ADD)
+		epoll_added(epfd, fd);
+	return r;
+}
+
 EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return (int)INTERPOSE(s, ready_epoll_ctl(s, epfd, op, fd, ev),
-			      REAL(epoll_ctl)(epfd, op, fd, ev));
+	return (int)INTERPOSE(s, epoll_ctl_sock(s, epfd, op, fd, ev), add_other(epfd, op, fd, ev));
 }
 
 EXPORT int epoll_wait(int epfd, struct epoll_event *ev, int n, int timeout)

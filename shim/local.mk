@@ -23,6 +23,8 @@ libshim_la_SOURCES = \
 	shim/creds.h \
 	shim/eng.c \
 	shim/eng.h \
+	shim/epoll.c \
+	shim/epoll.h \
 	shim/fdtab.c \
 	shim/fdtab.h \
 	shim/iface.c \

@@ -20,6 +20,7 @@
 #include "bridge.h"
 #include "call.h"
 #include "eng.h"
+#include "epoll.h"
 #include "fdtab.h"
 #include "ready.h"
 #include "real.h"
@@ -87,12 +88,20 @@ static void cancelled(void *arg)
 	set_fini(set);
 }
 
+/* An epoll set that is polled shows what its sockets' objects show. */
+static void see_set(int fd)
+{
+	if (fdtab_is_epoll(fd))
+		epoll_is_seen();
+}
+
 /* The same socket may come under several numbers: each has its watch. */
 static void set_add(struct set *set, int fd, uint32_t events)
 {
 	struct sock *s = shared_take_fd(fd) ? NULL : fdtab_get(fd);
 
 	if (!s) {
+		see_set(fd);
 		set->extra[set->nextra++] = (struct pollfd){ .fd = fd, .events = (short)events };
 		return;
 	}
@@ -209,12 +218,6 @@ int poll_deadline(const struct timespec *timeout, xtime *deadline)
 
 /* ---- poll ---- */
 
-/* The kernel's is smaller than libc's. */
-static bool is_mask_there(const sigset_t *mask)
-{
-	return !mask || user_can_read(mask, sizeof(uint64_t));
-}
-
 bool poll_has_ours(struct pollfd *fds, nfds_t n)
 {
 	nfds_t i;
@@ -224,6 +227,7 @@ bool poll_has_ours(struct pollfd *fds, nfds_t n)
 	for (i = 0; i < n; i++) {
 		if (fdtab_is_sock(fds[i].fd))
 			return true;
+		see_set(fds[i].fd);
 	}
 	return false;
 }
@@ -274,7 +278,7 @@ int poll_call(struct pollfd *fds, nfds_t n, xtime deadline, const sigset_t *mask
 
 	if (is_too_many(n))
 		return -EINVAL;
-	if (!is_mask_there(mask))
+	if (!user_has_mask(mask))
 		return -EFAULT;
 	do {
 		r = poll_once(fds, n, deadline, mask);
@@ -315,6 +319,8 @@ bool select_has_ours(int n, const fd_set *in, const fd_set *out, const fd_set *e
 	for (fd = fdtab_next(0); fd >= 0 && fd < n; fd = fdtab_next(fd + 1)) {
 		if (fdtab_is_sock(fd) && wanted(fd, in, out, ex))
 			return true;
+		if (wanted(fd, in, out, ex))
+			see_set(fd);
 	}
 	return false;
 }
@@ -455,7 +461,7 @@ int select_call(int n, fd_set *in, fd_set *out, fd_set *ex, xtime deadline, cons
 			tmp[i] = (fd_set *)(m + (size_t)i * bytes);
 			clear(tmp[i], n);
 		}
-		r = is_mask_there(mask) ? set_init(&set, count_wanted(n, in, out, ex)) : -EFAULT;
+		r = user_has_mask(mask) ? set_init(&set, count_wanted(n, in, out, ex)) : -EFAULT;
 		if (!r) {
 			r = select_wait(&set, n, in, out, ex, deadline, mask, tmp, is_again);
 			set_fini(&set);
@@ -470,44 +476,4 @@ int select_call(int n, fd_set *in, fd_set *out, fd_set *ex, xtime deadline, cons
 	if (is_large)
 		munmap(m, 3 * bytes);
 	return r;
-}
-
-/* ---- epoll ---- */
-
-/* An object that shows urgent data is readable as well; is the connection? */
-static int correct(int epfd, struct epoll_event *ev, int n)
-{
-	int i;
-
-	for (i = 0; i < n; i++) {
-		if ((ev[i].events & (EPOLLPRI | EPOLLIN)) == (EPOLLPRI | EPOLLIN))
-			ev[i].events = ready_correct(epfd, &ev[i]);
-	}
-	return n;
-}
-
-static int look(int epfd, struct epoll_event *ev, int n)
-{
-	int r = REAL(epoll_wait)(epfd, ev, n, 0);
-
-	return r < 0 ? -errno : correct(epfd, ev, r);
-}
-
-/* The kernel knows what is ready, as the mirrors show it; the sleep is ours, so that the
- * thread drives the engine. */
-int epoll_call(int epfd, struct epoll_event *ev, int n, xtime deadline, const sigset_t *mask)
-{
-	struct pollfd extra = { .fd = epfd, .events = POLLIN };
-	int r;
-
-	if (!is_mask_there(mask))
-		return -EFAULT;
-	for (;;) {
-		r = look(epfd, ev, n);
-		if (r)
-			return r;
-		r = eng_wait(NULL, 0, &extra, 1, deadline, mask);
-		if (r <= 0)
-			return r < 0 ? r : look(epfd, ev, n);
-	}
 }

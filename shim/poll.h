@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * poll.h - poll(), select() and epoll_wait() over any mix of fds.
+ * poll.h - poll() and select() over any mix of fds.
  */
 #ifndef XTCP_SHIM_POLL_H
 #define XTCP_SHIM_POLL_H
@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <sys/epoll.h>
 #include <sys/select.h>
 #include <time.h>
 
@@ -21,7 +20,6 @@ bool select_has_ours(int n, const fd_set *in, const fd_set *out, const fd_set *e
 /* Results or -errno; the deadline as engine_wait() takes it, mask may be NULL. */
 int poll_call(struct pollfd *fds, nfds_t n, xtime deadline, const sigset_t *mask);
 int select_call(int n, fd_set *in, fd_set *out, fd_set *ex, xtime deadline, const sigset_t *mask);
-int epoll_call(int epfd, struct epoll_event *ev, int n, xtime deadline, const sigset_t *mask);
 
 /* The deadline of a time-out in ms (negative: none) or of a timespec (NULL: none; 0 and
  * *deadline, or -EINVAL). */

@@ -34,6 +34,7 @@
 #include "alloc.h"
 #include "bridge.h"
 #include "eng.h"
+#include "epoll.h"
 #include "fdtab.h"
 #include "init.h"
 #include "log.h"
@@ -209,6 +210,7 @@ static void before_fork(void)
 	if (forked)
 		engine_fork_prepare(forked);
 	ready_lock();
+	epoll_fork();
 	sock_fork_prepare();
 	signal_fork_prepare();
 	alloc_fork_prepare();

@@ -25,6 +25,7 @@
 
 #include "bridge.h"
 #include "eng.h"
+#include "epoll.h"
 #include "fdtab.h"
 #include "log.h"
 #include "rawcall.h"
@@ -42,6 +43,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int holder_cancel;         /* the cancel state of whoever holds it */
 static _Atomic unsigned nmirrored;
+static _Atomic unsigned news;
 
 void ready_lock(void)
 {
@@ -64,6 +66,16 @@ void ready_unlock(void)
 bool ready_any(void)
 {
 	return atomic_load_explicit(&nmirrored, memory_order_relaxed) != 0;
+}
+
+unsigned ready_news(void)
+{
+	return atomic_load(&news);
+}
+
+void ready_tell_sets(void)
+{
+	atomic_fetch_add(&news, 1);
 }
 
 /* ---- bytes between the two ends ---- */
@@ -98,6 +110,7 @@ static void add_token(struct sock *s)
 {
 	if (REAL(send)(s->far, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
 		s->tokens++;
+	ready_tell_sets();
 }
 
 static void take_tokens(struct sock *s)
@@ -127,6 +140,7 @@ static void add_urgent(struct sock *s, bool loud)
 		REAL(fcntl)(s->fd, F_SETOWN_EX, &none);
 	if (REAL(send)(s->far, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_OOB) == 1)
 		s->is_urgent = true;
+	ready_tell_sets();
 	if (!loud && owner.pid)
 		REAL(fcntl)(s->fd, F_SETOWN_EX, &owner);
 }
@@ -173,6 +187,7 @@ static void show_room(struct sock *s, uint32_t events)
 	else
 		drain(s->far);
 	s->is_filled = is_full;
+	ready_tell_sets();
 }
 
 static void close_far(struct sock *s)
@@ -181,6 +196,7 @@ static void close_far(struct sock *s)
 	REAL(close)(s->far);
 	s->far = -1;
 	s->is_far_closed = true;
+	ready_tell_sets();
 }
 
 /* HUP, with ERR if something is left unread. */
@@ -209,13 +225,17 @@ static void take_error(struct sock *s)
 
 static void show(struct sock *s, uint32_t events, bool is_edge)
 {
+	bool is_handed = epoll_hands(s, events, is_edge);
+
 	if (s->is_far_closed) {
 		if (s->has_error && !(events & POLLERR))
 			take_error(s);
 		return;
 	}
-	show_input(s, events, is_edge);
-	show_urgent(s, events);
+	if (!is_handed) {
+		show_input(s, events, is_edge);
+		show_urgent(s, events);
+	}
 	if (events & POLLHUP) {
 		show_hangup(s, events);
 		return;
@@ -224,6 +244,7 @@ static void show(struct sock *s, uint32_t events, bool is_edge)
 	if (events & POLLRDHUP && !s->is_far_shut) {
 		REAL(shutdown)(s->far, SHUT_WR);
 		s->is_far_shut = true;
+		ready_tell_sets();
 	}
 }
 
@@ -237,6 +258,12 @@ void ready_on_event(void *user, uint32_t events, bool is_edge)
 		show(s, events, is_edge);
 	ready_unlock();
 	errno = err;
+}
+
+void ready_show_input(struct sock *s)
+{
+	if (s->far >= 0)
+		add_token(s);
 }
 
 /* ---- objects ---- */
@@ -344,6 +371,7 @@ static int swap(struct sock *s, int fd)
 
 static void forget_far(struct sock *s)
 {
+	epoll_forget(s);
 	if (s->far >= 0)
 		close_far(s);
 	s->far = -1;
@@ -587,6 +615,7 @@ void ready_lost(struct sock *s)
 void ready_forget_all(void)
 {
 	atomic_store(&nmirrored, 0);
+	epoll_fork_forget();
 }
 
 /* The caller has emptied the slot. */
@@ -613,104 +642,4 @@ void ready_drop_number(struct sock *s, int fd)
 	ready_unlock();
 	/* The far end lives until call_release(), behind the kernel's close(): a set that watches is told
 	 * nothing. */
-}
-
-/* ---- epoll ---- */
-
-static struct sock_reg **find_reg(struct sock *s, uintptr_t set, int fd)
-{
-	struct sock_reg **p = &s->regs;
-
-	while (*p && ((*p)->set != set || (*p)->fd != fd))
-		p = &(*p)->next;
-	return p;
-}
-
-/* After the kernel has agreed. */
-static void record(struct sock *s, uintptr_t set, int op, int fd, const struct epoll_event *ev)
-{
-	struct sock_reg **p, *r;
-
-	ready_lock();
-	p = find_reg(s, set, fd);
-	r = *p;
-	if (op == EPOLL_CTL_DEL) {
-		if (r) {
-			*p = r->next;
-			sock_reg_free(r);
-		}
-		ready_unlock();
-		return;
-	}
-	if (!r) {
-		r = sock_reg_new();
-		if (r) {
-			r->set = set;
-			r->fd = fd;
-			r->next = s->regs;
-			s->regs = r;
-		}
-	}
-	if (r) {
-		r->events = ev->events;
-		r->data = ev->data.u64;
-	}
-	ready_unlock();
-}
-
-int ready_epoll_ctl(struct sock *s, int epfd, int op, int fd, struct epoll_event *ev)
-{
-	uintptr_t set;
-	int r = 0;
-
-	if (op != EPOLL_CTL_DEL && !user_can_read(ev, sizeof(*ev)))
-		return -EFAULT;
-	if (op == EPOLL_CTL_ADD)
-		r = ready_watch(s);
-	if (r)
-		return r;
-	if (REAL(epoll_ctl)(epfd, op, fd, ev) < 0)
-		return -errno;
-	set = fdtab_epoll(epfd);
-	if (set)
-		record(s, set, op, fd, ev);
-	/* Urgent data is shown to who asks for it, also when it was there before. */
-	if (op != EPOLL_CTL_DEL && ev->events & EPOLLPRI && s->is_mirrored)
-		eng_mirror(s, true);
-	return 0;
-}
-
-/* The socket that is registered in the set with this datum, with a reference; NULL: none of ours. */
-static struct sock *find_registered(uintptr_t set, uint64_t data)
-{
-	struct sock *s = NULL;
-	struct sock_reg *r = NULL;
-	int fd;
-
-	for (fd = fdtab_next(0); fd >= 0 && !r; fd = fdtab_next(fd + 1)) {
-		s = fdtab_get(fd);
-		if (!s)
-			continue;
-		ready_lock();
-		for (r = s->regs; r && (r->set != set || r->data != data || r->fd != fd);)
-			r = r->next;
-		ready_unlock();
-		if (!r)
-			sock_put(s);
-	}
-	return r ? s : NULL;
-}
-
-uint32_t ready_correct(int epfd, const struct epoll_event *ev)
-{
-	uintptr_t set = fdtab_epoll(epfd);
-	struct sock *s = set ? find_registered(set, ev->data.u64) : NULL;
-	uint32_t events = ev->events;
-
-	if (!s)
-		return events;
-	if (!(eng_events(s) & POLLIN))
-		events &= ~(uint32_t)(EPOLLIN | EPOLLRDNORM);
-	sock_put(s);
-	return events;
 }

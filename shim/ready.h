@@ -20,8 +20,6 @@
 #ifndef XTCP_READY_H
 #define XTCP_READY_H
 
-#include <sys/epoll.h>
-
 #include "sock.h"
 
 /* Puts an fd out of the program's way, and makes it known as ours: its number from now on. */
@@ -57,11 +55,11 @@ void ready_on_event(void *user, uint32_t events, bool is_edge);
 /* Are there mirrored sockets: does a sleep in epoll_wait() have to drive the engine? */
 bool ready_any(void);
 
-/* epoll_ctl() on s under its number fd. */
-int ready_epoll_ctl(struct sock *s, int epfd, int op, int fd, struct epoll_event *ev);
-
-/* The events of one that the set gave, PRI and IN among them: without IN if there is only an urgent byte. */
-uint32_t ready_correct(int epfd, const struct epoll_event *ev);
+/* With the lock: the object shows that there is something to read. */
+void ready_show_input(struct sock *s);
+/* Counts what may be an event of a set: what objects have begun to show, and registrations; wraps. */
+unsigned ready_news(void);
+void ready_tell_sets(void);
 
 /* In a forked child: s is lost, its far end is the parent's (the lock is held). */
 void ready_lost(struct sock *s);

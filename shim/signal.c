@@ -22,6 +22,7 @@
 #include <sys/syscall.h>
 #include <ucontext.h>
 
+#include "epoll.h"
 #include "init.h"
 #include "process.h"
 #include "rawcall.h"
@@ -169,6 +170,7 @@ static void trampoline(int sig, siginfo_t *info, void *context)
 	}
 	/* The sleep that it interrupts may be cancelled at any moment (engine_wait.c), a handler may not. */
 	pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
+	epoll_interrupt();
 	lock_view();
 	sa = view[sig];
 	if (sa.sa_flags & SA_RESETHAND && has_handler(&sa))

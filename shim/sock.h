@@ -66,6 +66,8 @@ struct sock {
 	bool is_filled, is_far_shut, is_far_closed, has_error;
 	bool is_urgent;          /* a token is an urgent byte */
 	uint8_t tokens;          /* in flight */
+	bool is_handed;          /* its input was handed over, the object doesn't show it (epoll.c) */
+	struct sock *handed_next, **handed_at;
 	_Atomic int fd;          /* one of its numbers; -1: none */
 	int far;                 /* the mirror's other end; -1: none */
 	_Atomic int member;      /* the kernel's socket that is in multicast groups for it (opts.c); -1: none */

@@ -30,6 +30,12 @@ bool user_can_write(void *p, size_t n);
 /* A copy of a small thing of the program's, also before signal_attach(). */
 bool user_get(void *to, const void *from, size_t n);
 
+/* Of a signal mask: the kernel's is smaller than libc's; NULL is none. */
+static inline bool user_has_mask(const void *mask)
+{
+	return !mask || user_can_read(mask, sizeof(uint64_t));
+}
+
 /* In the handler of a fault: was it one of these?  Then it is dealt with.  The argument is its ucontext_t. */
 bool user_mend(void *context);
 

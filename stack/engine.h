@@ -245,6 +245,11 @@ struct engine_watch {
 int engine_wait(struct engine *e, struct engine_watch *w, unsigned nw, struct pollfd *extra,
                 unsigned nextra, xtime deadline, const sigset_t *mask);
 
+/* From cfg.ready(): the engine_wait() that this thread is in returns after this turn. */
+void engine_stop_waiting(void);
+/* Takes in what waits at the interface, unless somebody sleeps there: for who is about to wait. */
+void engine_look(struct engine *e);
+
 /* CLOCK_MONOTONIC in ns. */
 xtime engine_now(void);
 

@@ -48,6 +48,7 @@ struct share_group;
 #define ENGINE_ENDED 64
 #define ENGINE_RX_PLACED 8      /* large frames, one by one, before others get the lock */
 #define ENGINE_LOOK_EVERY (50 * XTIME_USEC)   /* how often a busy caller looks for frames */
+#define ENGINE_LOOK_MIRRORED (200 * XTIME_USEC)   /* and one whose socket is mirrored */
 #define ENGINE_LOOK_AGAIN (5 * XTIME_USEC)    /* and one that just had -EAGAIN */
 
 /* A socket as the shim knows it. */
@@ -88,6 +89,7 @@ struct thread {
 	bool is_signalled;           /* efd was written since */
 	bool is_waiting;             /* counted in nwait of the engine */
 	bool is_hit;                 /* one of the nodes' sockets was seen ready */
+	bool is_stopped;             /* engine_stop_waiting() */
 	struct wait_node *nodes;     /* few or on the heap */
 	unsigned nnodes, cap;        /* in use (linked), room */
 	struct wait_node few[4];

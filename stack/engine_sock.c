@@ -151,6 +151,20 @@ static bool look(struct engine *e)
 	return may_look(e) && e->now - e->looked >= ENGINE_LOOK_AGAIN && look_now(e);
 }
 
+/* For a call on this socket.  Who has it in an epoll set comes back there, and looks then. */
+static bool look_for(struct engine *e, const struct slot *slot, xtime every)
+{
+	return may_look(e) && e->now - e->looked >= (slot->mirror ? ENGINE_LOOK_MIRRORED : every) && look_now(e);
+}
+
+void engine_look(struct engine *e)
+{
+	engine_enter(e);
+	if (!e->driver && !e->nwait)
+		look_now(e);
+	engine_leave(e);
+}
+
 /* ---- life ---- */
 
 int engine_socket(struct engine *e, engine_sock *s)
@@ -213,7 +227,7 @@ int engine_accept(struct engine *e, engine_sock s, engine_sock *conn)
 
 	if (slot) {
 		c = tcp_accept(slot->conn, &r, e->now);
-		if (!c && r == -EAGAIN && look(e)) {
+		if (!c && r == -EAGAIN && look_for(e, slot, ENGINE_LOOK_AGAIN)) {
 			engine_settle(e);
 			c = tcp_accept(slot->conn, &r, e->now);
 		}
@@ -248,7 +262,7 @@ ssize_t engine_send(struct engine *e, engine_sock s, const struct iovec *iov, in
 	if (slot) {
 		r = tcp_send(slot->conn, iov, iovcnt, skip, flags & ~MSG_DONTWAIT, e->now);
 		engine_settle(e);
-		if (is_look_due(e, slot, r, flags) && look(e) && r == -EAGAIN)
+		if (is_look_due(e, slot, r, flags) && look_for(e, slot, ENGINE_LOOK_AGAIN) && r == -EAGAIN)
 			r = tcp_send(slot->conn, iov, iovcnt, skip, flags & ~MSG_DONTWAIT, e->now);
 		engine_tell(e, slot);
 	}
@@ -294,11 +308,11 @@ ssize_t engine_recv(struct engine *e, engine_sock s, const struct iovec *iov, in
 		if (r > 0 || r == -EAGAIN)
 			r = read_arriving(e, slot, iov, iovcnt, skip, flags, peek_off, rflags, r);
 		if (r == -EAGAIN) {
-			if (look(e))
+			if (look_for(e, slot, ENGINE_LOOK_AGAIN))
 				r = tcp_recv(slot->conn, iov, iovcnt, skip, flags & ~MSG_DONTWAIT,
 					     peek_off, rflags, e->now);
-		} else if (!engine_expects_large(e) && e->now - e->looked >= ENGINE_LOOK_EVERY) {
-			look(e);
+		} else if (!engine_expects_large(e)) {
+			look_for(e, slot, ENGINE_LOOK_EVERY);
 		}
 		engine_tell(e, slot);
 	}

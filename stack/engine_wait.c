@@ -158,6 +158,12 @@ void engine_wake(struct thread *t)
 		wake_fd(t->efd);
 }
 
+void engine_stop_waiting(void)
+{
+	if (self)
+		self->is_stopped = true;
+}
+
 /* Those who are woken want the lock first of all: they are woken when it is free. */
 void engine_unlock(struct engine *e)
 {
@@ -483,6 +489,7 @@ static int wait_locked(struct wait *x)
 	r = register_all(x);
 	if (r < 0)
 		return r;
+	x->t->is_stopped = false;
 	do {
 		r = sleep_once(x);
 		if (x->t->is_hit || r || x->left || e->now >= x->deadline)
@@ -491,7 +498,7 @@ static int wait_locked(struct wait *x)
 			n += !x->left->revents;
 			x->left->revents |= x->left->events & (POLLIN | POLLRDNORM);
 		}
-	} while (!n && r >= 0 && e->now < x->deadline);
+	} while (!n && r >= 0 && !x->t->is_stopped && e->now < x->deadline);
 	unregister(e, x->t);
 	if (e->driver == x->t)
 		engine_stop_driving(e);

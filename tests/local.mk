@@ -320,6 +320,7 @@ SCRIPT_TESTS = \
 	tests/netns/ring.sh \
 	tests/netns/server.sh \
 	tests/netns/reads.sh \
+	tests/netns/epoll.sh \
 	tests/netns/server_crowd.sh \
 	tests/netns/server_data.sh \
 	tests/netns/server_group.sh \
@@ -361,6 +362,7 @@ EXTRA_DIST += \
 	tests/netns/plugin.c \
 	tests/netns/relay_lib.sh \
 	tests/netns/reads.py \
+	tests/netns/epoll.py \
 	tests/netns/rights.py \
 	tests/netns/server.py \
 	tests/netns/stress_lib.sh \

@@ -398,14 +398,22 @@ static void sleep_in_main(xtime deadline)
 	engine_settle(&the);
 }
 
+static bool is_stopped;
+
+void engine_stop_waiting(void)
+{
+	is_stopped = true;
+}
+
 int engine_wait(struct engine *e, struct engine_watch *w, unsigned nw, struct pollfd *extra, unsigned nextra,
 		xtime deadline, const sigset_t *mask)
 {
 	int n;
 
 	(void)mask;
+	is_stopped = false;
 	engine_settle(e);
-	while (!(n = count_ready(w, nw, extra, nextra)) && deadline > now) {
+	while (!(n = count_ready(w, nw, extra, nextra)) && !is_stopped && deadline > now) {
 		if (!is_call_thread()) {
 			sleep_in_main(deadline);
 			continue;

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * interpose_cred.c - the wrappers of what may take the process's privileges away, or its view of /proc.
+ * interpose_cred.c - the wrappers of what may take the process's privileges away, its view of /proc or its
+ * system calls.
  */
 #include "interpose.h"
 
+#include <linux/seccomp.h>
+#include <stdarg.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
+#include "confine.h"
 #include "creds.h"
+#include "init.h"
 #include "real.h"
 
 /* -1 leaves an id as it is. */
@@ -50,4 +56,23 @@ EXPORT int chroot(const char *path)
 {
 	creds_prepare();
 	return REAL(chroot)(path);
+}
+
+EXPORT int prctl(int option, ...)
+{
+	unsigned long a[4];
+	va_list ap;
+	int i;
+
+	va_start(ap, option);
+	for (i = 0; i < 4; i++)
+		a[i] = va_arg(ap, unsigned long);
+	va_end(ap);
+	if (option == PR_SET_SECCOMP && !init_is_inside()) {
+		if (a[0] == SECCOMP_MODE_STRICT)
+			confine_prepare(NULL);
+		else if (a[0] == SECCOMP_MODE_FILTER && a[1])
+			confine_prepare((const struct sock_fprog *)a[1]);
+	}
+	return REAL(prctl)(option, a[0], a[1], a[2], a[3]);
 }

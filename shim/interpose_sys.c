@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -21,6 +22,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "confine.h"
 #include "eng.h"
 #include "init.h"
 #include "process.h"
@@ -166,6 +168,11 @@ static long sys_fd(long nr, const long a[6])
 		return execve(PTR(const char, 0), PTR(char *const, 1), PTR(char *const, 2));
 	case SYS_execveat:
 		return execveat(INT(0), PTR(const char, 1), PTR(char *const, 2), PTR(char *const, 3), INT(4));
+	case SYS_prctl:
+		return prctl(INT(0), a[1], a[2], a[3], a[4]);
+	case SYS_seccomp:
+		confine_before_seccomp((unsigned)a[0], PTR(const void, 2));
+		return raw_call(nr, a[0], a[1], a[2], 0, 0, 0);
 	case SYS_exit_group:
 		process_end();
 		return raw_call(nr, a[0], 0, 0, 0, 0, 0);

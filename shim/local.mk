@@ -19,6 +19,8 @@ libshim_la_SOURCES = \
 	shim/call_open.c \
 	shim/call_sendfile.c \
 	shim/call_splice.c \
+	shim/confine.c \
+	shim/confine.h \
 	shim/creds.c \
 	shim/creds.h \
 	shim/eng.c \

@@ -51,6 +51,7 @@
 
 static _Atomic pid_t attached_pid;   /* 0: none yet */
 static bool wants_stats;
+static bool has_handed_over;      /* the engine, for good: the process may not make many system calls */
 static bool is_forked;            /* from a process that had an engine */
 static _Atomic int *_Atomic mark; /* 1; 0 in a child that no atfork handler has seen */
 static _Atomic int lowest_own;    /* of the engine's fds */
@@ -369,6 +370,36 @@ static struct engine *take_engine(struct process_fds *fds)
 	return e;
 }
 
+void process_hand_over(void)
+{
+	struct engine *e = atomic_load(&eng_current);
+	struct process_fds fds;
+	bool made = true, has_rest;
+	unsigned i;
+
+	if (!e || !engine_quiesce(e)) {
+		log_event(LOG_WARNING, "this process confines itself by seccomp while threads wait for sockets: what the engine "
+			  "does may be refused");
+		return;
+	}
+	e = take_engine(&fds);
+	has_rest = engine_end(e);
+	if (has_rest && process_spawn(&made)) {
+		process_become(KEEPER, &fds);
+		engine_carry_on(e);
+		process_leave();
+	}
+	if (!made)
+		log_event(LOG_ERR, "no process could be made for the sockets of one that confines itself by seccomp");
+	for (i = 0; i < fds.n; i++)
+		raw_close(fds.v[i]);
+	process_free_own_fds(&fds);
+	has_handed_over = true;
+	attached_pid = 0;
+	signal_let_go();
+	signal_release();
+}
+
 void process_end(void)
 {
 	struct engine *e;
@@ -376,6 +407,8 @@ void process_end(void)
 	struct process_fds fds;
 	bool made;
 
+	if (has_handed_over)
+		return;
 	e = take_engine(&fds);
 	if (!e)
 		return;
@@ -409,6 +442,8 @@ void process_die(void)
 	struct process_fds fds;
 	bool made;
 
+	if (has_handed_over)
+		return;
 	e = take_engine(&fds);
 	if (!e)
 		return;
@@ -479,6 +514,8 @@ void process_exec_begin(struct process_exec *x, int dirfd, const char *path)
 	bool made, is_keeper;
 
 	x->pipe = -1;
+	if (has_handed_over)
+		return;
 	if (path && *path && faccessat(dirfd, path, X_OK, AT_EACCESS))
 		goto out;
 	bridge_before_exec();

@@ -44,6 +44,8 @@ _Noreturn void process_leave(void);
 /* The process is about to end: what is still to be delivered goes to a keeper.  Once; later
  * calls do nothing. */
 void process_end(void);
+/* The engine goes on in a keeper, for the sockets that are bridged, and this process has none any more. */
+void process_hand_over(void);
 
 /* The same from a signal handler: without malloc(), which the thread may be in the middle of.
  * The process then ends by the signal. */

@@ -40,6 +40,7 @@ __thread struct signal_self signal_self __attribute__((tls_model("initial-exec")
 /* The program's view, guarded by `lock`; the lock is only taken with signals held. */
 static struct sigaction view[NSIGS];
 static _Atomic bool is_attached;
+static bool has_let_go;            /* of default actions */
 static _Atomic uint64_t breaking_set;      /* siginterrupt(sig, 1) */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -198,7 +199,7 @@ static int install(int sig, const struct sigaction *sa)
 	if (has_handler(sa)) {
 		ours.sa_sigaction = trampoline;
 		ours.sa_flags = SA_SIGINFO | (sa->sa_flags & PASSED_FLAGS);
-	} else if (sa->sa_handler == SIG_DFL && is_deadly(sig)) {
+	} else if (sa->sa_handler == SIG_DFL && is_deadly(sig) && !has_let_go) {
 		memset(&ours, 0, sizeof(ours));
 		ours.sa_sigaction = trampoline;
 		ours.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
@@ -218,6 +219,18 @@ void signal_attach(void)
 		install(sig, &view[sig]);
 	}
 	is_attached = true;
+	unlock_view();
+}
+
+void signal_let_go(void)
+{
+	int sig;
+
+	lock_view();
+	has_let_go = true;
+	for (sig = 1; is_attached && sig < NSIGS; sig++)
+		if (is_deadly(sig) && view[sig].sa_handler == SIG_DFL)
+			install(sig, &view[sig]);
 	unlock_view();
 }
 

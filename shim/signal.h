@@ -72,6 +72,8 @@ bool signal_breaks(const struct signal_self *before, bool can_restart);
  * signals that end the process. */
 void signal_attach(void);
 bool signal_is_attached(void);
+/* There is nothing to be done any more before a signal's default action: it is the kernel's again. */
+void signal_let_go(void);
 
 /* Around fork(). */
 void signal_fork_prepare(void);

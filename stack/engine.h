@@ -267,6 +267,9 @@ bool engine_has_loopback(const struct engine *e);
  * end), and after a plain fork() the child, or without a fork the caller, calls
  * engine_carry_on(); the parent exits. */
 bool engine_end(struct engine *e);
+/* Before it, where the process goes on: the engine's own thread ends, once no thread waits here (all sockets are bridged).
+ * False: some do. */
+bool engine_quiesce(struct engine *e);
 /* Drives the engine, as the only thread to do so, until everything is delivered or given
  * up; then the process should end. */
 void engine_carry_on(struct engine *e);

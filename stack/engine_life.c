@@ -29,6 +29,9 @@
 #define KEEPER_MAX (3600 * XTIME_SEC)
 /* On a local network the last ACKs come sooner than a keeper could be forked. */
 #define END_GRACE XTIME_MSEC
+/* How long threads may take to leave. */
+#define QUIESCE_PAUSE 1000000L
+#define QUIESCE_TRIES 1000
 
 /* The private libev's own, where it is linked (evio.c). */
 __attribute__((weak)) unsigned xtcp_ev_fds(int *fds, unsigned n);
@@ -198,6 +201,27 @@ static void leave_wire(struct engine *e)
 	if (e->hairpin >= 0)
 		lateclose_hollow(e->hairpin);
 	lateclose_hollow(netif_fd(e->nif));
+}
+
+bool engine_quiesce(struct engine *e)
+{
+	const struct timespec pause = { 0, QUIESCE_PAUSE };
+	unsigned i, n = 1;
+
+	for (i = 0; n && i < QUIESCE_TRIES; i++) {
+		if (i)
+			raw_syscall(SYS_nanosleep, &pause, NULL);
+		engine_enter(e);
+		n = e->nwait;
+		engine_leave(e);
+	}
+	if (n)
+		return false;
+	engine_loop_stop(e);
+	engine_enter(e);
+	engine_threads_leave(e);
+	engine_exit(e);
+	return true;
 }
 
 /* Nobody else drives from here on when something is left: the lock is kept, so that the

@@ -74,15 +74,17 @@ tests_test_sim_SOURCES = tests/test_sim.c $(SIM) tests/fuzz_check.c tests/fuzz_c
 # A bad link between two interfaces: its rules, and the program that is in the path.
 check_PROGRAMS += tests/test_link
 tests_test_link_SOURCES = tests/test_link.c tests/link.c tests/link.h
-EXTRA_PROGRAMS += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls tests/callprobe tests/mallocprobe
-check_SCRIPTS += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls tests/callprobe tests/mallocprobe bench/flood bench/flows bench/bulk bench/latency bench/conns bench/million
-CLEANFILES += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls tests/callprobe tests/mallocprobe
+EXTRA_PROGRAMS += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls tests/callprobe tests/mallocprobe tests/confined
+check_SCRIPTS += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls tests/callprobe tests/mallocprobe tests/confined bench/flood bench/flows bench/bulk bench/latency bench/conns bench/million
+CLEANFILES += tests/relay tests/xfer tests/optprobe tests/rawcalls tests/ringcalls tests/callprobe tests/mallocprobe tests/confined
 tests_relay_SOURCES = tests/relay.c tests/link.c tests/link.h
 tests_relay_LDADD =
 tests_xfer_SOURCES = tests/xfer.c bench/util.c bench/util.h
 tests_xfer_LDADD =
 tests_optprobe_SOURCES = tests/optprobe.c
 tests_optprobe_LDADD =
+tests_confined_SOURCES = tests/confined.c
+tests_confined_LDADD =
 tests_rawcalls_SOURCES = tests/rawcalls.c
 tests_rawcalls_LDADD =
 tests_ringcalls_SOURCES = tests/ringcalls.c
@@ -325,6 +327,7 @@ SCRIPT_TESTS = \
 	tests/netns/server_data.sh \
 	tests/netns/server_group.sh \
 	tests/netns/beside.sh \
+	tests/netns/confined.sh \
 	tests/netns/server_listening.sh \
 	tests/netns/server_ports.sh \
 	tests/netns/server_rights.sh \

@@ -8,6 +8,12 @@
 
 #include "engine.h"
 
+bool engine_quiesce(struct engine *e)
+{
+	(void)e;
+	return true;
+}
+
 bool engine_end(struct engine *e)
 {
 	(void)e;

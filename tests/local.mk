@@ -328,6 +328,7 @@ SCRIPT_TESTS = \
 	tests/netns/server_group.sh \
 	tests/netns/beside.sh \
 	tests/netns/confined.sh \
+	tests/netns/keeper.sh \
 	tests/netns/server_listening.sh \
 	tests/netns/server_ports.sh \
 	tests/netns/server_rights.sh \

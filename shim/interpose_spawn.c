@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * interpose_spawn.c - the wrappers of what makes a child that libc's fork handlers don't see: it runs in our
- * memory, or none of ours, and goes on to exec.
+ * memory, or none of ours, and goes on to exec; or in a copy, as that of fork(), and is treated like it.
  *
- * Sockets that it may be given are bridged before, as for fork(): what it does with their numbers, by dup2() in a
+ * Sockets that a program may be given are bridged before: what is done with their numbers, by dup2() in a
  * child of vfork() or by a spawn action, is then the kernel's business.
  */
 #include "interpose.h"
 
+#include <sched.h>
 #include <spawn.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "process.h"
 #include "real.h"
@@ -64,6 +67,58 @@ __asm__(".text\n"
 #else
 #error "how vfork() is passed on here isn't known"
 #endif
+
+/* ---- a copy of our memory ---- */
+
+EXPORT pid_t _Fork(void)
+{
+	bool is_ours = process_clone_begin(0);
+	pid_t pid = REAL(_Fork)();
+
+	if (is_ours)
+		process_clone_end(pid);
+	return pid;
+}
+
+struct start {
+	int (*fn)(void *);
+	void *arg;
+};
+
+/* Libc would end the thread alone, and the process has one of the engine's once the child has sockets. */
+static int child_starts(void *arg)
+{
+	struct start *s = arg;
+
+	process_clone_end(0);
+	_exit(s->fn(s->arg));
+}
+
+/* One that has our memory is taken for a child of vfork(), unless it has our fds as well, as a thread has. */
+EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
+{
+	struct start s = { fn, arg };
+	void *parent_tid, *tls, *child_tid;
+	bool is_ours = fn && stack && process_clone_begin((unsigned)flags);
+	va_list ap;
+	int pid;
+
+	va_start(ap, arg);
+	parent_tid = va_arg(ap, void *);
+	tls = va_arg(ap, void *);
+	child_tid = va_arg(ap, void *);
+	va_end(ap);
+	if (flags & CLONE_VM && !(flags & CLONE_FILES))
+		interpose_before_vfork();
+	pid = REAL(clone)(is_ours ? child_starts : fn, stack, flags, is_ours ? &s : arg, parent_tid, tls, child_tid);
+	if (is_ours)
+		process_clone_end(pid);
+	return pid;
+}
+
+EXPORT_ALIAS(__clone, clone);
+
+/* ---- a program ---- */
 
 /* Also those that a spawn action names, at the time when it is made. */
 EXPORT int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int fd, int to)

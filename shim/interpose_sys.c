@@ -8,6 +8,7 @@
 #undef _FORTIFY_SOURCE
 #include "interpose.h"
 
+#include <linux/sched.h>
 #include <linux/time_types.h>
 #include <poll.h>
 #include <signal.h>
@@ -140,9 +141,50 @@ static long sys_ring(const long a[6])
 	return fd;
 }
 
+/* Like fork(), with the caller's stack, or not one that we can follow: vfork(), a thread, another stack. */
+static bool is_like_fork(long nr, const long a[6], uint64_t *flags)
+{
+	const struct clone_args *args = PTR(const struct clone_args, 0);
+
+	*flags = 0;
+	switch (nr) {
+	case SYS_clone:
+		*flags = (uint64_t)a[0];
+		return !a[1];
+#ifdef SYS_clone3
+	case SYS_clone3:
+		if (!user_can_read(args, CLONE_ARGS_SIZE_VER0))
+			return false;
+		*flags = args->flags;
+		return !args->stack;
+#endif
+	default:
+		return true;
+	}
+}
+
+static long sys_clone(long nr, const long a[6])
+{
+	uint64_t flags;
+	bool is_ours = is_like_fork(nr, a, &flags) && process_clone_begin(flags);
+	long pid = raw_call(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+
+	if (is_ours)
+		process_clone_end(pid);
+	return pid;
+}
+
 static long sys_fd(long nr, const long a[6])
 {
 	switch (nr) {
+	case SYS_clone:
+#ifdef SYS_clone3
+	case SYS_clone3:
+#endif
+#ifdef SYS_fork
+	case SYS_fork:
+#endif
+		return sys_clone(nr, a);
 	case SYS_close:
 		return close(INT(0));
 	case SYS_close_range:

@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -202,9 +203,10 @@ static void find_lowest(struct engine *e)
 
 static struct engine *forked;     /* from prepare to its end */
 
-static void before_fork(void)
+/* A child in another network namespace can't ask the engine, whose name is an abstract one. */
+static void prepare(bool asks)
 {
-	if (!shared_begin())
+	if (!asks || !shared_begin())
 		bridge_all();
 	bridge_lock();
 	forked = atomic_load(&eng_current);
@@ -215,6 +217,11 @@ static void before_fork(void)
 	sock_fork_prepare();
 	signal_fork_prepare();
 	alloc_fork_prepare();
+}
+
+static void before_fork(void)
+{
+	prepare(true);
 }
 
 static void after_fork_in_parent(void)
@@ -276,6 +283,25 @@ static void after_fork_in_child(void)
 	bridge_unlock();
 }
 
+bool process_clone_begin(uint64_t flags)
+{
+	if (!mark || flags & (CLONE_VM | CLONE_FILES) || process_is_vfork_child())
+		return false;
+	prepare(!(flags & CLONE_NEWNET));
+	return true;
+}
+
+void process_clone_end(long pid)
+{
+	int err = errno;
+
+	if (pid == 0)
+		after_fork_in_child();
+	else
+		after_fork_in_parent();
+	errno = err;
+}
+
 /* ---- the keeper ---- */
 
 static void close_gap(unsigned from, unsigned to)
@@ -321,7 +347,7 @@ bool process_spawn(bool *made)
 	int status = 1;
 
 	if (pid == 0) {
-		pid_t copy = _Fork();
+		pid_t copy = REAL(_Fork)();
 
 		if (copy == 0)
 			return true;

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct engine;
 
@@ -20,6 +21,11 @@ bool process_is_vfork_child(void);
 /* Are we in a child that was made behind libc's back, with a copy of the engine that must
  * not be used?  Then forgets it; the next answer is no. */
 bool process_was_cloned(void);
+/* Around clone(flags) of the kernel, or _Fork(), for which libc calls no handlers of pthread_atfork(): what they do.
+ * False: this child needs nothing (it shares our memory, or there is no engine), or mustn't have it (it shares our fds);
+ * then there is no end.  pid: 0 in the child, as the call has given it. */
+bool process_clone_begin(uint64_t flags);
+void process_clone_end(long pid);
 /* Is fd one of the library's?  Not to be asked of a number whose slot isn't empty. */
 bool process_is_own_fd(int fd);
 

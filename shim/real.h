@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -39,6 +40,7 @@ int __vdprintf_chk(int fd, int flag, const char *fmt, va_list ap)
 int __dprintf_chk(int fd, int flag, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int capset(cap_user_header_t header, const cap_user_data_t data);
 void (*bsd_signal(int sig, void (*handler)(int)))(int);
+int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
 
 /* liburing's. */
 struct io_uring;

@@ -208,7 +208,7 @@ tests_test_cc_SOURCES = tests/test_cc.c $(HARNESS)
 FAKE_ENGINE = tests/fake_engine.c tests/fake_engine.h tests/engine_none.c
 SHIM_TEST_SOURCES = $(FAKE_ENGINE) tests/shim_peer.c tests/shim_peer.h
 SHIM_TEST_LDADD = libinterpose.la libshim.la $(INIH_LIBS) $(CMOCKA_LIBS)
-check_PROGRAMS += tests/test_shim tests/test_shim_ready tests/test_shim_life tests/test_shim_sock tests/test_conf tests/test_rules tests/test_alloc
+check_PROGRAMS += tests/test_shim tests/test_shim_ready tests/test_shim_life tests/test_shim_fork tests/test_shim_sock tests/test_conf tests/test_rules tests/test_alloc
 tests_test_shim_SOURCES = tests/test_shim.c $(SHIM_TEST_SOURCES)
 tests_test_shim_LDADD = $(SHIM_TEST_LDADD)
 tests_test_shim_sock_SOURCES = tests/test_shim_sock.c $(SHIM_TEST_SOURCES)
@@ -217,6 +217,8 @@ tests_test_shim_ready_SOURCES = tests/test_shim_ready.c $(SHIM_TEST_SOURCES)
 tests_test_shim_ready_LDADD = $(SHIM_TEST_LDADD)
 tests_test_shim_life_SOURCES = tests/test_shim_life.c $(SHIM_TEST_SOURCES)
 tests_test_shim_life_LDADD = $(SHIM_TEST_LDADD)
+tests_test_shim_fork_SOURCES = tests/test_shim_fork.c $(SHIM_TEST_SOURCES)
+tests_test_shim_fork_LDADD = $(SHIM_TEST_LDADD)
 # The same on the real engine.
 check_PROGRAMS += tests/netns_shim tests/netns_shim_ready
 tests_netns_shim_SOURCES = tests/test_shim.c tests/shim_peer.c tests/shim_peer.h tests/shim_wire.c

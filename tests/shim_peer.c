@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -219,4 +220,13 @@ void compare_sides(void (*steps)(struct side *s))
 	}
 	settle_ms = SETTLE_MS;
 	assert_same(ours.trace, kernel.trace);
+}
+
+int side_reap(pid_t pid)
+{
+	int status = -1;
+
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
 }

@@ -70,4 +70,7 @@ const char *event_names(unsigned events, char *buf, size_t len);
 /* Runs steps over both and compares what they noted. */
 void compare_sides(void (*steps)(struct side *s));
 
+/* The status of a child that ends. */
+int side_reap(pid_t pid);
+
 #endif

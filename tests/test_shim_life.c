@@ -20,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -364,154 +363,6 @@ static void older_calls_set_their_flags(void **state)
 
 /* ---- children ---- */
 
-static int wait_for(pid_t pid)
-{
-	int status = -1;
-
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return status;
-}
-
-/* The child's checks: a bit for each that failed. */
-static int child_of_fork(int fd, struct side *s)
-{
-	int wrong = 0, own, peer;
-
-	wrong |= (send(fd, "x", 1, 0) != 1) << 0;
-	wrong |= (recv(fd, buf, 10, 0) != 1) << 1;
-	wrong |= (close(fd) != 0) << 2;
-	own = side_connected(s, 0, &peer);
-	wrong |= (send(own, "abc", 3, 0) != 3) << 3;
-	wrong |= (recv(peer, buf, 10, 0) != 3) << 4;
-	wrong |= (close(own) != 0) << 5;
-	return wrong;
-}
-
-static void fork_shares_sockets(void **state)
-{
-	struct side s;
-	int peer, fd;
-	pid_t pid;
-
-	(void)state;
-	side_open(&s, false);
-	fd = side_connected(&s, 0, &peer);
-	fcntl(fd, F_SETFL, 0);
-	assert_int_equal(send(peer, "y", 1, 0), 1);
-	pid = fork();
-	if (pid == 0)
-		_exit(child_of_fork(fd, &s));
-	assert_int_equal(wait_for(pid), 0);
-	assert_false(fdtab_is_sock(fd));
-	assert_int_equal(recv(peer, buf, 10, 0), 1);
-	assert_int_equal(send(fd, "abc", 3, 0), 3);
-	assert_int_equal(recv(peer, buf, 10, 0), 3);
-	close(fd);
-	close(peer);
-	side_close(&s);
-}
-
-/* A fork that libc doesn't tell us of. */
-static void hidden_fork_leaves_sockets_to_the_parent(void **state)
-{
-	struct side s;
-	int peer, fd;
-	pid_t pid;
-
-	(void)state;
-	side_open(&s, false);
-	setenv("XTCP_LOG", "error", 1);
-	fd = side_connected(&s, 0, &peer);
-	fcntl(fd, F_SETFL, 0);
-	pid = _Fork();
-	if (pid == 0)
-		_exit(send(fd, "x", 1, 0) == -1 && errno == EIO && close(fd) == 0 ? 0 : 1);
-	assert_int_equal(wait_for(pid), 0);
-	assert_int_equal(send(fd, "abc", 3, 0), 3);
-	assert_int_equal(recv(peer, buf, 10, 0), 3);
-	pid = _Fork();
-	if (pid == 0)
-		_exit(close(fd) == 0 && open("/dev/zero", O_RDONLY) == fd && read(fd, buf, 10) == 10 ? 0 : 1);
-	assert_int_equal(wait_for(pid), 0);
-	assert_int_equal(send(fd, "abc", 3, 0), 3);
-	assert_int_equal(recv(peer, buf, 10, 0), 3);
-	close(fd);
-	close(peer);
-	side_close(&s);
-}
-
-/* recv() sleeps in one thread while another forks: it goes on with the kernel's object. */
-static void *receiver(void *arg)
-{
-	ssize_t n = recv(*(int *)arg, buf, 10, 0);
-
-	return (void *)(intptr_t)n;
-}
-
-static void *poller(void *arg)
-{
-	struct pollfd p = { .fd = *(int *)arg, .events = POLLIN };
-	fd_set in;
-
-	if (poll(&p, 1, 5000) != 1 || p.revents != POLLIN)
-		return (void *)(uintptr_t)"poll";
-	FD_ZERO(&in);
-	FD_SET(p.fd, &in);
-	return select(p.fd + 1, &in, NULL, NULL, NULL) == 1 ? NULL : (void *)(uintptr_t)"select";
-}
-
-static void fork_moves_a_sleeping_poll(void **state)
-{
-	pthread_t thread;
-	struct side s;
-	int peer, fd;
-	void *wrong;
-	pid_t pid;
-
-	(void)state;
-	side_open(&s, false);
-	fd = side_connected(&s, 0, &peer);
-	assert_int_equal(pthread_create(&thread, NULL, poller, &fd), 0);
-	usleep(20000);
-	pid = fork();
-	if (pid == 0)
-		_exit(0);
-	assert_int_equal(wait_for(pid), 0);
-	assert_int_equal(send(peer, "1", 1, 0), 1);
-	pthread_join(thread, &wrong);
-	assert_null(wrong);
-	close(fd);
-	close(peer);
-	side_close(&s);
-}
-
-static void fork_moves_a_sleeping_recv(void **state)
-{
-	pthread_t thread;
-	struct side s;
-	int peer, fd;
-	void *got;
-	pid_t pid;
-
-	(void)state;
-	side_open(&s, false);
-	fd = side_connected(&s, 0, &peer);
-	fcntl(fd, F_SETFL, 0);
-	assert_int_equal(pthread_create(&thread, NULL, receiver, &fd), 0);
-	usleep(20000);
-	pid = fork();
-	if (pid == 0)
-		_exit(0);
-	assert_int_equal(wait_for(pid), 0);
-	assert_int_equal(send(peer, "12345", 5, 0), 5);
-	pthread_join(thread, &got);
-	assert_int_equal((intptr_t)got, 5);
-	close(fd);
-	close(peer);
-	side_close(&s);
-}
-
 /* As subprocess.Popen() of Python does before execve(). */
 static void vfork_child_sets_only_its_own_signals(void **state)
 {
@@ -536,122 +387,6 @@ static void vfork_child_sets_only_its_own_signals(void **state)
 	raise(SIGUSR1);
 	assert_int_equal(handled, 1);
 	install(SIGUSR1, SIG_DFL, 0);
-}
-
-static void vfork_child_closes_only_for_itself(void **state)
-{
-	struct side s;
-	int peer, fd;
-	pid_t pid;
-
-	(void)state;
-	side_open(&s, false);
-	fd = side_connected(&s, 0, &peer);
-	pid = vfork();
-	if (pid == 0) {
-		close(fd);
-		dup2(s.listener, fd);
-		execl("/bin/true", "true", (char *)NULL);
-		_exit(1);
-	}
-	assert_int_equal(wait_for(pid), 0);
-	assert_int_equal(send(fd, "abc", 3, 0), 3);
-	assert_int_equal(recv(peer, buf, 10, 0), 3);
-	close(fd);
-	close(peer);
-	side_close(&s);
-}
-
-static void exec_that_fails_changes_nothing(void **state)
-{
-	struct side s;
-	int peer, fd;
-
-	(void)state;
-	side_open(&s, false);
-	fd = side_connected(&s, SOCK_CLOEXEC, &peer);
-	assert_int_equal(execl("/nonexistent", "x", (char *)NULL), -1);
-	assert_int_equal(errno, ENOENT);
-	assert_int_equal(execvp("xtcp-no-such-program", (char *[]){ buf, NULL }), -1);
-	assert_int_equal(errno, ENOENT);
-	assert_int_equal(send(fd, "abc", 3, 0), 3);
-	assert_int_equal(recv(peer, buf, 10, 0), 3);
-	close(fd);
-	close(peer);
-	side_close(&s);
-}
-
-/* A child with an engine of its own that ends in the given way. */
-static int end_of_child(void (*how)(void))
-{
-	struct side s;
-	int peer;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		side_open(&s, false);
-		side_connected(&s, 0, &peer);
-		how();
-		_exit(99);
-	}
-	return wait_for(pid);
-}
-
-static void by_exit(void)
-{
-	exit(7);
-}
-
-static void by_quick_exit(void)
-{
-	quick_exit(7);
-}
-
-static void by_exec(void)
-{
-	execlp("sh", "sh", "-c", "exit 7", (char *)NULL);
-}
-
-static void by_term(void)
-{
-	kill(getpid(), SIGTERM);
-}
-
-static void by_abort(void)
-{
-	abort();
-}
-
-static void by_fault(void)
-{
-	volatile int *nowhere = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	signal(SIGSEGV, SIG_DFL);
-	*nowhere = 1;
-}
-
-static void by_pipe(void)
-{
-	int ends[2];
-
-	signal(SIGPIPE, SIG_DFL);
-	if (pipe(ends) < 0)
-		exit(1);
-	close(ends[0]);
-	if (write(ends[1], "x", 1) < 0)
-		exit(1);
-}
-
-static void process_ends_as_without_us(void **state)
-{
-	(void)state;
-	assert_int_equal(WEXITSTATUS(end_of_child(by_exit)), 7);
-	assert_int_equal(WEXITSTATUS(end_of_child(by_quick_exit)), 7);
-	assert_int_equal(WEXITSTATUS(end_of_child(by_exec)), 7);
-	assert_int_equal(WTERMSIG(end_of_child(by_term)), SIGTERM);
-	assert_int_equal(WTERMSIG(end_of_child(by_abort)), SIGABRT);
-	assert_int_equal(WTERMSIG(end_of_child(by_fault)), SIGSEGV);
-	assert_int_equal(WTERMSIG(end_of_child(by_pipe)), SIGPIPE);
 }
 
 static void broken_pipe_raises_sigpipe(void **state)
@@ -710,7 +445,7 @@ static void closing_all_fds_spares_ours(void **state)
 			side_open(&s, false);
 			_exit(close_everything(&s, how));
 		}
-		assert_int_equal(wait_for(pid), 0);
+		assert_int_equal(side_reap(pid), 0);
 	}
 }
 
@@ -731,7 +466,7 @@ static void failure_to_attach_is_socket_s_errno(void **state)
 		fake_engine_fail_open(0);
 		_exit(socket(AF_INET, SOCK_STREAM, 0) < 0);
 	}
-	assert_int_equal(wait_for(pid), 0);
+	assert_int_equal(side_reap(pid), 0);
 }
 
 /* ---- which sockets ---- */
@@ -934,14 +669,7 @@ int main(void)
 		cmocka_unit_test(program_sees_its_own_handlers),
 		cmocka_unit_test(older_calls_set_their_flags),
 		cmocka_unit_test(broken_pipe_raises_sigpipe),
-		cmocka_unit_test(fork_shares_sockets),
-		cmocka_unit_test(hidden_fork_leaves_sockets_to_the_parent),
-		cmocka_unit_test(fork_moves_a_sleeping_recv),
-		cmocka_unit_test(fork_moves_a_sleeping_poll),
 		cmocka_unit_test(vfork_child_sets_only_its_own_signals),
-		cmocka_unit_test(vfork_child_closes_only_for_itself),
-		cmocka_unit_test(exec_that_fails_changes_nothing),
-		cmocka_unit_test(process_ends_as_without_us),
 		cmocka_unit_test(closing_all_fds_spares_ours),
 		cmocka_unit_test(threads_may_open_and_close_at_once),
 	};

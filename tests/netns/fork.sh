@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Sockets that more than one process has: fork, exec, SCM_RIGHTS, splice, servers that fork for each
+# Sockets that more than one process has: fork, clone, exec, SCM_RIGHTS, splice, servers that fork for each
 # connection, before, and to become a daemon; see forker.py (topology: lib.sh).
 . "$(dirname "$0")/lib.sh"
 need python3
@@ -10,12 +10,12 @@ serve_tcp 7003 echo || exit 99
 
 port=7100
 for mode in shared own; do
-	for step in both child options epoll exec spawn pass splice helper killed; do
+	for step in both cloned child options epoll exec spawn pass splice helper killed; do
 		check_eq "$mode: $step" ok "$(xt $mode python3 "$here/forker.py" $step "$S_ADDR" 7003)"
 	done
 	addr=$C_ADDR
 	[ $mode = shared ] || addr=$OWN_ADDR
-	for how in each prefork daemon; do
+	for how in each clone prefork daemon; do
 		port=$((port + 1))
 		xt_bg $mode python3 "$here/forker.py" serve-$how $port >"$T/server" 2>&1 &
 		disown

@@ -47,6 +47,8 @@ struct share_group;
 #define ENGINE_WAKE_MAX 16
 #define ENGINE_ENDED 64
 #define ENGINE_RX_PLACED 8      /* large frames, one by one, before others get the lock */
+#define ENGINE_LENT_MIN 32768u  /* bytes of a write that is sent from where it is */
+#define ENGINE_LENT_ROUNDS 64u  /* looks for its acknowledgments before others get the lock */
 #define ENGINE_LOOK_EVERY (50 * XTIME_USEC)   /* how often a busy caller looks for frames */
 #define ENGINE_LOOK_MIRRORED (200 * XTIME_USEC)   /* and one whose socket is mirrored */
 #define ENGINE_LOOK_AGAIN (5 * XTIME_USEC)    /* and one that just had -EAGAIN */

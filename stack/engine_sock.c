@@ -253,6 +253,31 @@ static bool is_look_due(struct engine *e, struct slot *slot, ssize_t sent, int f
 	return e->now - e->looked >= ENGINE_LOOK_EVERY && tcp_outq(slot->conn) > sent;
 }
 
+/* A large write is sent from where it is (stack/tcp_lend.c), as long as acknowledgments come in: what is still missing
+ * then is kept. */
+static ssize_t send_lent(struct engine *e, struct slot *slot, const struct iovec *iov, size_t skip, int flags)
+{
+	int down = (flags & ~MSG_DONTWAIT) | TCP_SEND_LENT;
+	ssize_t n, r = tcp_send(slot->conn, iov, 1, skip, down, e->now);
+	unsigned rounds = ENGINE_LENT_ROUNDS;
+
+	if (r < 0)
+		return r;
+	engine_pump(e);
+	while (rounds-- && tcp_lends(e->stack)) {
+		e->now = engine_now();
+		if (!look_now(e) || tcp_events(slot->conn) & (POLLERR | POLLHUP))   /* the next call is to hear of that */
+			break;
+		if (skip + (size_t)r < iov->iov_len && !(flags & MSG_DONTWAIT)) {
+			n = tcp_send(slot->conn, iov, 1, skip + (size_t)r, down | TCP_SEND_ON, e->now);
+			r += MAX(n, 0);
+		}
+		engine_pump(e);
+	}
+	tcp_unlend(e->stack);
+	return r;
+}
+
 ssize_t engine_send(struct engine *e, engine_sock s, const struct iovec *iov, int iovcnt,
 		    size_t skip, int flags)
 {
@@ -260,7 +285,10 @@ ssize_t engine_send(struct engine *e, engine_sock s, const struct iovec *iov, in
 	ssize_t r = -EBADF;
 
 	if (slot) {
-		r = tcp_send(slot->conn, iov, iovcnt, skip, flags & ~MSG_DONTWAIT, e->now);
+		if (iovcnt == 1 && iov->iov_len - skip >= ENGINE_LENT_MIN && may_look(e))
+			r = send_lent(e, slot, iov, skip, flags);
+		else
+			r = tcp_send(slot->conn, iov, iovcnt, skip, flags & ~MSG_DONTWAIT, e->now);
 		engine_settle(e);
 		if (is_look_due(e, slot, r, flags) && look_for(e, slot, ENGINE_LOOK_AGAIN) && r == -EAGAIN)
 			r = tcp_send(slot->conn, iov, iovcnt, skip, flags & ~MSG_DONTWAIT, e->now);

@@ -27,6 +27,7 @@ struct frame_in {
 /* Ethernet 14, IPv4 60, TCP 60, rounded up; also holds any ARP or ICMP frame
  * that the stack makes of its own. */
 #define FRAME_HDR_MAX 640
+#define FRAME_PAYLOAD 3          /* pieces: two of a ring, and what was lent behind it */
 
 struct tcp_conn;
 
@@ -53,13 +54,13 @@ struct frame_undo {
 };
 
 /* A frame to send: `hdr` belongs to the frame; `payload` points into the send
- * ring of a connection and is valid as long as stack_output() says. */
+ * ring of a connection, or to what was lent to it (TCP_SEND_LENT), and is valid as long as stack_output() says. */
 struct frame_out {
 	int iface;                   /* index given by stack_add_iface() */
 	size_t hdr_len;              /* bytes used in hdr, link header included */
 	size_t payload_len;          /* sum over payload[] */
-	int payload_cnt;             /* 0, 1 or 2 */
-	struct iovec payload[2];
+	int payload_cnt;             /* 0 to FRAME_PAYLOAD */
+	struct iovec payload[FRAME_PAYLOAD];
 	struct virtio_net_hdr vnet;
 	struct frame_undo undo;
 	uint8_t hdr[FRAME_HDR_MAX];

@@ -90,6 +90,7 @@ libstack_la_SOURCES = \
 	stack/tcp_out.c \
 	stack/tcp_out.h \
 	stack/tcp_pace.c \
+	stack/tcp_lend.c \
 	stack/tcp_place.c \
 	stack/tcp_rack.c \
 	stack/tcp_rate.c \

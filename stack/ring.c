@@ -114,6 +114,22 @@ static size_t iov_bytes(const struct iovec *iov, int iovcnt, size_t skip, size_t
 	return sum;
 }
 
+/* How many of n bytes can be appended: less than asked for, but what fits. */
+static size_t room_for(struct ring *r, size_t n)
+{
+	return ring_reserve(r, r->len + n) ? MIN(n, r->cap - r->len) : n;
+}
+
+ssize_t ring_append_later(struct ring *r, size_t n)
+{
+	size_t room = room_for(r, MIN(n, (size_t)CAP_MAX));
+
+	if (n && !room)
+		return -ENOMEM;
+	ring_extend(r, room);
+	return (ssize_t)room;
+}
+
 ssize_t ring_append_iov(struct ring *r, const struct iovec *iov, int iovcnt, size_t skip, size_t max)
 {
 	size_t n = iov_bytes(iov, iovcnt, skip, MIN(max, (size_t)CAP_MAX));
@@ -121,11 +137,9 @@ ssize_t ring_append_iov(struct ring *r, const struct iovec *iov, int iovcnt, siz
 
 	if (!n)
 		return 0;
-	if (ring_reserve(r, r->len + n)) {
-		n = MIN(n, r->cap - r->len);   /* less than asked for, but what fits */
-		if (!n)
-			return -ENOMEM;
-	}
+	n = room_for(r, n);
+	if (!n)
+		return -ENOMEM;
 	for (int i = 0; done < n; i++) {
 		size_t passed = MIN(skip, iov[i].iov_len);
 		size_t part = MIN(iov[i].iov_len - passed, n - done);
@@ -189,6 +203,11 @@ void ring_drop(struct ring *r, size_t n)
 		return;
 	r->head = (uint32_t)((r->head + n) & (r->cap - 1));
 	r->len -= (uint32_t)n;
+}
+
+void ring_restart(struct ring *r)
+{
+	r->head = 0;
 }
 
 bool ring_rewind(struct ring *r)

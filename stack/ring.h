@@ -47,6 +47,9 @@ void ring_extend(struct ring *r, size_t n);
  * bytes: how many were taken, or -ENOMEM when not one could be. */
 ssize_t ring_append_iov(struct ring *r, const struct iovec *iov, int iovcnt, size_t skip, size_t max);
 
+/* Reserve and extend alone, at most n bytes, which the owner puts later: how many, or -ENOMEM when not one could be. */
+ssize_t ring_append_later(struct ring *r, size_t n);
+
 /* Where bytes [off, off + len) lie, readable or not: fills one or two pieces and
  * returns their count (0 when len is 0).  ring_reserve() must have granted off + len. */
 int ring_peek(const struct ring *r, size_t off, size_t len, struct iovec out[2]);
@@ -62,6 +65,9 @@ size_t ring_copy_iov(const struct ring *r, size_t off, const struct iovec *iov, 
 /* Forgets the first n readable bytes.  Data beyond the readable part stays at
  * its place relative to the end of the readable part. */
 void ring_drop(struct ring *r, size_t n);
+
+/* None of its bytes has been put yet: they will be at the front, where memory is warm. */
+void ring_restart(struct ring *r);
 
 /* The ring is empty, beyond the readable part too: begins at the front again, where memory
  * is warm.  A small one gives its memory back at once; true: this one has some, for

@@ -57,6 +57,13 @@ struct placing {
 	uint32_t read;                    /* of len: in the reader's buffer */
 };
 
+/* Bytes at the end of a connection's send queue that are still where the program has them (tcp_lend.c). */
+struct lent {
+	struct tcp_conn *conn;            /* NULL: nothing is lent */
+	const uint8_t *base;              /* of byte seq; borrowed */
+	seq32 seq, end;
+};
+
 struct stack {
 	struct settings set;
 	const struct cc_ops *cc;          /* default algorithm */
@@ -79,6 +86,7 @@ struct stack {
 	struct timers timers;
 
 	struct placing placing;
+	struct lent lent;
 	struct txdev txdev;               /* what the interface still has */
 	struct list outq;                 /* struct tcp_conn.out_link: may have something to send */
 	struct list eventq;               /* struct tcp_conn.event_link: readiness changed */

@@ -55,7 +55,16 @@ int tcp_disconnect(struct tcp_conn *c, xtime now);
  * has not been short of data. */
 #define TCP_SEND_ON 0x10000000
 
-/* tcp_sendmsg(): queues what fits; flags: MSG_MORE, MSG_OOB, MSG_EOR, TCP_SEND_ON.  Count taken (may be
+/* And one: the bytes, of one piece of memory, stay there, unchanged, until tcp_unlend(), and are sent from there; what
+ * follows of them in other calls before it goes on where this one has ended. */
+#define TCP_SEND_LENT 0x20000000
+/* Keeps a copy of what was lent and is not acknowledged yet; nothing lent is no error. */
+void tcp_unlend(struct stack *s);
+/* Is something of it not acknowledged yet? */
+bool tcp_lends(const struct stack *s);
+
+/* tcp_sendmsg(): queues what fits; flags: MSG_MORE, MSG_OOB, MSG_EOR, TCP_SEND_ON,
+ * TCP_SEND_LENT.  Count taken (may be
  * less than given), -EAGAIN no room or not connected yet, -EPIPE, -ENOTCONN, the pending
  * error, -ENOMEM.  MSG_NOSIGNAL and SIGPIPE are the caller's. */
 ssize_t tcp_send(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t skip, int flags,

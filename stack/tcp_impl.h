@@ -590,6 +590,12 @@ bool tcp_is_in_device(struct tcp_conn *c, const struct tx_seg *seg);
 /* tcp_should_autocork(): the last write is small and may wait for what the interface has. */
 bool tcp_should_autocork(struct tcp_conn *c, xtime now);
 
+/* ---- tcp_lend.c: bytes that are sent from where the program has them ---- */
+/* Appends n bytes that stay at p: how many, or -ENOMEM. */
+ssize_t tcp_lend(struct tcp_conn *c, const uint8_t *p, size_t n);
+/* Where bytes [off, off + len) of the send queue are: how many pieces. */
+int tcp_payload(const struct tcp_conn *c, size_t off, size_t len, struct iovec out[FRAME_PAYLOAD]);
+
 /* ---- tcp_wmem.c: the send buffer in skbs ---- */
 #define TCP_SKB_COST 832u   /* struct sk_buff, the head's room, skb_shared_info */
 /* Bytes of the last skb that is unsent and may grow, and of a full one; 0: there is none. */

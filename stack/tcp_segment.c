@@ -131,8 +131,7 @@ int tcp_emit_segment(struct tcp_conn *c, struct frame_out *f, struct tcp_hdr *th
 	tcp_emit(f->hdr + off, th);
 	f->hdr_len = (size_t)off + tcp_len;
 	f->payload_len = len;
-	f->payload_cnt = len ? ring_peek(&c->snd.q, th->flags & TCPF_SYN ? 0 : th->seq - c->snd.q_seq,
-	                                        len, f->payload) : 0;
+	f->payload_cnt = tcp_payload(c, th->flags & TCPF_SYN ? 0 : th->seq - c->snd.q_seq, len, f->payload);
 	/* With a source route tx.dst is only the first hop (RFC 1122 4.2.3.8). */
 	ip_finish_l4(c->s, f, (size_t)off, tcp_len, tx.src, c->ent.t.raddr, (uint16_t)mss);
 	if (th->flags & TCPF_CWR && f->vnet.gso_type)   /* for the first segment only */

@@ -295,6 +295,13 @@ static void write_end(struct tcp_conn *c, struct writing *w, bool is_whole, int 
 		push(c, w);
 }
 
+static ssize_t append(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t skip, uint32_t n, int flags)
+{
+	if (flags & TCP_SEND_LENT)
+		return tcp_lend(c, (const uint8_t *)iov->iov_base + skip, n);
+	return ring_append_iov(&c->snd.q, iov, iovcnt, skip, n);
+}
+
 ssize_t tcp_wmem_write(struct tcp_conn *c, const struct iovec *iov, int iovcnt, size_t skip, size_t total,
                        int flags, xtime now)
 {
@@ -311,7 +318,7 @@ ssize_t tcp_wmem_write(struct tcp_conn *c, const struct iovec *iov, int iovcnt, 
 			n = -EAGAIN;
 			break;
 		}
-		n = ring_append_iov(&c->snd.q, iov, iovcnt, skip + done, room);
+		n = append(c, iov, iovcnt, skip + done, room, flags);
 		if (n <= 0)
 			break;
 		done += (size_t)n;

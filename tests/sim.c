@@ -389,6 +389,21 @@ void sim_flow_open(struct sim *m, struct sim_flow *f, uint16_t port, uint64_t up
 	assert(tcp_connect(f->c[0], SIM_B, port, &a, &p, m->now) == 0);
 }
 
+/* As engine_send() does it: when the call ends the program writes something else there. */
+static ssize_t write_lent(struct sim *m, struct sim_flow *f, int i, size_t n, int flags)
+{
+	static uint8_t buf[PIECE];
+	struct iovec iov = { buf, n };
+	ssize_t ret;
+
+	memcpy(buf, pattern(f->sent[i], i), n);
+	ret = tcp_send(f->c[i], &iov, 1, 0, flags | TCP_SEND_LENT, m->now);
+	pump_output(m, i);
+	tcp_unlend(m->s[i]);
+	memset(buf, 0xee, n);
+	return ret;
+}
+
 /* Waits until there is room again, then writes until there is none. */
 static void flow_write(struct sim *m, struct sim_flow *f, int i)
 {
@@ -397,9 +412,10 @@ static void flow_write(struct sim *m, struct sim_flow *f, int i)
 	while (f->sent[i] < f->total[i]) {
 		size_t n = MIN((uint64_t)16384, f->total[i] - f->sent[i]);
 		struct iovec iov = { (void *)pattern(f->sent[i], i), n };
+		int flags = f->blocks ? TCP_SEND_ON : 0;
 		ssize_t ret;
 
-		ret = tcp_send(f->c[i], &iov, 1, 0, f->blocks ? TCP_SEND_ON : 0, m->now);
+		ret = f->lends ? write_lent(m, f, i, n, flags) : tcp_send(f->c[i], &iov, 1, 0, flags, m->now);
 		if (ret == -EAGAIN)
 			return;
 		if (ret < 0) {

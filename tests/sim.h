@@ -78,6 +78,7 @@ struct sim_flow {
 	bool is_shut[2], has_eof[2]; /* our side shut down; the peer's end seen */
 	bool is_wrong;               /* a byte was not what was sent */
 	bool blocks;                 /* the programs block in send(), else they poll */
+	bool lends;                  /* what they write is sent from where it is (TCP_SEND_LENT) */
 	int err[2];
 	xtime begin, end;            /* when both directions were done */
 	size_t read_chunk;           /* how much the programs read at a time */

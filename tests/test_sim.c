@@ -63,9 +63,8 @@ static uint64_t seed(void)
 	return e ? strtoull(e, NULL, 0) : 1;
 }
 
-static void run_scenario(void **state)
+static void run(const struct scenario *sc, bool lends)
 {
-	const struct scenario *sc = *state;
 	struct sim m;
 	struct sim_flow f;
 	double took;
@@ -75,6 +74,7 @@ static void run_scenario(void **state)
 	m.link[0] = m.link[1] = sc->link;
 	m.check = fuzz_check;
 	sim_flow_open(&m, &f, 80, sc->up, sc->down);
+	f.lends = lends;
 	is_done = sim_run(&m, &f, 1, 1000 * XTIME_SEC);
 	took = (double)(m.now - f.begin) / 1e9;
 	print_message("%-22s %8.3f s (bound %.1f), up %llu down %llu, frames %llu/%llu, lost %llu/%llu, retransmitted %llu/%llu\n",
@@ -94,13 +94,23 @@ static void run_scenario(void **state)
 	sim_fini(&m);
 }
 
+static void run_scenario(void **state)
+{
+	run(*state, false);
+}
+
+static void run_lent(void **state)
+{
+	run(*state, true);
+}
+
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_LEN(table)];
+	struct CMUnitTest tests[2 * ARRAY_LEN(table)];
 
 	print_message("seed %llu\n", (unsigned long long)seed());
-	for (size_t i = 0; i < ARRAY_LEN(table); i++)
-		tests[i] = (struct CMUnitTest){ .name = table[i].name, .test_func = run_scenario,
-		                                .initial_state = (void *)&table[i] };
+	for (size_t i = 0; i < ARRAY_LEN(tests); i++)
+		tests[i] = (struct CMUnitTest){ .name = table[i / 2].name, .test_func = i % 2 ? run_lent : run_scenario,
+		                                .initial_state = (void *)&table[i / 2] };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

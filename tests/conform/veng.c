@@ -188,14 +188,20 @@ void engine_tell(struct engine *e, struct slot *slot)
 	engine_reflect(e, slot);
 }
 
-void engine_settle(struct engine *e)
+void engine_pump(struct engine *e)
 {
 	struct frame_out f;
-	struct tcp_conn *c;
-	struct slot *slot;
 
 	while (stack_output(e->stack, &f, now))
 		capture(&f);
+}
+
+void engine_settle(struct engine *e)
+{
+	struct tcp_conn *c;
+	struct slot *slot;
+
+	engine_pump(e);
 	while ((c = stack_next_event(e->stack))) {
 		slot = tcp_user(c);
 		if (slot)

@@ -37,6 +37,10 @@ int call_dup2(int from, int to, int flags, bool is_dup3);
 
 /* ---- data (call_data.c) ---- */
 
+/* Beside the MSG_ flags: a part of a call that has something to report already, so no handler's SA_RESTART lets it sleep on.
+ * MSG_SPLICE_PAGES of Linux, which takes it out of what programs give. */
+#define CALL_IS_PART 0x8000000
+
 ssize_t call_send(struct sock *s, const struct iovec *iov, int cnt, int flags);
 /* The address counts with MSG_FASTOPEN only. */
 ssize_t call_sendto(struct sock *s, const struct iovec *iov, int cnt, int flags, const struct sockaddr *addr,

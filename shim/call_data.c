@@ -110,6 +110,7 @@ static int sleep_for(struct sock *s, struct engine_watch *w, xtime deadline, boo
 				      .breaking = signal_self.breaking };
 	uint32_t disconnects = atomic_load(&s->disconnects);
 	struct sleep sleep = { .s = s };
+	bool restarts;
 	int r;
 
 	if (!s->es)
@@ -119,9 +120,12 @@ static int sleep_for(struct sock *s, struct engine_watch *w, xtime deadline, boo
 	pthread_testcancel();
 	do {
 		r = eng_wait(w, 1, NULL, 0, deadline, NULL);
-	} while (r == -EINTR && !signal_breaks(&before, deadline == XTIME_NEVER && !is_part));
+		restarts = r == -EINTR && !signal_breaks(&before, deadline == XTIME_NEVER && !is_part);
+	} while (restarts && atomic_load(&s->numbers));
 	pthread_cleanup_pop(0);
 	call_sleepers_remove(sleep.depth);
+	if (restarts)
+		return -EREROUTED;
 	/* sk_wait_event(); who waits for a connection of a listener is told by its state. */
 	if (r > 0 && !w->is_exclusive && atomic_load(&s->disconnects) != disconnects)
 		return -EPIPE;
@@ -213,7 +217,7 @@ static ssize_t send_loop(struct sock *s, const struct iovec *iov, int cnt, size_
 			return done ? (ssize_t)done : -EAGAIN;
 		if (!deadline)
 			deadline = call_deadline(atomic_load(&s->sndtimeo));
-		r = sleep_for(s, &w, deadline, done != 0);
+		r = sleep_for(s, &w, deadline, done || flags & CALL_IS_PART);
 		revents = w.revents;
 		if (r)
 			return done ? (ssize_t)done : r;
@@ -338,7 +342,7 @@ static int wait_for_data(struct sock *s, int flags, size_t done, xtime deadline,
 	int r;
 
 	w.at_least = 1 + (flags & MSG_PEEK ? peeked_up_to(s, done) : 0);
-	r = sleep_for(s, &w, deadline, done != 0);
+	r = sleep_for(s, &w, deadline, done || flags & CALL_IS_PART);
 	*revents = w.revents;
 	return r;
 }

@@ -86,16 +86,33 @@ ssize_t call_sendmsg(struct sock *s, const struct msghdr *msg, int flags)
 	return call_sendto(s, m.msg_iov, (int)m.msg_iovlen, flags, m.msg_name, m.msg_namelen);
 }
 
+/* Of a message that was sent: are n bytes all of it? */
+static bool is_whole(const struct msghdr *m, size_t n)
+{
+	size_t i, len = 0;
+
+	for (i = 0; i < m->msg_iovlen; i++)
+		len += m->msg_iov[i].iov_len;
+	return n >= len;
+}
+
+/* After a part of a message none of the next is sent (__sys_sendmmsg()). */
 int call_sendmmsg(struct sock *s, struct mmsghdr *v, unsigned n, int flags)
 {
 	unsigned i;
 	ssize_t r = 0;
 
+	flags &= ~CALL_IS_PART;
 	for (i = 0; i < n && i < IOV_MAX; i++) {
 		r = user_can_write(&v[i], sizeof(v[i])) ? call_sendmsg(s, &v[i].msg_hdr, flags) : -EFAULT;
 		if (r < 0)
 			break;
 		v[i].msg_len = (unsigned)r;
+		flags |= CALL_IS_PART;
+		if (!is_whole(&v[i].msg_hdr, (size_t)r)) {
+			i++;
+			break;
+		}
 	}
 	return i ? (int)i : (int)r;
 }
@@ -163,8 +180,7 @@ int call_recvmmsg(struct sock *s, struct mmsghdr *v, unsigned n, int flags, stru
 		if (r < 0)
 			break;
 		v[i].msg_len = (unsigned)r;
-		if (flags & MSG_WAITFORONE)
-			flags |= MSG_DONTWAIT;
+		flags |= CALL_IS_PART | (flags & MSG_WAITFORONE ? MSG_DONTWAIT : 0);
 		if (timeout && engine_now() >= end) {
 			i++;
 			break;

@@ -143,7 +143,7 @@ static int finish_connect(struct sock *s, int in_progress)
 		r = call_sleep(s, TCP_EV_CONNECTED, deadline, false);
 		if (r == -EAGAIN)
 			return in_progress;
-		if (r == -EINTR || r == -EIO || r == -EPIPE)
+		if (r == -EINTR || r == -EIO || r == -EPIPE || r == -EREROUTED)
 			return r;
 	}
 	if (r == -ECONNABORTED && atomic_load(&s->disconnects) != before)

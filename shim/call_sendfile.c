@@ -33,7 +33,7 @@ static ssize_t copy(struct sock *s, int in, off_t at, size_t count, bool has_off
 		n = r = read_at(in, buf, MIN(count - done, sizeof(buf)), at + (off_t)done, has_offset);
 		if (n <= 0)
 			break;
-		r = call_send(s, &(struct iovec){ buf, (size_t)n }, 1, 0);
+		r = call_send(s, &(struct iovec){ buf, (size_t)n }, 1, done ? CALL_IS_PART : 0);
 		if (r < 0)
 			break;
 		done += (size_t)r;

@@ -17,6 +17,7 @@
 #include "opts.h"
 #include "policy.h"
 #include "real.h"
+#include "signal.h"
 #include "user.h"
 
 /* ---- sockets ---- */
@@ -57,7 +58,7 @@ EXPORT int bind(int fd, __CONST_SOCKADDR_ARG arg, socklen_t len)
 	const struct sockaddr *addr = arg.__sockaddr__;
 	struct sock *s = fdtab_get(fd);
 
-	return (int)INTERPOSE(s, FIRST(policy_bind(s, addr, len), call_bind(s, addr, len)),
+	return (int)INTERPOSE(fd, s, FIRST(policy_bind(s, addr, len), call_bind(s, addr, len)),
 			      bind_kernels(fd, addr, len));
 }
 
@@ -76,7 +77,7 @@ EXPORT int connect(int fd, __CONST_SOCKADDR_ARG arg, socklen_t len)
 	const struct sockaddr *addr = arg.__sockaddr__;
 	struct sock *s = interpose_get(fd);
 
-	return (int)INTERPOSE(s, FIRST(policy_connect(s, addr, len), bridge_opened(s, call_connect(s, addr, len))),
+	return (int)INTERPOSE(fd, s, FIRST(policy_connect(s, addr, len), bridge_opened(s, call_connect(s, addr, len))),
 			      connect_kernels(fd, addr, len));
 }
 
@@ -94,7 +95,7 @@ EXPORT int listen(int fd, int backlog)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return (int)INTERPOSE(s, FIRST(policy_listen(s), bridge_opened(s, call_listen(s, backlog))),
+	return (int)INTERPOSE(fd, s, FIRST(policy_listen(s), bridge_opened(s, call_listen(s, backlog))),
 			      listen_kernels(fd, backlog));
 }
 
@@ -113,7 +114,7 @@ EXPORT int accept(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
 {
 	struct sock *s = interpose_get(fd);
 
-	return (int)INTERPOSE(s, call_accept(s, addr.__sockaddr__, len, 0),
+	return (int)INTERPOSE(fd, s, call_accept(s, addr.__sockaddr__, len, 0),
 			      accept_kernels(fd, addr.__sockaddr__, len, 0));
 }
 
@@ -121,7 +122,7 @@ EXPORT int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int fla
 {
 	struct sock *s = interpose_get(fd);
 
-	return (int)INTERPOSE(s, call_accept(s, addr.__sockaddr__, len, flags),
+	return (int)INTERPOSE(fd, s, call_accept(s, addr.__sockaddr__, len, flags),
 			      accept_kernels(fd, addr.__sockaddr__, len, flags));
 }
 
@@ -139,7 +140,7 @@ EXPORT int shutdown(int fd, int how)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return (int)INTERPOSE(s, call_shutdown(s, how), shutdown_kernels(fd, how));
+	return (int)INTERPOSE(fd, s, call_shutdown(s, how), shutdown_kernels(fd, how));
 }
 
 /* What may be overwritten before it is clear that it is needed. */
@@ -162,7 +163,7 @@ EXPORT int getsockname(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return (int)INTERPOSE(s, call_sockname(s, addr.__sockaddr__, len),
+	return (int)INTERPOSE(fd, s, call_sockname(s, addr.__sockaddr__, len),
 			      getsockname_kernels(fd, addr.__sockaddr__, len));
 }
 
@@ -178,7 +179,7 @@ EXPORT int getpeername(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return (int)INTERPOSE(s, call_peername(s, addr.__sockaddr__, len),
+	return (int)INTERPOSE(fd, s, call_peername(s, addr.__sockaddr__, len),
 			      getpeername_kernels(fd, addr.__sockaddr__, len));
 }
 
@@ -201,7 +202,7 @@ EXPORT int setsockopt(int fd, int level, int name, const void *val, socklen_t le
 {
 	struct sock *s = fdtab_get(fd);
 
-	return (int)INTERPOSE(s, opts_set(s, level, name, val, len),
+	return (int)INTERPOSE(fd, s, opts_set(s, level, name, val, len),
 			      setsockopt_kernels(fd, level, name, val, len));
 }
 
@@ -209,7 +210,7 @@ EXPORT int getsockopt(int fd, int level, int name, void *restrict val, socklen_t
 {
 	struct sock *s = fdtab_get(fd);
 
-	return (int)INTERPOSE(s, opts_get(s, level, name, val, len),
+	return (int)INTERPOSE(fd, s, opts_get(s, level, name, val, len),
 			      getsockopt_kernels(fd, level, name, val, len));
 }
 
@@ -224,7 +225,7 @@ EXPORT int sockatmark(int fd)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return (int)INTERPOSE(s, at_mark(s, fd), REAL(sockatmark)(fd));
+	return (int)INTERPOSE(fd, s, at_mark(s, fd), REAL(sockatmark)(fd));
 }
 
 /* ---- sending ---- */
@@ -234,7 +235,7 @@ EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
 	struct iovec iov = { (void *)(uintptr_t)buf, MIN(len, CALL_RW_MAX) };
 	struct sock *s = interpose_get(fd);
 
-	return INTERPOSE(s, call_send(s, &iov, 1, flags), bridge_data(fd, REAL(send)(fd, buf, len, flags)));
+	return INTERPOSE(fd, s, call_send(s, &iov, 1, flags), bridge_data(fd, REAL(send)(fd, buf, len, flags)));
 }
 
 /* With MSG_FASTOPEN it is connect(), too. */
@@ -278,7 +279,7 @@ EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, __CONST_SO
 	struct iovec iov = { (void *)(uintptr_t)buf, MIN(len, CALL_RW_MAX) };
 	struct sock *s = interpose_get(fd);
 
-	return INTERPOSE(s, send_to(s, &iov, flags, addr.__sockaddr__, alen),
+	return INTERPOSE(fd, s, send_to(s, &iov, flags, addr.__sockaddr__, alen),
 			 bridge_data(fd, send_to_kernels(fd, buf, len, flags, addr.__sockaddr__, alen)));
 }
 
@@ -288,7 +289,7 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 
 	if (!s)
 		bridge_carried(msg);
-	return INTERPOSE(s, send_message(s, msg, flags), bridge_data(fd, send_message_kernels(fd, msg, flags)));
+	return INTERPOSE(fd, s, send_message(s, msg, flags), bridge_data(fd, send_message_kernels(fd, msg, flags)));
 }
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
@@ -298,21 +299,21 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *v, unsigned n, int flags)
 
 	for (i = 0; !s && i < n && user_can_read(&v[i], sizeof(v[i])); i++)
 		bridge_carried(&v[i].msg_hdr);
-	return (int)INTERPOSE(s, call_sendmmsg(s, v, n, flags), REAL(sendmmsg)(fd, v, n, flags));
+	return (int)INTERPOSE(fd, s, call_sendmmsg(s, v, n, flags), REAL(sendmmsg)(fd, v, n, flags));
 }
 
 EXPORT ssize_t write(int fd, const void *buf, size_t len)
 {
 	struct sock *s = interpose_get(fd);
 
-	return INTERPOSE(s, call_write(s, buf, len), bridge_data(fd, REAL(write)(fd, buf, len)));
+	return INTERPOSE(fd, s, call_write(s, buf, len), bridge_data(fd, REAL(write)(fd, buf, len)));
 }
 
 EXPORT ssize_t writev(int fd, const struct iovec *iov, int cnt)
 {
 	struct sock *s = interpose_get(fd);
 
-	return INTERPOSE(s, call_writev(s, iov, cnt, 0), bridge_data(fd, REAL(writev)(fd, iov, cnt)));
+	return INTERPOSE(fd, s, call_writev(s, iov, cnt, 0), bridge_data(fd, REAL(writev)(fd, iov, cnt)));
 }
 
 /* An offset of -1 is writev(); any other is ESPIPE, which the kernel's object says too. */
@@ -320,7 +321,7 @@ EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int cnt, off_t at, int 
 {
 	struct sock *s = at == -1 ? interpose_get(fd) : NULL;
 
-	return INTERPOSE(s, call_writev(s, iov, cnt, flags),
+	return INTERPOSE(fd, s, call_writev(s, iov, cnt, flags),
 			 REAL(pwritev2)(fd, iov, cnt, at, flags));
 }
 
@@ -328,7 +329,7 @@ EXPORT ssize_t pwritev64v2(int fd, const struct iovec *iov, int cnt, off64_t at,
 {
 	struct sock *s = at == -1 ? interpose_get(fd) : NULL;
 
-	return INTERPOSE(s, call_writev(s, iov, cnt, flags),
+	return INTERPOSE(fd, s, call_writev(s, iov, cnt, flags),
 			 REAL(pwritev64v2)(fd, iov, cnt, at, flags));
 }
 
@@ -353,11 +354,18 @@ static ssize_t sendfile_from(struct sock *s, int out, int in, off_t *offset, siz
 static ssize_t send_file(int out, int in, off_t *offset, size_t count)
 {
 	struct sock *s = fdtab_get(in);
+	int cancel;
+	ssize_t r;
 
 	if (s)
-		return INTERPOSE(s, sendfile_from(s, out, in, offset, count), REAL(sendfile)(out, in, offset, count));
+		return INTERPOSE(in, s, sendfile_from(s, out, in, offset, count), REAL(sendfile)(out, in, offset, count));
 	s = fdtab_get(out);
-	return INTERPOSE(s, call_sendfile(s, in, offset, count), REAL(sendfile)(out, in, offset, count));
+	if (!s)
+		return REAL(sendfile)(out, in, offset, count);
+	cancel = signal_uncancel();      /* libc's is no cancellation point */
+	r = INTERPOSE(out, s, call_sendfile(s, in, offset, count), REAL(sendfile)(out, in, offset, count));
+	signal_recancel(cancel);
+	return r;
 }
 
 EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t count)
@@ -401,7 +409,7 @@ EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t l
 	if (len && fdtab_is_sock(in) && is_pipe(out)) {
 		s = fdtab_get(in);
 		bad = splice_check(out, O_WRONLY, out_at, in_at, flags);
-		return INTERPOSE(s, bad ? bad : call_splice(s, out, len, flags),
+		return INTERPOSE(in, s, bad ? bad : call_splice(s, out, len, flags),
 				 REAL(splice)(in, in_at, out, out_at, len, flags));
 	}
 	if (len && fdtab_is_sock(out) && is_pipe(in)) {
@@ -410,7 +418,7 @@ EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t l
 			bridge_fd(out);
 		s = fdtab_get(out);
 	}
-	return INTERPOSE(s, bad ? bad : call_splice_in(s, in, flags), REAL(splice)(in, in_at, out, out_at, len, flags));
+	return INTERPOSE(out, s, bad ? bad : call_splice_in(s, in, flags), REAL(splice)(in, in_at, out, out_at, len, flags));
 }
 
 /* ---- receiving ---- */
@@ -429,7 +437,7 @@ EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
 	struct iovec iov = { buf, MIN(len, CALL_RW_MAX) };
 	struct sock *s = interpose_get(fd);
 
-	return INTERPOSE(s, call_recv(s, &iov, 1, flags, NULL),
+	return INTERPOSE(fd, s, call_recv(s, &iov, 1, flags, NULL),
 			 RECV_KERNELS(fd, len, flags, REAL(recv)(fd, buf, len, flags)));
 }
 
@@ -449,7 +457,7 @@ EXPORT ssize_t recvfrom(int fd, void *restrict buf, size_t len, int flags, __SOC
 {
 	struct sock *s = interpose_get(fd);
 
-	return INTERPOSE(s, recv_from(s, buf, len, flags, addr.__sockaddr__, alen),
+	return INTERPOSE(fd, s, recv_from(s, buf, len, flags, addr.__sockaddr__, alen),
 			 RECV_KERNELS(fd, len, flags, REAL(recvfrom)(fd, buf, len, flags, addr, alen)));
 }
 
@@ -457,14 +465,14 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	struct sock *s = interpose_get(fd);
 
-	return INTERPOSE(s, call_recvmsg(s, msg, flags), bridge_data(fd, REAL(recvmsg)(fd, msg, flags)));
+	return INTERPOSE(fd, s, call_recvmsg(s, msg, flags), bridge_data(fd, REAL(recvmsg)(fd, msg, flags)));
 }
 
 EXPORT int recvmmsg(int fd, struct mmsghdr *v, unsigned n, int flags, struct timespec *timeout)
 {
 	struct sock *s = interpose_get(fd);
 
-	return (int)INTERPOSE(s, call_recvmmsg(s, v, n, flags, timeout),
+	return (int)INTERPOSE(fd, s, call_recvmmsg(s, v, n, flags, timeout),
 			      REAL(recvmmsg)(fd, v, n, flags, timeout));
 }
 
@@ -472,21 +480,21 @@ EXPORT ssize_t read(int fd, void *buf, size_t len)
 {
 	struct sock *s = interpose_get(fd);
 
-	return INTERPOSE(s, call_read(s, buf, len), bridge_data(fd, REAL(read)(fd, buf, len)));
+	return INTERPOSE(fd, s, call_read(s, buf, len), bridge_data(fd, REAL(read)(fd, buf, len)));
 }
 
 EXPORT ssize_t readv(int fd, const struct iovec *iov, int cnt)
 {
 	struct sock *s = interpose_get(fd);
 
-	return INTERPOSE(s, call_readv(s, iov, cnt, 0), bridge_data(fd, REAL(readv)(fd, iov, cnt)));
+	return INTERPOSE(fd, s, call_readv(s, iov, cnt, 0), bridge_data(fd, REAL(readv)(fd, iov, cnt)));
 }
 
 EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int cnt, off_t at, int flags)
 {
 	struct sock *s = at == -1 ? interpose_get(fd) : NULL;
 
-	return INTERPOSE(s, call_readv(s, iov, cnt, flags),
+	return INTERPOSE(fd, s, call_readv(s, iov, cnt, flags),
 			 REAL(preadv2)(fd, iov, cnt, at, flags));
 }
 
@@ -494,7 +502,7 @@ EXPORT ssize_t preadv64v2(int fd, const struct iovec *iov, int cnt, off64_t at, 
 {
 	struct sock *s = at == -1 ? interpose_get(fd) : NULL;
 
-	return INTERPOSE(s, call_readv(s, iov, cnt, flags),
+	return INTERPOSE(fd, s, call_readv(s, iov, cnt, flags),
 			 REAL(preadv64v2)(fd, iov, cnt, at, flags));
 }
 
@@ -515,7 +523,7 @@ EXPORT ssize_t __read_chk(int fd, void *buf, size_t len, size_t room)
 	if (!s)
 		return bridge_data(fd, REAL(__read_chk)(fd, buf, len, room));
 	check_room(len, room);
-	return INTERPOSE(s, call_read(s, buf, len), bridge_data(fd, REAL(__read_chk)(fd, buf, len, room)));
+	return INTERPOSE(fd, s, call_read(s, buf, len), bridge_data(fd, REAL(__read_chk)(fd, buf, len, room)));
 }
 
 EXPORT ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags)
@@ -526,7 +534,7 @@ EXPORT ssize_t __recv_chk(int fd, void *buf, size_t len, size_t room, int flags)
 	if (!s)
 		return REAL(__recv_chk)(fd, buf, len, room, flags);
 	check_room(len, room);
-	return INTERPOSE(s, call_recv(s, &iov, 1, flags, NULL),
+	return INTERPOSE(fd, s, call_recv(s, &iov, 1, flags, NULL),
 			 REAL(__recv_chk)(fd, buf, len, room, flags));
 }
 
@@ -538,7 +546,7 @@ EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t room, int fl
 	if (!s)
 		return REAL(__recvfrom_chk)(fd, buf, len, room, flags, addr, alen);
 	check_room(len, room);
-	return INTERPOSE(s, recv_from(s, buf, len, flags, addr, alen),
+	return INTERPOSE(fd, s, recv_from(s, buf, len, flags, addr, alen),
 			 REAL(__recvfrom_chk)(fd, buf, len, room, flags, addr, alen));
 }
 

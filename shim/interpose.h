@@ -61,12 +61,27 @@ static inline ssize_t interpose_finish(struct sock *s, ssize_t r, int err)
 		interpose_result(r_);                                       \
 	})
 
-/* Our call when there is a socket of ours, else, or when it has become a bridged one meanwhile, the
- * kernel's. */
-#define INTERPOSE(s, ours, kernels)                                         \
+/* After -EREROUTED from a call on s: another socket of ours that the number is by now; NULL: the kernel's object is. */
+static inline struct sock *interpose_again(int fd, const struct sock *s)
+{
+	struct sock *now = fdtab_get(fd);
+
+	if (!now || now != s)
+		return now;
+	sock_put(now);
+	return NULL;
+}
+
+/* Our call when the number is a socket of ours, else, or when it is no longer (sock.h), the kernel's. */
+#define INTERPOSE(fd, s, ours, kernels)                                     \
 	__extension__({                                                     \
 		int err_ = errno;                                           \
-		ssize_t r_ = (s) ? interpose_finish(s, ours, err_) : -EREROUTED; \
+		ssize_t r_ = -EREROUTED;                                    \
+		while (r_ == -EREROUTED && (s)) {                           \
+			r_ = interpose_finish(s, ours, err_);               \
+			if (r_ == -EREROUTED)                               \
+				s = interpose_again(fd, s);                 \
+		}                                                           \
 		r_ == -EREROUTED ? (kernels) : interpose_result(r_);        \
 	})
 

@@ -63,7 +63,7 @@ EXPORT int dup(int fd)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return (int)INTERPOSE(s, opts_fcntl(s, fd, F_DUPFD, 0), dup_kernels(fd));
+	return (int)INTERPOSE(fd, s, opts_fcntl(s, fd, F_DUPFD, 0), dup_kernels(fd));
 }
 
 EXPORT int dup2(int from, int to)
@@ -93,7 +93,7 @@ EXPORT int fcntl(int fd, int cmd, ...)
 	struct sock *s = fdtab_get(fd);
 	ONE_ARG(cmd);
 
-	return (int)INTERPOSE(s, opts_fcntl(s, fd, cmd, arg), REAL(fcntl)(fd, cmd, arg));
+	return (int)INTERPOSE(fd, s, opts_fcntl(s, fd, cmd, arg), REAL(fcntl)(fd, cmd, arg));
 }
 
 EXPORT int fcntl64(int fd, int cmd, ...)
@@ -101,7 +101,7 @@ EXPORT int fcntl64(int fd, int cmd, ...)
 	struct sock *s = fdtab_get(fd);
 	ONE_ARG(cmd);
 
-	return (int)INTERPOSE(s, opts_fcntl(s, fd, cmd, arg), REAL(fcntl64)(fd, cmd, arg));
+	return (int)INTERPOSE(fd, s, opts_fcntl(s, fd, cmd, arg), REAL(fcntl64)(fd, cmd, arg));
 }
 
 EXPORT int ioctl(int fd, unsigned long cmd, ...)
@@ -109,7 +109,7 @@ EXPORT int ioctl(int fd, unsigned long cmd, ...)
 	struct sock *s = fdtab_get(fd);
 	ONE_ARG(cmd);
 
-	return (int)INTERPOSE(s, opts_ioctl(s, fd, cmd, arg), REAL(ioctl)(fd, cmd, arg));
+	return (int)INTERPOSE(fd, s, opts_ioctl(s, fd, cmd, arg), REAL(ioctl)(fd, cmd, arg));
 }
 
 EXPORT int isfdtype(int fd, int type)
@@ -276,7 +276,7 @@ EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return (int)INTERPOSE(s, epoll_ctl_sock(s, epfd, op, fd, ev), add_other(epfd, op, fd, ev));
+	return (int)INTERPOSE(fd, s, epoll_ctl_sock(s, epfd, op, fd, ev), add_other(epfd, op, fd, ev));
 }
 
 EXPORT int epoll_wait(int epfd, struct epoll_event *ev, int n, int timeout)

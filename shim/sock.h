@@ -18,8 +18,8 @@ enum sock_state { SOCK_UNCONNECTED, SOCK_CONNECTING, SOCK_CONNECTED, SOCK_LISTEN
 
 #define SOCK_OPT_BYTES 40
 
-/* Ours alone, no errno of Linux: the socket has been bridged, the kernel's object under its number is
- * to be called instead. */
+/* Ours alone, no errno of Linux: the number isn't this socket's any more, whatever is under it is to be called instead.
+ * It has been bridged, and the kernel's object is; or a handler has closed it, after which the call is to be restarted. */
 #define EREROUTED 600
 
 /* An option that was set, to be set again on a kernel socket. */

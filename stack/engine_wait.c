@@ -480,10 +480,12 @@ static int register_all(struct wait *x)
 	return 0;
 }
 
+/* As in Linux a handler ends the sleep before it runs: what has become ready since is told by the next call. */
 static int wait_locked(struct wait *x)
 {
 	struct engine *e = x->e;
 	int err = e->saved_errno, r, n = 0;
+	unsigned nnodes;
 
 	x->cancel = e->saved_cancel;
 	r = register_all(x);
@@ -492,14 +494,17 @@ static int wait_locked(struct wait *x)
 	x->t->is_stopped = false;
 	do {
 		r = sleep_once(x);
-		if (x->t->is_hit || r || x->left || e->now >= x->deadline)
+		if (r != -EINTR && (x->t->is_hit || r || x->left || e->now >= x->deadline))
 			n = (int)check(e, x->w, x->nw) + MAX(r, 0);
 		if (x->left && r >= 0) {
 			n += !x->left->revents;
 			x->left->revents |= x->left->events & (POLLIN | POLLRDNORM);
 		}
 	} while (!n && r >= 0 && !x->t->is_stopped && e->now < x->deadline);
+	nnodes = x->t->nnodes;
 	unregister(e, x->t);
+	if (r == -EINTR && x->t->is_hit)
+		hand_on(e, x->t->nodes, nnodes);
 	if (e->driver == x->t)
 		engine_stop_driving(e);
 	e->saved_errno = err;
@@ -520,13 +525,15 @@ static unsigned look_first(struct wait *x)
 	return check(x->e, x->w, x->nw);
 }
 
-/* The extra fds without a sleep, the lock not held.  An error in them is theirs alone. */
-static int poll_extra(struct wait *x)
+/* The extra fds without a sleep, the lock not held.  An error in them is theirs alone.  The mask lets signals in only
+ * when there is nothing else to report, as in do_poll(). */
+static int poll_extra(struct wait *x, bool has_ready)
 {
+	const sigset_t *mask = has_ready ? NULL : x->mask;
 	int err = errno, r = 0;
 
-	if (x->nextra || x->mask)
-		r = poll_until(x->fds, x->nextra, 0, 0, x->mask);
+	if (x->nextra || mask)
+		r = poll_until(x->fds, x->nextra, 0, 0, mask);
 	errno = err;
 	return r;
 }
@@ -549,7 +556,7 @@ static int wait_with(struct wait *x)
 		return n;
 	}
 	engine_leave(e);
-	r = poll_extra(x);
+	r = poll_extra(x, n > 0);
 	return n || r >= 0 ? n + MAX(r, 0) : r;
 }
 

@@ -3,7 +3,7 @@
  * callprobe.c - what the calls of libc that take a socket say to one, in each of its states, a line each: an
  * ordinary program, run over the kernel and over xtcp by tests/netns/calls.sh.
  *
- *   callprobe 4|6 ADDRESS PORT [CASE]      a server that echoes
+ *   callprobe 4|6 ADDRESS PORT [PART|CASE...]      a server that echoes (tests/netns/peer.py)
  */
 #include "callprobe.h"
 
@@ -13,6 +13,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,17 +115,36 @@ static void run(const struct probe_case *c, enum state st)
 		printf("%s %s: ended with status %x\n", where_case, where_state, pid < 0 ? -1 : status);
 }
 
-static void run_all(const struct probe_case *c, const char *only)
-{
-	enum state st;
+static const struct {
+	const char *name;
+	const struct probe_case *cases;
+} parts[] = {
+	{ "file", probe_file_cases }, { "data", probe_data_cases }, { "pointer", probe_pointer_cases },
+	{ "stream", probe_stream_cases }, { "thread", probe_thread_cases }, { "signal", probe_signal_cases },
+	{ "handler", probe_handler_cases },
+};
 
-	for (; c->name; c++) {
-		if (only && strcmp(only, c->name))
-			continue;
-		for (st = 0; st < STATES; st++)
-			if (c->states >> st & 1)
-				run(c, st);
-	}
+static bool is_asked(const char *part, const char *name, char *const *asked)
+{
+	char *const *a;
+
+	for (a = asked; *a; a++)
+		if (!strcmp(*a, part) || !strcmp(*a, name))
+			return true;
+	return !*asked;
+}
+
+static void run_all(char *const *asked)
+{
+	const struct probe_case *c;
+	enum state st;
+	size_t i;
+
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		for (c = parts[i].cases; c->name; c++)
+			for (st = 0; st < STATES && is_asked(parts[i].name, c->name, asked); st++)
+				if (c->states >> st & 1)
+					run(c, st);
 }
 
 static int read_server(const char *family, const char *addr, const char *port)
@@ -147,14 +167,8 @@ static int read_server(const char *family, const char *addr, const char *port)
 
 int main(int argc, char **argv)
 {
-	const char *only = argc > 4 ? argv[4] : NULL;
-
 	if (argc < 4 || read_server(argv[1], argv[2], argv[3]) != 1)
 		return 2;
-	run_all(probe_file_cases, only);
-	run_all(probe_data_cases, only);
-	run_all(probe_pointer_cases, only);
-	run_all(probe_stream_cases, only);
-	run_all(probe_thread_cases, only);
+	run_all(argv + 4);
 	return 0;
 }

@@ -44,6 +44,7 @@ struct probe_case {
 
 #define ALL_STATES ((1u << STATES) - 1)
 
-extern const struct probe_case probe_file_cases[], probe_data_cases[], probe_pointer_cases[], probe_stream_cases[], probe_thread_cases[];
+extern const struct probe_case probe_file_cases[], probe_data_cases[], probe_pointer_cases[], probe_stream_cases[], probe_thread_cases[],
+	probe_signal_cases[], probe_handler_cases[];
 
 #endif

@@ -90,7 +90,8 @@ tests_rawcalls_LDADD =
 tests_ringcalls_SOURCES = tests/ringcalls.c
 tests_ringcalls_LDADD =
 tests_callprobe_SOURCES = tests/callprobe.c tests/callprobe.h tests/callprobe_data.c tests/callprobe_file.c tests/callprobe_pointer.c \
-	tests/callprobe_stream.c tests/callprobe_thread.c
+	tests/callprobe_stream.c tests/callprobe_thread.c tests/callprobe_sleep.c tests/callprobe_sleep.h tests/callprobe_signal.c \
+	tests/callprobe_handler.c
 tests_callprobe_CFLAGS = $(AM_CFLAGS) -Wno-nonnull -Wno-stringop-overflow
 tests_callprobe_LDADD =
 tests_mallocprobe_SOURCES = tests/mallocprobe.c
@@ -338,6 +339,7 @@ SCRIPT_TESTS = \
 	tests/netns/server_rights.sh \
 	tests/netns/server_programs.sh \
 	tests/netns/shared.sh \
+	tests/netns/signals.sh \
 	tests/netns/splice.sh \
 	tests/netns/tun.sh \
 	tests/netns/unload.sh \

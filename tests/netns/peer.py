@@ -5,7 +5,10 @@ peer.py PORT send FILE   each connection gets the file, then the end
 peer.py PORT recv FILE   what each connection sends up to its end is appended to FILE,
                          then "done" is sent
 peer.py PORT echo        what comes in goes back; "RESET" is answered by a reset, "FIN-RESET" by an end, and what follows by
-                         a reset, "URGENT" by urgent data, "TELL" by what it sees of the urgent data that follows
+                         a reset, "URGENT" by urgent data, "TELL" by what it sees of the urgent data that follows,
+                         "CALL PORT" by a connection to that port, which gets "hi", "LATE" by the five digits of a port that takes
+                         no connection until "GO", and echoes then; after "HOLD" nothing is read until another connection says
+                         "LET"
 peer.py PORT hold        connections are accepted and left alone
 peer.py PORT slow FILE   as recv, but reads nothing until FILE.go exists, and says nothing
 """
@@ -18,6 +21,7 @@ import threading
 import time
 
 CHUNK = 65536
+let = threading.Event()
 
 
 def send(conn, path):
@@ -45,6 +49,14 @@ def slow(conn, path):
     take(conn, path)
 
 
+def late(conn):
+    """A SYN is dropped while the backlog is full."""
+    with socket.create_server(("", 0), backlog=0) as s, socket.create_connection(s.getsockname()):
+        conn.sendall(b"%05d" % s.getsockname()[1])
+        while conn.recv(CHUNK) == b"GO":
+            threading.Thread(target=serve, args=(echo, s.accept()[0], None), daemon=True).start()
+
+
 def echo(conn, _):
     while data := conn.recv(CHUNK):
         if data in (b"RESET", b"FIN-RESET"):
@@ -58,6 +70,17 @@ def echo(conn, _):
             conn.sendall(b"ab")
             conn.send(b"u", socket.MSG_OOB)
             conn.sendall(b"cd")
+        elif data.startswith(b"CALL "):
+            with socket.create_connection((conn.getpeername()[0], int(data[5:])), 10) as s:
+                s.sendall(b"hi")
+        elif data == b"HOLD":
+            let.clear()
+            conn.sendall(b"held")
+            let.wait()
+        elif data == b"LET":
+            let.set()
+        elif data == b"LATE":
+            late(conn)
         elif data == b"TELL":
             conn.sendall(b"go")
             select.select([], [], [conn])

@@ -106,8 +106,6 @@ static void cancelled(void *arg)
 /* is_part: the call has something to report already, so any handler ends it. */
 static int sleep_for(struct sock *s, struct engine_watch *w, xtime deadline, bool is_part)
 {
-	struct signal_self before = { .handled = signal_self.handled,
-				      .breaking = signal_self.breaking };
 	uint32_t disconnects = atomic_load(&s->disconnects);
 	struct sleep sleep = { .s = s };
 	bool restarts;
@@ -120,7 +118,7 @@ static int sleep_for(struct sock *s, struct engine_watch *w, xtime deadline, boo
 	pthread_testcancel();
 	do {
 		r = eng_wait(w, 1, NULL, 0, deadline, NULL);
-		restarts = r == -EINTR && !signal_breaks(&before, deadline == XTIME_NEVER && !is_part);
+		restarts = r == -EINTR && !signal_breaks(deadline == XTIME_NEVER && !is_part);
 	} while (restarts && atomic_load(&s->numbers));
 	pthread_cleanup_pop(0);
 	call_sleepers_remove(sleep.depth);

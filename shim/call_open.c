@@ -428,6 +428,7 @@ static void linger(struct sock *s, int seconds)
 {
 	xtime deadline = engine_now() + seconds * XTIME_SEC;
 
+	signal_begin_call();
 	while (!(eng_events(s) & TCP_EV_CLOSED)) {
 		if (call_sleep(s, TCP_EV_CLOSED, deadline, false))
 			return;

@@ -291,6 +291,7 @@ int eng_wait(struct engine_watch *w, unsigned nw, struct pollfd *extra, unsigned
 	     xtime deadline, const sigset_t *mask)
 {
 	struct engine *e = atomic_load(&eng_current);
+	bool came;
 	sigset_t old;
 	int r;
 
@@ -298,9 +299,10 @@ int eng_wait(struct engine_watch *w, unsigned nw, struct pollfd *extra, unsigned
 		return -EIO;
 	signal_block(&old);
 	pthread_cleanup_push(unblock, &old);
-	r = engine_wait(e, w, nw, extra, nextra, deadline, mask ? mask : &old);
+	came = deadline && signal_came();
+	r = engine_wait(e, w, nw, extra, nextra, came ? 0 : deadline, mask ? mask : &old);
 	pthread_cleanup_pop(1);
-	return r;
+	return !r && came ? -EINTR : r;
 }
 
 void eng_look(void)

@@ -55,7 +55,8 @@ int eng_bridge_joined(struct sock *s, int far, int near);
  * for that, or -EIO. */
 int eng_lost(struct sock *s);
 
-/* engine_wait(); mask NULL: the thread's own.  Handlers run in the sleep. */
+/* engine_wait(); mask NULL: the thread's own.  Handlers run in the sleep; after one that has run since signal_begin_call()
+ * there is none. */
 int eng_wait(struct engine_watch *w, unsigned nw, struct pollfd *extra, unsigned nextra,
 	     xtime deadline, const sigset_t *mask);
 /* engine_look() */

@@ -395,6 +395,7 @@ int epoll_call(int epfd, struct epoll_event *ev, int n, xtime deadline, const si
 
 	if (!user_has_mask(mask))
 		return -EFAULT;
+	signal_begin_call();
 	begin_anew(set);
 	r = must_ask(set) ? ask_kernel(epfd, ev, n) : 0;
 	if (r)

@@ -17,7 +17,6 @@
 #include "opts.h"
 #include "policy.h"
 #include "real.h"
-#include "signal.h"
 #include "user.h"
 
 /* ---- sockets ---- */
@@ -362,6 +361,7 @@ static ssize_t send_file(int out, int in, off_t *offset, size_t count)
 	s = fdtab_get(out);
 	if (!s)
 		return REAL(sendfile)(out, in, offset, count);
+	signal_begin_call();
 	cancel = signal_uncancel();      /* libc's is no cancellation point */
 	r = INTERPOSE(out, s, call_sendfile(s, in, offset, count), REAL(sendfile)(out, in, offset, count));
 	signal_recancel(cancel);
@@ -406,6 +406,7 @@ EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, size_t l
 	struct sock *s = NULL;
 	int bad = 0;
 
+	signal_begin_call();
 	if (len && fdtab_is_sock(in) && is_pipe(out)) {
 		s = fdtab_get(in);
 		bad = splice_check(out, O_WRONLY, out_at, in_at, flags);

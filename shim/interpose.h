@@ -14,6 +14,7 @@
 
 #include "bridge.h"
 #include "fdtab.h"
+#include "signal.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -39,6 +40,7 @@ static inline struct sock *interpose_get(int fd)
 	if (!fdtab_is_sock(fd))
 		return NULL;
 	pthread_testcancel();
+	signal_begin_call();
 	return fdtab_get_slow(fd);
 }
 

@@ -162,6 +162,33 @@ static bool is_kernels(struct sock *s, const struct sockaddr_in *a)
 	return eng_is_kernels(s, &to);
 }
 
+/* Has the kernel a way to this IPv6 address?  A datagram socket is connected by its route alone. */
+static bool has_route(const struct sockaddr *addr, socklen_t len)
+{
+	int fd = REAL(socket)(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), r = -1;
+
+	if (fd >= 0) {
+		r = REAL(connect)(fd, addr, len);
+		REAL(close)(fd);
+	}
+	return r == 0;
+}
+
+/* A warning, as who runs a program over xtcp believes that all of it goes there; but not for what nobody believes: this
+ * host, and addresses that are only tried before the IPv4 ones. */
+static void tell_of_ipv6(const struct sockaddr *addr, socklen_t len)
+{
+	static _Atomic bool is_told;
+	struct sockaddr_in6 a;
+	int err = errno;
+
+	memcpy(&a, addr, MIN(len, sizeof(a)));
+	if (!atomic_load(&is_told) && !IN6_IS_ADDR_LOOPBACK(&a.sin6_addr) && !IN6_IS_ADDR_UNSPECIFIED(&a.sin6_addr) &&
+	    has_route(addr, len) && !atomic_exchange(&is_told, true))
+		log_event(LOG_WARNING, "connections to IPv6 addresses are the kernel's");
+	errno = err;
+}
+
 int policy_connect(struct sock *s, const struct sockaddr *addr, socklen_t len)
 {
 	struct sockaddr_in a;
@@ -177,8 +204,8 @@ int policy_connect(struct sock *s, const struct sockaddr *addr, socklen_t len)
 	if (action == RULE_REFUSE)
 		return refuse(-ECONNREFUSED, "a connection was refused by the policy");
 	atomic_store(&s->wants_bridge, action == RULE_BRIDGE);
-	if (kind == KIND_IPV6)
-		log_once(LOG_INFO, "connections to IPv6 addresses are the kernel's");
+	if (kind == KIND_IPV6 && action != RULE_KERNEL)
+		tell_of_ipv6(addr, len);
 	if (action == RULE_KERNEL || kind == KIND_IPV6 || s->is_v6only)
 		return hand_over(s);
 	if (!is_kernels(s, &a))
@@ -200,6 +227,8 @@ int policy_bind(struct sock *s, const struct sockaddr *addr, socklen_t len)
 	if (kind == KIND_OTHER ||
 	    (kind == KIND_IPV4 && !s->is_v6only && (!is_loopback(&a) || eng_has_loopback())))
 		return 0;
+	if (kind == KIND_IPV6 || s->is_v6only)
+		log_once(LOG_INFO, "sockets that are bound to IPv6 addresses are the kernel's");
 	return hand_over(s);
 }
 

@@ -276,6 +276,7 @@ int poll_call(struct pollfd *fds, nfds_t n, xtime deadline, const sigset_t *mask
 {
 	int r;
 
+	signal_begin_call();
 	if (is_too_many(n))
 		return -EINVAL;
 	if (!user_has_mask(mask))
@@ -456,6 +457,7 @@ int select_call(int n, fd_set *in, fd_set *out, fd_set *ex, xtime deadline, cons
 
 	if (m == MAP_FAILED)
 		return -ENOMEM;
+	signal_begin_call();
 	do {
 		for (i = 0; i < 3; i++) {
 			tmp[i] = (fd_set *)(m + (size_t)i * bytes);

@@ -160,6 +160,7 @@ static void trampoline(int sig, siginfo_t *info, void *context)
 {
 	struct signal_self *t = &signal_self;
 	bool fault = is_fault(sig, info);
+	unsigned call_handled = t->call_handled, call_breaking = t->call_breaking;
 	struct sigaction sa;
 	int err = errno, type;
 
@@ -186,6 +187,8 @@ static void trampoline(int sig, siginfo_t *info, void *context)
 		sa.sa_sigaction(sig, info, context);
 	else if (has_handler(&sa))
 		sa.sa_handler(sig);
+	t->call_handled = call_handled;
+	t->call_breaking = call_breaking;
 	errno = err;
 	pthread_setcanceltype(type, NULL);
 }
@@ -335,8 +338,11 @@ void signal_unblock(const sigset_t *old)
 }
 
 /* No handler of ours ran: one that was installed behind our back did. */
-bool signal_breaks(const struct signal_self *before, bool can_restart)
+bool signal_breaks(bool can_restart)
 {
-	return !can_restart || signal_self.breaking != before->breaking ||
-	       signal_self.handled == before->handled;
+	struct signal_self *t = &signal_self;
+	bool breaks = !can_restart || t->breaking != t->call_breaking || !signal_came();
+
+	t->call_handled = t->handled;
+	return breaks;
 }

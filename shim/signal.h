@@ -24,6 +24,7 @@ struct signal_self {
 	bool is_deferred;         /* `info` waits for the release, all signals are blocked */
 	unsigned handled;         /* handlers that ran in this thread; wraps */
 	unsigned breaking;        /* of these, those without SA_RESTART */
+	unsigned call_handled, call_breaking;   /* what they were when the call began that may sleep (signal_begin_call()) */
 	unsigned long mask;       /* the kernel's set to go back to after the release */
 	siginfo_t info;
 };
@@ -64,9 +65,23 @@ static inline void signal_recancel(int before)
 void signal_block(sigset_t *old);
 void signal_unblock(const sigset_t *old);
 
-/* Was a call interrupted for good since *before was taken?  Linux restarts one that has no
- * time-out (can_restart) if every handler that ran has SA_RESTART. */
-bool signal_breaks(const struct signal_self *before, bool can_restart);
+/* A call that may sleep begins.  A signal that comes before its sleep ends that, too, as in Linux, where it would be
+ * pending until then. */
+static inline void signal_begin_call(void)
+{
+	signal_self.call_handled = signal_self.handled;
+	signal_self.call_breaking = signal_self.breaking;
+}
+
+/* Has a handler run since then, of which the call hasn't heard?  In the sleep itself the caller is told so. */
+static inline bool signal_came(void)
+{
+	return signal_self.handled != signal_self.call_handled;
+}
+
+/* The call was interrupted: for good?  Linux restarts one that has no time-out (can_restart) if every handler that ran
+ * has SA_RESTART. */
+bool signal_breaks(bool can_restart);
 
 /* Takes over the handlers that the program has installed so far, and the default action of
  * signals that end the process. */

@@ -6,12 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
@@ -212,18 +212,25 @@ int probe_open_small(const struct sleeper *v)
 	return fd;
 }
 
-/* What is under way may still be taken when the buffer has been full for a moment. */
+/* The peer takes no more: all that was sent is acknowledged, and what is left isn't sent. */
+static bool is_stuck(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	return !getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) && info.tcpi_unacked == 0;
+}
+
+/* It may be full for a moment only. */
 void probe_fill(int fd)
 {
-	int full, all, unsent;
+	int full;
 	size_t n;
 
-	for (full = 0; full < 20; full++) {
+	for (full = 0; full < 8; full = is_stuck(fd) ? full + 1 : 0) {
 		for (n = 4096; n; n /= 64)
 			while (send(fd, bulk, n, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
 				full = 0;
-		if (full > 3 && !ioctl(fd, SIOCOUTQ, &all) && !ioctl(fd, SIOCOUTQNSD, &unsent) && all == unsent)
-			break;
 		probe_nap();
 	}
 }

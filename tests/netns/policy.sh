@@ -139,6 +139,38 @@ same "own: every way to listen" own listen $OWN_ADDR 7105 7102 7103 7104 7106 <<
 	not bound: xtcp
 END
 
+# ---- IPv6 ----
+
+# said [OPTION...] -- ADDRESS...: what is logged when curl fetches from each; the answers are in $T/answers.
+said() {
+	local -a options=() urls=()
+	while [ "$1" != -- ]; do options+=("$1"); shift; done
+	shift
+	for a; do urls+=(-o "$T/got" "http://[$a]:8082/small.txt"); done
+	xt own "${options[@]}" curl -s -m 10 -w '%{http_code} ' "${urls[@]}" >"$T/answers"
+	grep '^xtcp: ' "$T/err"
+}
+WARNING="xtcp: warning: connections to IPv6 addresses are the kernel's"
+if ip -n "$C" addr add fd00:99::1/64 nodad dev "$C_IF" 2>/dev/null && ip -n "$S" addr add fd00:99::2/64 nodad dev "$S_IF"; then
+	for ns in $C $S; do
+		ip netns exec $ns python3 -m http.server -d "$T/www" -b :: 8082 >"$T/server" 2>&1 &
+		disown
+		until_true 10 ip netns exec $ns curl -s -o "$T/got" 'http://[::1]:8082/'
+	done
+	check_eq "connections to IPv6 addresses: the log says once that they are the kernel's" "$WARNING" \
+		"$(said -- fd00:99::2 fd00:99::2)"
+	check_eq "and they are made" "200 200 " "$(cat "$T/answers")"
+	check_eq "those to ::1 are nobody's surprise" "" "$(said -- ::1)"
+	check_eq "and they are made, too" "200 " "$(cat "$T/answers")"
+	check_eq "nor those that a rule leaves to it" "" "$(said --policy 'kernel connect :8082' -- fd00:99::2)"
+	check_eq "which are made" "200 " "$(cat "$T/answers")"
+	check_eq "nor what there is no route to" "" "$(said -- 2001:db8::1)"
+	check_eq "nor mapped ones" "" "$(said -- ::ffff:$S_ADDR)"
+	check_eq "which are made, too" "200 " "$(cat "$T/answers")"
+else
+	skip "connections to IPv6 addresses" "no IPv6 here"
+fi
+
 # ---- the file, the variable and the option ----
 
 echo "policy = kernel connect :1 ; kernel connect :8080" >"$T/conf"

@@ -31,6 +31,8 @@ void call_release(struct sock *s);
 
 int call_close(int fd);
 int call_close_range(unsigned first, unsigned last, int flags);
+/* With CLONE_FILES among the flags. */
+int call_unshare(int flags);
 /* `to` has just become a duplicate of `from`, which is s; -errno: it was closed again. */
 int call_duplicated(struct sock *s, int from, int to);
 int call_dup2(int from, int to, int flags, bool is_dup3);

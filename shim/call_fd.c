@@ -5,16 +5,21 @@
  * The library's own fds don't exist for the program: closing one is EBADF, a loop
  * over all numbers passes them by.  A child of vfork() shares our memory but not
  * our fds: what it closes is its own affair, the table stays.
+ *
+ * Sockets are known by number, and the library's thread works with their fds: so all threads have one table of fds.  A
+ * program of one thread, which asks for a table of its own, has it already; of several none can have it.
  */
 #include "call.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <sched.h>
 
 #include "bridge.h"
 #include "eng.h"
 #include "fdtab.h"
+#include "log.h"
 #include "process.h"
 #include "ready.h"
 #include "real.h"
@@ -46,6 +51,30 @@ static bool is_own(int fd)
 {
 	return fdtab_slot(fd) ? fdtab_is_internal(fd) : process_is_own_fd(fd);
 }
+
+/* ---- a table of fds of its own ---- */
+
+/* 0: the thread has it; -ENOMEM, as when there is no memory for one: others would see what it does. */
+static int own_table(void)
+{
+	if (process_is_single_threaded())
+		return 0;
+	log_once(LOG_ERR, "a thread of several can't have file descriptors of its own");
+	return -ENOMEM;
+}
+
+int call_unshare(int flags)
+{
+	int r = process_is_vfork_child() ? 0 : own_table();
+
+	if (r)
+		return r;
+	if (!process_is_vfork_child())
+		flags &= ~CLONE_FILES;
+	return REAL(unshare)(flags) < 0 ? -errno : 0;
+}
+
+/* ---- close ---- */
 
 /* The number is free before a lingering close sleeps, as in Linux. */
 int call_close(int fd)
@@ -79,10 +108,15 @@ int call_close_range(unsigned first, unsigned last, int flags)
 	unsigned i, from = first;
 	int fd, r = 0;
 
-	if (first > last)
+	if (first > last || flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC))
 		return -EINVAL;
 	if (process_is_vfork_child())
 		return kernel_close_range(first, last, flags);
+	if (flags & CLOSE_RANGE_UNSHARE)
+		r = own_table();
+	if (r)
+		return r;
+	flags &= ~CLOSE_RANGE_UNSHARE;
 	if (!(flags & CLOSE_RANGE_CLOEXEC)) {
 		for (fd = first > INT_MAX ? -1 : fdtab_next((int)first);
 		     fd >= 0 && (unsigned)fd <= last; fd = fdtab_next(fd + 1)) {

@@ -6,6 +6,7 @@
 #include "interpose.h"
 
 #include <limits.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 
@@ -48,6 +49,13 @@ EXPORT void closefrom(int first)
 		REAL(closefrom)(first);
 	else
 		call_close_range(first < 0 ? 0 : (unsigned)first, UINT_MAX, 0);
+}
+
+EXPORT int unshare(int flags)
+{
+	if (!(flags & CLONE_FILES) || has_nothing())
+		return REAL(unshare)(flags);
+	return (int)ANSWER(call_unshare(flags));
 }
 
 static int dup_kernels(int fd)

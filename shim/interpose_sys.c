@@ -11,6 +11,7 @@
 #include <linux/sched.h>
 #include <linux/time_types.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
@@ -189,6 +190,8 @@ static long sys_fd(long nr, const long a[6])
 		return close(INT(0));
 	case SYS_close_range:
 		return close_range((unsigned)a[0], (unsigned)a[1], INT(2));
+	case SYS_unshare:
+		return unshare(INT(0));
 	case SYS_dup:
 		return dup(INT(0));
 #ifdef SYS_dup2

@@ -28,6 +28,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -68,6 +69,18 @@ bool process_is_vfork_child(void)
 {
 	process_was_cloned();
 	return attached_pid && getpid() != attached_pid;
+}
+
+/* A directory has a link for itself, its parent, and each subdirectory, here the threads. */
+bool process_is_single_threaded(void)
+{
+	nlink_t ours = atomic_load(&eng_current) ? 2 : 1;
+	struct stat st;
+	int err = errno;
+	bool is = !stat("/proc/self/task", &st) && st.st_nlink <= 2 + ours;
+
+	errno = err;
+	return is;
 }
 
 static bool map_list(struct process_fds *f, unsigned cap)

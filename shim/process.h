@@ -18,6 +18,8 @@ void process_attach(struct engine *e, bool wants_stats);
 bool process_is_forked(void);
 /* Does this thread run in a child of vfork(), with our memory but fds of its own? */
 bool process_is_vfork_child(void);
+/* But for the library's own, has the process one thread? */
+bool process_is_single_threaded(void);
 /* Are we in a child that was made behind libc's back, with a copy of the engine that must
  * not be used?  Then forgets it; the next answer is no. */
 bool process_was_cloned(void);

@@ -10,13 +10,16 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -431,6 +434,50 @@ static void numbers(enum state st)
 	TRY(socketpair(AF_UNIX, SOCK_STREAM, 0, (int[2]){ 0, 0 }));
 }
 
+/* Is the connection as it was, and can another be made, and be watched? */
+static void still_works(int fd, const char *after)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	int ep = epoll_create1(0), other = probe_open(CONNECTED);
+	char c;
+
+	errno = 0;
+	epoll_ctl(ep, EPOLL_CTL_ADD, other, &ev);
+	probe_result(after, send(fd, "x", 1, 0) + recv(fd, &c, 1, MSG_WAITALL), "connection");
+	probe_result(after, send(other, "y", 1, 0) + epoll_wait(ep, &ev, 1, 10000), "another");
+	TRY(recv(other, &c, 1, 0));
+	close(other);
+	close(ep);
+}
+
+/* A table of descriptors of one's own, which one has already. */
+static void own_table(enum state st)
+{
+	int fd = probe_open(st);
+	char c;
+
+	TRY(dup2(fd, 50));
+	TRY(unshare(CLONE_FILES));
+	still_works(fd, "unshare");
+	TRY(syscall(SYS_unshare, CLONE_FILES | CLONE_FS));
+	still_works(fd, "unshare by number");
+	TRY(unshare(CLONE_FILES | 1));
+	TRY(close_range(50, 60, CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC));
+	TRY(fcntl(50, F_GETFD));
+	TRY(close_range(50, 60, CLOSE_RANGE_UNSHARE | 8));
+	TRY(recv(50, &c, 1, MSG_DONTWAIT));
+	TRY(close_range(50, 60, CLOSE_RANGE_UNSHARE));
+	TRY(recv(50, &c, 1, MSG_DONTWAIT));
+	still_works(fd, "close_range");
+	TRY(close_range(3, ~0U, CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC));
+	TRY(fcntl(fd, F_GETFD));
+	still_works(fd, "of all, at exec");
+	TRY(close_range(3, ~0U, CLOSE_RANGE_UNSHARE));
+	TRY(recv(fd, &c, 1, MSG_DONTWAIT));
+	fd = probe_open(st);
+	still_works(fd, "of all");
+}
+
 const struct probe_case probe_data_cases[] = {
 	{ "names", names, ALL_STATES },
 	{ "binding", binding, ALL_STATES },
@@ -443,5 +490,6 @@ const struct probe_case probe_data_cases[] = {
 	{ "recv_messages", recv_messages, ALL_STATES },
 	{ "timeouts", timeouts, ALL_STATES },
 	{ "numbers", numbers, ALL_STATES },
+	{ "own_table", own_table, 1u << CONNECTED },
 	{ NULL, NULL, 0 },
 };

@@ -257,14 +257,22 @@ static void leaving_connect(enum state st)
 
 /* ---- cancelled ---- */
 
-static void cancel(const struct sleeper *v, int fd, int type, int other)
+/* is_sender: until the call finds no room. */
+static void cancel(const struct sleeper *v, int fd, int type, int other, bool is_sender)
 {
 	struct job j;
+	int i;
 
-	probe_start(&j, v, fd, type, PTHREAD_CANCEL_ENABLE);
-	probe_until_asleep(&j);
-	TRY(pthread_cancel(j.thread));
-	probe_tell(&j);
+	for (i = 0; i < PROBE_TRIES; i++) {
+		if (is_sender)
+			probe_fill(fd);
+		probe_start(&j, v, fd, type, PTHREAD_CANCEL_ENABLE);
+		probe_until_asleep(&j);
+		pthread_cancel(j.thread);
+		if (probe_join(&j) || !is_sender)
+			break;
+	}
+	probe_tell_joined(&j);
 	others_go_on(other);
 	TRY(close(fd));
 }
@@ -274,9 +282,10 @@ static void outlive(const struct sleeper *v, int fd)
 {
 	struct job j;
 
+	probe_fill(fd);
 	probe_start(&j, v, fd, PTHREAD_CANCEL_DEFERRED, PTHREAD_CANCEL_ENABLE);
 	probe_until_asleep(&j);
-	TRY(pthread_cancel(j.thread));
+	pthread_cancel(j.thread);
 	probe_until_asleep(&j);
 	probe_let();
 	probe_tell(&j);
@@ -290,15 +299,14 @@ static void cancelling(enum state st)
 
 	for (v = probe_senders; v->name; v++) {
 		fd = probe_open_small(v);
-		probe_fill(fd);
 		if (strcmp(v->name, "sendfile"))
-			cancel(v, fd, PTHREAD_CANCEL_DEFERRED, other);
+			cancel(v, fd, PTHREAD_CANCEL_DEFERRED, other, true);
 		else
 			outlive(v, fd);
 	}
 	late_peer();
-	cancel(&connecting, probe_open(FRESH), PTHREAD_CANCEL_DEFERRED, other);
-	cancel(&connecting, probe_open(FRESH), PTHREAD_CANCEL_ASYNCHRONOUS, other);
+	cancel(&connecting, probe_open(FRESH), PTHREAD_CANCEL_DEFERRED, other, false);
+	cancel(&connecting, probe_open(FRESH), PTHREAD_CANCEL_ASYNCHRONOUS, other, false);
 }
 
 /* Who is cancelled may be the one that looks after the interface for the others that sleep. */

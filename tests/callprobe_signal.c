@@ -259,13 +259,17 @@ static void blocked(enum state st)
 static void send_interrupted(const struct sleeper *v, int flags, int seconds, enum then then)
 {
 	const struct timeval tv = { seconds, 0 };
-	int fd = probe_open_small(v);
-	long r;
+	int fd = probe_open_small(v), i;
+	long r = 1;
 
-	probe_fill(fd);
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
-	install(SIGUSR1, flags);
-	r = poked(v, fd, then, false);
+	for (i = 0; i < PROBE_TRIES && r > 0; i++) {
+		probe_fill(fd);
+		install(SIGUSR1, flags);
+		r = poked(v, fd, then, false);
+		if (then == DRAIN)
+			break;
+	}
 	probe_result(v->name, r, "handled %d, restarts %d, timeo %d", handled, flags == SA_RESTART, seconds);
 	close(fd);
 }

@@ -221,7 +221,7 @@ static bool is_stuck(int fd)
 	return !getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) && info.tcpi_unacked == 0;
 }
 
-/* It may be full for a moment only. */
+/* It may be full for a moment only; and the peer may find room yet (tcp_collapse()), for which callers look. */
 void probe_fill(int fd)
 {
 	int full;
@@ -315,15 +315,25 @@ void probe_start(struct job *j, const struct sleeper *what, int fd, int type, in
 		exit(1);
 }
 
-void probe_tell(struct job *j)
+bool probe_join(struct job *j)
 {
-	bool is_cancelled;
 	void *ret;
 
 	pthread_join(j->thread, &ret);
-	is_cancelled = ret == PTHREAD_CANCELED;
+	j->is_cancelled = ret == PTHREAD_CANCELED;
+	return j->is_cancelled;
+}
+
+void probe_tell_joined(const struct job *j)
+{
 	errno = 0;
-	probe_result(j->what->name, is_cancelled, "type %d, %s, result %ld %s", j->type,
-		     j->is_cleaned ? "cleaned up" : "returned", is_cancelled ? 0 : j->r,
-		     is_cancelled || j->r >= 0 ? "" : strerrorname_np(j->err));
+	probe_result(j->what->name, j->is_cancelled, "type %d, %s, result %ld %s", j->type,
+		     j->is_cleaned ? "cleaned up" : "returned", j->is_cancelled ? 0 : j->r,
+		     j->is_cancelled || j->r >= 0 ? "" : strerrorname_np(j->err));
+}
+
+void probe_tell(struct job *j)
+{
+	probe_join(j);
+	probe_tell_joined(j);
 }

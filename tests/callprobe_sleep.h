@@ -13,6 +13,8 @@
 
 #include "callprobe.h"
 
+#define PROBE_TRIES 10                   /* to find a connection full for good */
+
 struct sleeper {
 	const char *name;                /* NULL ends a table */
 	long (*call)(int fd);
@@ -46,6 +48,7 @@ struct job {
 	int fd, type, state;             /* of cancellation */
 	_Atomic pid_t tid;               /* 0 until it runs */
 	atomic_bool is_cleaned, is_over;
+	bool is_cancelled;
 	long r;
 	int err;
 	pthread_t thread;
@@ -55,8 +58,10 @@ struct job {
 void probe_start(struct job *j, const struct sleeper *what, int fd, int type, int state);
 /* For some while, as a sender sleeps now and then. */
 void probe_until_asleep(struct job *j);
-/* Its end, in a line. */
+/* Its end, in a line; or in two steps, the first of which tells whether it was cancelled. */
 void probe_tell(struct job *j);
+bool probe_join(struct job *j);
+void probe_tell_joined(const struct job *j);
 void probe_nap(void);
 
 #endif

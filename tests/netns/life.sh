@@ -37,5 +37,21 @@ for step in ${STEPS:-$(python3 "$here/life.py" steps)}; do
 	diff "$T/kernel" "$T/xtcp" >"$T/err"
 	report $? "$step"
 done
+# Its sockets would be others' for the library's thread.
+check_eq "a thread of several has no descriptors of its own" "ENOMEM ENOMEM 5" "$(XTCP_LOG_FILE=$T/log; export XTCP_LOG_FILE; xt shared python3 - $S_ADDR 7003 <<-END
+	import ctypes, errno, socket, sys, threading, time
+	libc = ctypes.CDLL(None, use_errno=True)
+	s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+	def told(r): return errno.errorcode[ctypes.get_errno()] if r else r
+	end = threading.Event()
+	t = threading.Thread(target=end.wait)
+	t.start()
+	print(told(libc.unshare(0x400)), told(libc.close_range(3, 1000, 2)), end=" ")
+	end.set()
+	t.join()
+	print(s.send(b"still"))
+	END
+)"
+check "and the log says so" grep -q "a thread of several can't have" "$T/log"
 check "nobody is left" until_true 10 nobody_left
 finish

@@ -82,9 +82,8 @@ xtime call_deadline(xtime timeo);
 /* One sleep for `events` on s: 0 woken, -EAGAIN at the deadline, -EINTR.  Of several that are exclusive one ends
  * at a time. */
 int call_sleep(struct sock *s, uint32_t events, xtime deadline, bool is_exclusive);
-#define CALL_SLEEPERS_MAX 8
-/* The call that sleeps in `frame` has references to v[0..n), as far as there is room to write it down: what to hand to
- * call_sleepers_remove() when it no longer sleeps. */
+/* The call that sleeps in `frame` has references to v[0..n): what to hand to call_sleepers_remove() when it no longer
+ * sleeps.  Without memory it isn't written down. */
 unsigned call_sleepers_add(struct sock *const *v, unsigned n, const void *frame);
 void call_sleepers_remove(unsigned depth);
 /* Gives up what calls held that a handler has left by siglongjmp(). */

@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "addr.h"
@@ -52,10 +53,55 @@ struct sleeper {
 	uintptr_t frame;
 };
 
+#define FEW_SLEEPERS 8
+
 static __thread struct {
-	unsigned n;
-	struct sleeper v[CALL_SLEEPERS_MAX];
+	unsigned n, cap;         /* cap 0: the few */
+	struct sleeper *v;
+	struct sleeper few[FEW_SLEEPERS];
 } sleepers __attribute__((tls_model("initial-exec")));
+static pthread_once_t many_once = PTHREAD_ONCE_INIT;
+static pthread_key_t many_key;
+
+/* The first word says how many bytes it is. */
+static void free_many(void *block)
+{
+	size_t *bytes = block;
+
+	sleepers.n = sleepers.cap = 0;
+	munmap(block, *bytes);
+}
+
+static void make_key(void)
+{
+	pthread_key_create(&many_key, free_many);
+}
+
+/* Room for n, by mmap() as a handler may poll, and for as long as the thread lives: who polls many does it again. */
+static struct sleeper *sleepers_for(unsigned n)
+{
+	size_t bytes = sizeof(size_t) + n * sizeof(struct sleeper);
+	size_t *block, *had;
+
+	if (n <= (sleepers.cap ? sleepers.cap : FEW_SLEEPERS))
+		return sleepers.cap ? sleepers.v : sleepers.few;
+	bytes = (bytes * 2 + 4095) & ~(size_t)4095;
+	block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (block == MAP_FAILED)
+		return NULL;
+	*block = bytes;
+	signal_hold();
+	memcpy(block + 1, sleepers.cap ? sleepers.v : sleepers.few, sleepers.n * sizeof(struct sleeper));
+	pthread_once(&many_once, make_key);
+	had = pthread_getspecific(many_key);
+	sleepers.v = (struct sleeper *)(block + 1);
+	sleepers.cap = (unsigned)((bytes - sizeof(size_t)) / sizeof(struct sleeper));
+	pthread_setspecific(many_key, block);
+	if (had)
+		munmap(had, *had);
+	signal_release();
+	return sleepers.v;
+}
 
 /* Frames on an alternate signal stack can't be compared with others. */
 static bool is_on_altstack(void)
@@ -68,19 +114,22 @@ static bool is_on_altstack(void)
 void call_reap_sleepers(void)
 {
 	uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+	struct sleeper *v = sleepers_for(0);
 
-	while (sleepers.n && sleepers.v[sleepers.n - 1].frame <= frame && !is_on_altstack())
-		sock_put(sleepers.v[--sleepers.n].s);
+	while (sleepers.n && v[sleepers.n - 1].frame <= frame && !is_on_altstack())
+		sock_put(v[--sleepers.n].s);
 }
 
 unsigned call_sleepers_add(struct sock *const *v, unsigned n, const void *frame)
 {
+	struct sleeper *to;
 	unsigned depth;
 
 	call_reap_sleepers();
 	depth = sleepers.n;
-	while (n-- && sleepers.n < CALL_SLEEPERS_MAX)
-		sleepers.v[sleepers.n++] = (struct sleeper){ *v++, (uintptr_t)frame };
+	to = sleepers_for(depth + n);
+	while (to && n--)
+		to[sleepers.n++] = (struct sleeper){ *v++, (uintptr_t)frame };
 	return depth;
 }
 

@@ -5,8 +5,7 @@
  * A set is split in two: what is ours becomes watches, the rest goes to the
  * kernel's poll() inside engine_wait(), so the thread that waits drives the engine
  * itself.  As in Linux the call keeps what it watches while it sleeps, and looks at the numbers again when it wakes: a
- * socket that another thread closes, or puts another file over, lasts until then.  Of a large set
- * the first few are kept; one of the others reads as POLLNVAL at once.
+ * socket that another thread closes, or puts another file over, lasts until then.
  * Handlers always interrupt these calls, SA_RESTART or not (signal(7)).
  */
 #include "poll.h"
@@ -42,31 +41,37 @@ struct set {
 	unsigned nw, nextra, cap;
 	unsigned bridged;                /* bridge_count() when it was begun */
 	size_t mapped;                   /* bytes at watches; 0: the small arrays */
-	unsigned nkept, depth;           /* of the first watches: sockets with a reference; call_sleepers_add() */
-	struct sock *kept[CALL_SLEEPERS_MAX];
-	int kept_fd[CALL_SLEEPERS_MAX];
+	unsigned depth;                  /* call_sleepers_add() */
+	struct sock **kept;              /* of each watch, with a reference; its number */
+	int *kept_fd;
 	struct engine_watch few_watches[FEW];
 	struct pollfd few_extra[FEW];
+	struct sock *few_kept[FEW];
+	int few_kept_fd[FEW];
 };
 
 static int set_init(struct set *set, unsigned cap)
 {
 	char *m;
 
-	set->nw = set->nextra = set->nkept = 0;
+	set->nw = set->nextra = 0;
 	set->cap = cap;
 	set->bridged = bridge_count();
 	set->mapped = 0;
 	set->watches = set->few_watches;
 	set->extra = set->few_extra;
+	set->kept = set->few_kept;
+	set->kept_fd = set->few_kept_fd;
 	if (cap <= FEW)
 		return 0;
-	set->mapped = cap * (sizeof(*set->watches) + sizeof(*set->extra));
+	set->mapped = cap * (sizeof(*set->watches) + sizeof(*set->kept) + sizeof(*set->extra) + sizeof(*set->kept_fd));
 	m = mmap(NULL, set->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (m == MAP_FAILED)
 		return -ENOMEM;
 	set->watches = (struct engine_watch *)m;
-	set->extra = (struct pollfd *)(m + cap * sizeof(*set->watches));
+	set->kept = (struct sock **)(set->watches + cap);
+	set->extra = (struct pollfd *)(set->kept + cap);
+	set->kept_fd = (int *)(set->extra + cap);
 	return 0;
 }
 
@@ -74,10 +79,10 @@ static void set_fini(struct set *set)
 {
 	unsigned i;
 
+	for (i = 0; i < set->nw; i++)
+		sock_put(set->kept[i]);
 	if (set->mapped)
 		munmap(set->watches, set->mapped);
-	for (i = 0; i < set->nkept; i++)
-		sock_put(set->kept[i]);
 }
 
 static void cancelled(void *arg)
@@ -105,13 +110,9 @@ static void set_add(struct set *set, int fd, uint32_t events)
 		set->extra[set->nextra++] = (struct pollfd){ .fd = fd, .events = (short)events };
 		return;
 	}
-	set->watches[set->nw++] = (struct engine_watch){ .s = s->es, .events = events };
-	if (set->nkept == CALL_SLEEPERS_MAX) {
-		sock_put(s);
-		return;
-	}
-	set->kept[set->nkept] = s;
-	set->kept_fd[set->nkept++] = fd;
+	set->watches[set->nw] = (struct engine_watch){ .s = s->es, .events = events };
+	set->kept[set->nw] = s;
+	set->kept_fd[set->nw++] = fd;
 }
 
 /* Has a number become another's, or nobody's, meanwhile? */
@@ -119,7 +120,7 @@ static bool has_moved(const struct set *set)
 {
 	unsigned i;
 
-	for (i = 0; i < set->nkept; i++) {
+	for (i = 0; i < set->nw; i++) {
 		if (fdtab_slot(set->kept_fd[i]) != (uintptr_t)set->kept[i])
 			return true;
 	}
@@ -171,7 +172,7 @@ static int set_wait(struct set *set, xtime deadline, const sigset_t *mask)
 
 	if (!atomic_load(&eng_current))
 		return wait_without(set, deadline, mask);
-	set->depth = call_sleepers_add(set->kept, set->nkept, set);
+	set->depth = call_sleepers_add(set->kept, set->nw, set);
 	pthread_cleanup_push(cancelled, set);
 	pthread_testcancel();
 	r = eng_wait(set->watches, set->nw, set->extra, set->nextra, deadline, mask);

@@ -321,6 +321,7 @@ SCRIPT_TESTS = \
 	tests/netns/own.sh \
 	tests/netns/ownhost.sh \
 	tests/netns/policy.sh \
+	tests/netns/polls.sh \
 	tests/netns/programs.sh \
 	tests/netns/python.sh \
 	tests/netns/relay.sh \
@@ -369,6 +370,7 @@ EXTRA_DIST += \
 	tests/netns/options.txt \
 	tests/netns/peer.py \
 	tests/netns/policies.py \
+	tests/netns/polls.py \
 	tests/netns/plugin.c \
 	tests/netns/relay_lib.sh \
 	tests/netns/reads.py \

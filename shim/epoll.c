@@ -28,6 +28,7 @@
 #include "fdtab.h"
 #include "ready.h"
 #include "real.h"
+#include "signal.h"
 #include "user.h"
 
 #define HANDED_MAX 32

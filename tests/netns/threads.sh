@@ -30,6 +30,22 @@ taskset -pc 0 $$ >/dev/null || skip_all "no processor 0 to be alone on"
 for n in 1 8 64; do
 	threads "one processor" xt shared "$top_builddir/tests/threads" $S_ADDR 7000 $n 0.4 64
 done
+for how in poll select epoll; do
+	threads "one processor, $how()" xt shared "$top_builddir/tests/threads" $S_ADDR 7000 8 0.4 64 $how
+done
+for how in recv poll epoll; do
+	threads "one processor, --spin, $how()" xt shared --spin=200 "$top_builddir/tests/threads" $S_ADDR 7000 8 0.4 64 $how
+done
+# Several processes: each has an engine, which may spin.
+for how in recv poll epoll; do
+	for i in 1 2 3; do
+		xt_bg shared --spin=200 "$top_builddir/tests/threads" $S_ADDR 7000 4 0.4 2000 $how >"$T/threads.$i" 2>&1 &
+		pids[i]=$!
+	done
+	ended=
+	for i in 1 2 3; do wait "${pids[i]}" || ended="$ended $i: $(cat "$T/threads.$i")"; done
+	check_eq "one processor, three processes with --spin, $how()" "" "$ended"
+done
 # The library's thread is of the program's class, then.
 if chrt -f 1 true 2>/dev/null; then
 	threads "one processor, SCHED_FIFO" xt shared chrt -f 1 "$top_builddir/tests/threads" $S_ADDR 7000 8 0.4 64

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """poll() and select() of many sockets, among pipes and sockets of the kernel: what they say, a line each.
 
-    polls.py ADDR PORT COUNT...     a server that echoes; so many connections
+    polls.py serve PORT             the server, which echoes
+    polls.py ADDR PORT COUNT...     so many connections
 """
 import os
 import resource
 import select
+import selectors
 import socket
 import sys
 import threading
@@ -127,7 +129,29 @@ def moved(c, to, n):
     show("all can be written to", [r.split()[0] for r in c.poll(0, select.POLLOUT)])
 
 
+def serve(port):
+    """A backlog for all of them: a SYN that is dropped costs a second."""
+    listener = socket.create_server(("", port), backlog=2000)
+    selector = selectors.DefaultSelector()
+    selector.register(listener, selectors.EVENT_READ)
+    while True:
+        for key, _ in selector.select():
+            if key.fileobj is listener:
+                selector.register(listener.accept()[0], selectors.EVENT_READ)
+                continue
+            try:
+                data = key.fileobj.recv(1000)
+                key.fileobj.sendall(data)
+            except OSError:
+                data = b""
+            if not data:
+                selector.unregister(key.fileobj)
+                key.fileobj.close()
+
+
 resource.setrlimit(resource.RLIMIT_NOFILE, (20000, 20000))
+if sys.argv[1] == "serve":
+    serve(int(sys.argv[2]))
 server = sys.argv[1], int(sys.argv[2])
 for number in sys.argv[3:]:
     print(number, "connections")

@@ -6,9 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 need python3
 net_up
-in_s python3 "$here/echoer.py" poll 7020 >"$T/server" 2>&1 &
-disown
-until_true 10 listens "$S" 7020 || exit 99
+server "$S" 7020 python3 "$here/polls.py" serve 7020 || exit 99
 
 for n in 1 9 100 1000; do
 	in_c timeout 60 python3 "$here/polls.py" $S_ADDR 7020 $n >"$T/kernel" 2>"$T/err"

@@ -6,6 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 need python3
 confined=$top_builddir/tests/confined
+[ -z "${SANITIZERS:-}" ] || skip_all "a sanitizer's run-time makes calls that the filter refuses"
 [ -x "$confined" ] || skip_all "tests/confined isn't built"
 net_up
 port=9300

@@ -8,7 +8,7 @@
  * reads and writes never reach the object.  Rules:
  * - One mutex for all mirrors.  Lock order: the engine's lock, then this; so
  *   nothing here calls the engine with it held.
- * - A new object is filled before it can be seen: readiness comes from the
+ * - A new object is filled before it can be seen, unless there is room: readiness comes from the
  *   engine alone, and nobody wakes for a state that never was.
  * - Each piece of news adds a token, up to TOKENS_MAX, as a byte that arrives makes
  *   an edge-triggered epoll fire; all are taken out when nothing is left to read.
@@ -98,12 +98,15 @@ static void fill(int fd)
 	}
 }
 
-static void drain(int fd)
+/* Less than was asked for was all that there was; only an urgent byte ends a call before. */
+static void drain(int fd, bool has_urgent)
 {
 	char buf[FILLER_BYTES * FILLS_MAX];
+	ssize_t n;
 
-	while (REAL(recv)(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
-		;
+	do
+		n = REAL(recv)(fd, buf, sizeof(buf), MSG_DONTWAIT);
+	while (n == (ssize_t)sizeof(buf) || (has_urgent && n > 0));
 }
 
 static void add_token(struct sock *s)
@@ -115,7 +118,7 @@ static void add_token(struct sock *s)
 
 static void take_tokens(struct sock *s)
 {
-	drain(s->fd);
+	drain(s->fd, s->is_urgent);
 	s->tokens = 0;
 	s->is_urgent = false;
 }
@@ -185,7 +188,7 @@ static void show_room(struct sock *s, uint32_t events)
 	if (is_full)
 		fill(s->fd);
 	else
-		drain(s->far);
+		drain(s->far, false);
 	s->is_filled = is_full;
 	ready_tell_sets();
 }
@@ -208,7 +211,7 @@ static void show_hangup(struct sock *s, uint32_t events)
 	} else if (events & POLLERR) {
 		s->has_error = true;
 	} else if (s->is_filled) {
-		drain(s->far);
+		drain(s->far, false);
 	}
 	close_far(s);
 }
@@ -287,14 +290,16 @@ int ready_raise_fd(int fd)
 	return fd;
 }
 
-static void copy_flags(int from, int to)
+/* flags: those of `from` (F_GETFL). */
+static void copy_flags(int from, int to, int flags)
 {
+	int sig = REAL(fcntl)(from, F_GETSIG);
 	struct f_owner_ex owner;
-	int flags = REAL(fcntl)(from, F_GETFL);
 
 	if (REAL(fcntl)(from, F_GETOWN_EX, &owner) == 0 && owner.pid)
 		REAL(fcntl)(to, F_SETOWN_EX, &owner);
-	REAL(fcntl)(to, F_SETSIG, REAL(fcntl)(from, F_GETSIG));
+	if (sig)
+		REAL(fcntl)(to, F_SETSIG, sig);
 	REAL(fcntl)(to, F_SETFL, flags & O_NONBLOCK);
 }
 
@@ -349,10 +354,9 @@ static int put_under(int fd, int number)
 /* Puts `fd` under every number of s, and closes it. */
 static int swap(struct sock *s, int fd)
 {
-	bool is_async = REAL(fcntl)(s->fd, F_GETFL) & O_ASYNC;
-	int n, r = 0;
+	int n, r = 0, flags = REAL(fcntl)(s->fd, F_GETFL);
 
-	copy_flags(s->fd, fd);
+	copy_flags(s->fd, fd, flags);
 	unregister(s);
 	/* The last number but one may be on its way out, and still be s->fd. */
 	if (atomic_load(&s->numbers) == 1 && s->fd >= 0 && fdtab_slot(s->fd) == (uintptr_t)s) {
@@ -363,7 +367,7 @@ static int swap(struct sock *s, int fd)
 				r = put_under(fd, n);
 		}
 	}
-	start_signals(s->fd, is_async);
+	start_signals(s->fd, flags & O_ASYNC);
 	register_again(s);
 	REAL(close)(fd);
 	return r;
@@ -385,17 +389,19 @@ static bool is_mirror(const struct sock *s)
 	return s->far >= 0 || s->is_far_closed;
 }
 
-static int make_pair(struct sock *s)
+static int make_pair(struct sock *s, bool has_room)
 {
 	int ends[2], least = 1, r;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return -errno;
+	/* Now: of a registered object it would be an event. */
 	REAL(setsockopt)(ends[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least));
-	fill(ends[0]);
 	forget_far(s);
 	s->far = ready_raise_fd(ends[1]);
-	s->is_filled = true;
+	if (!has_room)
+		fill(ends[0]);
+	s->is_filled = !has_room;
 	r = swap(s, ends[0]);
 	if (r)
 		forget_far(s);
@@ -433,8 +439,8 @@ static int end_mirror(struct sock *s, const struct sockaddr_un *name, socklen_t 
 {
 	int far = s->far;
 
-	drain(s->fd);
-	drain(far);
+	drain(s->fd, true);
+	drain(far, false);
 	REAL(bind)(far, (const struct sockaddr *)name, len);
 	fdtab_unmark_internal(far);
 	s->far = -1;
@@ -501,7 +507,7 @@ int ready_join(struct sock *s, const struct engine_bridged *id)
 
 static int start_mirror(struct sock *s)
 {
-	bool is_new = false, has_object;
+	bool is_new = false, has_object, has_room;
 	int r = 0;
 
 	ready_lock();
@@ -509,11 +515,12 @@ static int start_mirror(struct sock *s)
 	ready_unlock();
 	if (!has_object && (shared_is(s) || shared_is_foreign(s)))
 		return bridge_sock(s);
+	has_room = eng_events(s) & POLLOUT;
 	ready_lock();
 	if (atomic_load(&s->is_bridged)) {
 		r = -EREROUTED;
 	} else if (!is_mirror(s) && s->fd >= 0) {
-		r = make_pair(s);
+		r = make_pair(s, has_room);
 		is_new = !r;
 	}
 	if (is_new) {

@@ -184,6 +184,29 @@ row connections "connect, request, answer, close"
 line "" 1/s higher ratio 1.0 1.5
 row_connections() { short_connections "$1" client; }
 
+# connections_of WHO N: connections a second of N processes at once, each with a server of its own.
+connections_of() {
+	local k clients=()
+	for ((k = 1; k <= $2; k++)); do
+		ends "$1" client
+		serve peer "$T/served.$k" "$B/conns" serve block $addr $port
+		is_ready ready "$T/served.$k" || return
+		near "$1" "$B/conns" connect $addr $port "$SECONDS_EACH" >"$T/rate.$k" &
+		clients+=($!)
+	done
+	for k in "${clients[@]}"; do
+		wait "$k" || return
+	done
+	for ((k = 1; k <= $2; k++)); do cat "$T/rate.$k"; done | awk '{ n += $1 } END { print n }'
+}
+
+row engines "connections of two processes over one's"
+line "" x higher ratio 1.0 1.2
+row_engines() {
+	connections_of "$1" 1 >"$T/one" && connections_of "$1" 2 >"$T/two" || { cannot "a client failed: $(tail -n 1 "$T/err")"; return; }
+	paste "$T/one" "$T/two" | awk '{ print $2 / $1 }'
+}
+
 row accepts "the same, server"
 line "" 1/s higher ratio 1.0 1.3
 row_accepts() { short_connections "$1" server; }

@@ -259,12 +259,15 @@ static ssize_t send_lent(struct engine *e, struct slot *slot, const struct iovec
 {
 	int down = (flags & ~MSG_DONTWAIT) | TCP_SEND_LENT;
 	ssize_t n, r = tcp_send(slot->conn, iov, 1, skip, down, e->now);
+	const uint64_t *out = &stack_counters(e->stack)[CTR_bytes_out];
 	unsigned rounds = ENGINE_LENT_ROUNDS;
+	uint64_t before = *out;
 
 	if (r < 0)
 		return r;
 	engine_pump(e);
-	while (rounds-- && tcp_lends(e->stack)) {
+	while (rounds-- && *out != before && tcp_lends(e->stack)) {   /* what has left makes acknowledgments come */
+		before = *out;
 		e->now = engine_now();
 		if (!look_now(e) || tcp_events(slot->conn) & (POLLERR | POLLHUP))   /* the next call is to hear of that */
 			break;

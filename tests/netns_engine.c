@@ -190,21 +190,26 @@ static void wait_for(engine_sock s, uint32_t events)
 	assert_int_equal(engine_wait(e, &w, 1, NULL, 0, engine_now() + SOON, NULL), 1);
 }
 
-/* What connect() gives on a blocking socket; *s only when 0. */
-static int connect_to(ip4 a, uint16_t port, engine_sock *s)
+/* What connect() gives on a blocking socket, -EALREADY after that time; *s only when 0. */
+static int connect_within(ip4 a, uint16_t port, engine_sock *s, xtime time)
 {
+	struct engine_watch w = { .events = TCP_EV_CONNECTED };
 	struct sockaddr_in sa = addr_of(a, port);
 	int r;
 
 	assert_int_equal(engine_socket(e, s), 0);
 	r = engine_connect(e, *s, &sa);
-	if (!r) {
-		wait_for(*s, TCP_EV_CONNECTED);
+	w.s = *s;
+	if (!r && engine_wait(e, &w, 1, NULL, 0, engine_now() + time, NULL) >= 0)
 		r = engine_connect_result(e, *s);
-	}
 	if (r)
 		engine_release(e, *s);
 	return r;
+}
+
+static int connect_to(ip4 a, uint16_t port, engine_sock *s)
+{
+	return connect_within(a, port, s, SOON);
 }
 
 static void ping(engine_sock s, uint32_t number)
@@ -229,7 +234,7 @@ static void talk_to(ip4 a)
 	engine_release(e, s);
 }
 
-/* News of the host arrives when it arrives. */
+/* News of the host arrives when it arrives; an attempt that began before gets no answer. */
 static int connect_until(ip4 a, int wanted)
 {
 	xtime end = engine_now() + SOON;
@@ -237,7 +242,7 @@ static int connect_until(ip4 a, int wanted)
 	int r;
 
 	do {
-		r = connect_to(a, ECHO_PORT, &s);
+		r = connect_within(a, ECHO_PORT, &s, SOON / 20);
 		if (!r)
 			engine_release(e, s);
 		if (r != wanted)

@@ -160,6 +160,8 @@ static void on_signal(int sig)
 	atomic_fetch_add_explicit(&board->handled, 1, memory_order_relaxed);
 	if (stress_me)
 		stress_handler_call();
+	if (stress_is_child)
+		stress_pulse(STRESS_PULSE_US);
 	errno = err;
 }
 
@@ -179,6 +181,13 @@ static void set_handlers(void)
 	set_handler(SIGURG, on_kick, SA_RESTART);
 	set_handler(SIGALRM, on_signal, 0);
 	set_handler(SIGUSR1, on_signal, SA_RESTART);
+}
+
+void stress_pulse(int us)
+{
+	struct itimerval it = { { 0, 0 }, { 0, us } };
+
+	setitimer(ITIMER_REAL, &it, NULL);
 }
 
 static void start_timer(int every_us)

@@ -81,6 +81,10 @@ void stress_any_call(void);
 void stress_cancellable_call(void);
 /* One for a signal handler: it doesn't block. */
 void stress_handler_call(void);
+/* In a child: one SIGALRM after that time, 0: none.  The handler asks for the next one, so that however long it takes what it
+ * interrupts goes on in between. */
+#define STRESS_PULSE_US 20000
+void stress_pulse(int us);
 int stress_pool_fd(void);
 
 /* ---- stress_life.c ---- */

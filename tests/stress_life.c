@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -91,14 +90,11 @@ enum ending { END_EXIT, END_EXIT_NOW, END_EXEC, END_KILL, END_CRASH, END_MAX };
 
 static _Noreturn void be_child(enum ending how, unsigned calls)
 {
-	struct itimerval it = { { 0, SHORT_US }, { 0, SHORT_US } };
-
 	stress_is_child = true;
-	setitimer(ITIMER_REAL, &it, NULL);      /* on_signal() gets us out of what blocks */
+	stress_pulse(STRESS_PULSE_US);          /* on_signal() gets us out of what blocks */
 	while (calls--)
 		stress_any_call();
-	it.it_value.tv_usec = it.it_interval.tv_usec = 0;
-	setitimer(ITIMER_REAL, &it, NULL);
+	stress_pulse(0);
 	stress_step("child's end");
 	switch (how) {
 	case END_EXEC:

@@ -58,16 +58,12 @@ EXPORT int chroot(const char *path)
 	return REAL(chroot)(path);
 }
 
-EXPORT int prctl(int option, ...)
-{
-	unsigned long a[4];
-	va_list ap;
-	int i;
+#ifdef __SANITIZE_THREAD__
+void __tsan_init(void);
+#endif
 
-	va_start(ap, option);
-	for (i = 0; i < 4; i++)
-		a[i] = va_arg(ap, unsigned long);
-	va_end(ap);
+static __attribute__((noinline)) int call_prctl(int option, const unsigned long *a)
+{
 	if (option == PR_SET_SECCOMP && !init_is_inside()) {
 		if (a[0] == SECCOMP_MODE_STRICT)
 			confine_prepare(NULL);
@@ -75,4 +71,21 @@ EXPORT int prctl(int option, ...)
 			confine_prepare((const struct sock_fprog *)a[1]);
 	}
 	return REAL(prctl)(option, a[0], a[1], a[2], a[3]);
+}
+
+/* libcap's constructor calls it before ThreadSanitizer's run-time is up. */
+__attribute__((no_sanitize("thread"))) EXPORT int prctl(int option, ...)
+{
+	unsigned long a[4];
+	va_list ap;
+	int i;
+
+#ifdef __SANITIZE_THREAD__
+	__tsan_init();
+#endif
+	va_start(ap, option);
+	for (i = 0; i < 4; i++)
+		a[i] = va_arg(ap, unsigned long);
+	va_end(ap);
+	return call_prctl(option, a);
 }

@@ -11,6 +11,7 @@
  */
 #include "engine_impl.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <ev.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ struct loop {
 	ev_io packets, timer, host, control;
 	ev_async stop;
 	pthread_t thread;
+	unsigned *threads;       /* libc's count of them; NULL: not to be found */
 };
 
 /* The engine whose loop this thread runs; NULL in all others.  Here and not with the watchers, which the child of a
@@ -115,15 +117,25 @@ static void on_stop(struct ev_loop *ev, ev_async *w, int revents)
 	ev_break(ev, EVBREAK_ALL);
 }
 
+/* Libc ends the process with the last thread that it counts, which is what a main() that leaves by pthread_exit()
+ * relies on.  Ours is none of the program's.  Where libc's count isn't to be found, such a program doesn't end. */
+static void count_thread(const struct loop *l, int by)
+{
+	if (l->threads)
+		__atomic_fetch_add(l->threads, (unsigned)by, __ATOMIC_RELAXED);
+}
+
 static void *loop_main(void *arg)
 {
-	struct ev_loop *ev;
+	struct loop *l;
 
 	own_engine = arg;
 	engine_enter(own_engine);
-	ev = own_engine->loop->ev;
+	l = own_engine->loop;
 	engine_exit(own_engine);
-	ev_run(ev, 0);
+	count_thread(l, -1);
+	ev_run(l->ev, 0);
+	count_thread(l, 1);
 	return NULL;
 }
 
@@ -141,6 +153,7 @@ static int spawn(struct engine *e)
 	pthread_attr_t attr;
 	int r;
 
+	e->loop->threads = dlsym(RTLD_DEFAULT, "__nptl_nthreads");
 	sigfillset(&all);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, LOOP_STACK_BYTES);

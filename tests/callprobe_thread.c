@@ -247,6 +247,29 @@ static void talkative(enum state st)
 	TRY(other_result);
 }
 
+static void *outlast(void *arg)
+{
+	char buf[8];
+	int fd = *(int *)arg;
+
+	usleep(100000);
+	TRY(send(fd, "hello", 5, 0));
+	TRY(recv(fd, buf, 5, MSG_WAITALL));
+	return NULL;
+}
+
+/* The process ends with its last thread, whichever that is. */
+static void first_thread_leaves(enum state st)
+{
+	static int fd;
+	pthread_t t;
+
+	fd = probe_open(st);
+	pthread_create(&t, NULL, outlast, &fd);
+	pthread_detach(t);
+	pthread_exit(NULL);
+}
+
 const struct probe_case probe_thread_cases[] = {
 	{ "cancelled", cancelled, 1u << CONNECTED | 1u << LISTENING },
 	{ "put_off", put_off, 1u << CONNECTED },
@@ -254,5 +277,6 @@ const struct probe_case probe_thread_cases[] = {
 	{ "interrupted", interrupted, 1u << CONNECTED | 1u << LISTENING },
 	{ "left", left, 1u << CONNECTED },
 	{ "talkative", talkative, 1u << CONNECTED },
+	{ "first_thread_leaves", first_thread_leaves, 1u << CONNECTED },
 	{ NULL, NULL, 0 },
 };

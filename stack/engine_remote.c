@@ -271,19 +271,21 @@ static ssize_t take(struct engine *e, struct message *q, struct asker *a)
 	return n;
 }
 
-/* Has the asker the socket?  Its other end's name is one that only this engine gives; that of a native listener is its
- * own, which nobody else can have while it is there; without a name, the program knows its own object. */
-static bool has_socket(struct engine *e, const struct asker *a, const struct message *m)
+/* 0 when the asker has the socket, or -ESTALE.  Its other end's name is one that only this engine gives; that of a native
+ * listener is its own, which nobody else can have while it is there; without a name, the program knows its own object.
+ * -ENOTCONN: a native listener that has ended, as by shutdown(). */
+static int check_socket(struct engine *e, const struct asker *a, const struct message *m)
 {
 	struct slot *slot = engine_slot(e, m->sock);
 	struct engine_bridged b;
 
 	if (a->fd < 0)
-		return false;
-	if (!engine_bridged(a->fd, &b))
-		return b.host == e->host_id && b.s == m->sock &&
-		       (!b.is_native || (slot && slot->bridge && engine_bridge_is_native(slot->bridge)));
-	return e->cfg.is_object_of && e->cfg.is_object_of(m->sock, m->number, a->fd);
+		return -ESTALE;
+	if (engine_bridged(a->fd, &b))
+		return e->cfg.is_object_of && e->cfg.is_object_of(m->sock, m->number, a->fd) ? 0 : -ESTALE;
+	if (b.host != e->host_id || b.s != m->sock)
+		return -ESTALE;
+	return !b.is_native || (slot && slot->bridge && engine_bridge_is_native(slot->bridge)) ? 0 : -ENOTCONN;
 }
 
 static void answer(struct engine *e, struct message *m, const struct asker *a)
@@ -291,8 +293,9 @@ static void answer(struct engine *e, struct message *m, const struct asker *a)
 	struct slot *slot = engine_slot(e, m->sock);
 
 	m->len = MIN(m->len, VALUE_MAX);
-	if (!has_socket(e, a, m))
-		m->result = -ESTALE;
+	m->result = check_socket(e, a, m);
+	if (m->result)
+		m->len = 0;
 	else if (!slot && engine_relay_fd(e, m->sock) >= 0)
 		answer_for_kernels(engine_relay_fd(e, m->sock), m);
 	else if (!slot || is_only_for_questions(e, m))

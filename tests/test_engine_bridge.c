@@ -403,6 +403,26 @@ static void listener_hands_connections_over(void **state)
 	engine_release(client, c);
 }
 
+/* One that is shut down has ended when the next client comes; who asks about it is told so. */
+static void listener_that_was_shut_down_is_asked_about(void **state)
+{
+	struct engine_bridged l;
+	socklen_t len = sizeof(int);
+	engine_sock c;
+	int lfd, v;
+
+	(void)state;
+	assert_int_equal(engine_bridge(server, listener, false, &lfd), 0);
+	assert_int_equal(engine_bridged(lfd, &l), 0);
+	assert_int_equal(engine_bridged_getopt(lfd, &l, IPPROTO_TCP, TCP_NODELAY, &v, &len), 0);
+	assert_int_equal(shutdown(lfd, SHUT_RDWR), 0);
+	c = connect_to_server();
+	wait_until_gone(server, 0);
+	assert_int_equal(engine_bridged_getopt(lfd, &l, IPPROTO_TCP, TCP_NODELAY, &v, &len), -ENOTCONN);
+	close(lfd);
+	engine_release(client, c);
+}
+
 /* What accept() gives takes urgent data as the others do; one as the last byte is no obstacle to the end. */
 static void urgent_data_of_an_accepted_connection(void **state)
 {
@@ -469,6 +489,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(object_tells_both_addresses, setup, teardown),
 		cmocka_unit_test_setup_teardown(options_are_asked_of_the_engine, setup, teardown),
 		cmocka_unit_test_setup_teardown(listener_hands_connections_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(listener_that_was_shut_down_is_asked_about, setup, teardown),
 		cmocka_unit_test_setup_teardown(urgent_data_of_an_accepted_connection, setup, teardown),
 		cmocka_unit_test_setup_teardown(listener_closed_with_connections_waiting_closes_them, setup, teardown),
 	};

@@ -105,6 +105,7 @@ int bridge_join(struct sock *s)
 	struct engine_bridged id;
 	int r = eng_identify(s, &id);
 
+	id.is_v6 = s->is_v6;
 	return r ? r : ready_join(s, &id);
 }
 
@@ -334,6 +335,8 @@ static bool is_the_connections(int level, int name)
 	if (level != SOL_SOCKET)
 		return level == IPPROTO_TCP || level == IPPROTO_IP;
 	switch (name) {
+	case SO_REUSEADDR:
+	case SO_REUSEPORT:
 	case SO_KEEPALIVE:
 	case SO_LINGER:
 	case SO_SNDBUF:

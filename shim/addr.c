@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base.h"
+#include "real.h"
 #include "user.h"
 
 int addr_take(const struct sockaddr *addr, socklen_t len, struct sockaddr_storage *out)
@@ -44,6 +45,17 @@ void addr_map(const struct sockaddr_in *a, struct sockaddr_in6 *out)
 		return;
 	memset(&out->sin6_addr.s6_addr[10], 0xff, 2);
 	memcpy(&out->sin6_addr.s6_addr[12], &a->sin_addr, sizeof(a->sin_addr));
+}
+
+int addr_bind(int fd, bool is_v6, const struct sockaddr_in *a)
+{
+	struct sockaddr_in6 a6;
+	int r;
+
+	addr_map(a, &a6);
+	r = is_v6 ? REAL(bind)(fd, (const struct sockaddr *)&a6, sizeof(a6)) :
+		    REAL(bind)(fd, (const struct sockaddr *)a, sizeof(*a));
+	return r < 0 ? -errno : 0;
 }
 
 int addr_copy(const void *from, socklen_t size, struct sockaddr *addr, socklen_t *len)

@@ -21,6 +21,8 @@ int addr_take(const struct sockaddr *addr, socklen_t len, struct sockaddr_storag
 bool addr_unmap(const struct sockaddr_storage *addr, struct sockaddr_in *out);
 /* a as a sockaddr_in6: mapped, or :: when it is any. */
 void addr_map(const struct sockaddr_in *a, struct sockaddr_in6 *out);
+/* bind() of the kernel's socket fd, of AF_INET6 or AF_INET, to a: 0 or -errno. */
+int addr_bind(int fd, bool is_v6, const struct sockaddr_in *a);
 /* move_addr_to_user(): as much as there is room for, and the full length. */
 int addr_copy(const void *from, socklen_t size, struct sockaddr *addr, socklen_t *len);
 /* The same of an address of the engine's, as the socket's family has it. */

@@ -23,7 +23,6 @@
 #include "eng.h"
 #include "fdtab.h"
 #include "log.h"
-#include "policy.h"
 #include "process.h"
 #include "ready.h"
 #include "real.h"
@@ -76,7 +75,7 @@ static void copy_timeo(int fd, int name, xtime timeo)
 }
 
 /* What the library did for the socket is the object's business now. */
-static void copy_settings(struct sock *s, int fd)
+void bridge_copy_settings(struct sock *s, int fd)
 {
 	int lowat = atomic_load(&s->rcvlowat);
 
@@ -96,7 +95,7 @@ void bridge_settled(struct sock *s)
 	atomic_store(&s->is_bridged, true);
 	atomic_fetch_add(&count, 1);
 	s->es = 0;
-	copy_settings(s, s->fd);
+	bridge_copy_settings(s, s->fd);
 	fdtab_clear_all(s);
 }
 
@@ -144,7 +143,7 @@ static int bridge(struct sock *s)
 		return r == -ENOTCONN ? bridge_in_place(s) : r;
 	}
 	s->es = 0;
-	copy_settings(s, fd);
+	bridge_copy_settings(s, fd);
 	r = ready_replace(s, fd);
 	fdtab_clear_all(s);
 	return r;
@@ -277,8 +276,7 @@ void bridge_carried(const struct msghdr *m)
 
 /* ---- what the kernel's object would answer differently ---- */
 
-/* errno stays. */
-static bool is_bridged(int fd, struct engine_bridged *b)
+bool bridge_find(int fd, struct engine_bridged *b)
 {
 	int err = errno, r = engine_bridged(fd, b);
 
@@ -313,7 +311,7 @@ int bridge_sockname(int fd, int r, struct sockaddr *addr, socklen_t *len, sockle
 {
 	struct engine_bridged b;
 
-	if (r < 0 || room < sizeof(addr->sa_family) || addr->sa_family != AF_UNIX || !is_bridged(fd, &b))
+	if (r < 0 || room < sizeof(addr->sa_family) || addr->sa_family != AF_UNIX || !bridge_find(fd, &b))
 		return -ENOTSOCK;
 	return give_name(&b, &b.local, addr, len, room);
 }
@@ -322,7 +320,7 @@ int bridge_peername(int fd, int r, struct sockaddr *addr, socklen_t *len, sockle
 {
 	struct engine_bridged b;
 
-	if (r < 0 || room < sizeof(addr->sa_family) || addr->sa_family != AF_UNIX || !is_bridged(fd, &b))
+	if (r < 0 || room < sizeof(addr->sa_family) || addr->sa_family != AF_UNIX || !bridge_find(fd, &b))
 		return -ENOTSOCK;
 	if (b.is_listener || b.peer.sin_family != AF_INET || has_ended(fd, &b))
 		return -ENOTCONN;
@@ -359,7 +357,7 @@ int bridge_setopt(int fd, int level, int name, const void *val, socklen_t len)
 	if (!is_the_connections(level, name))
 		return -ENOTSOCK;
 	do {
-		if (!is_bridged(fd, &b))
+		if (!bridge_find(fd, &b))
 			return -ENOTSOCK;
 		r = val || !len ? engine_bridged_setopt(fd, &b, level, name, val, len) : -EFAULT;
 	} while (r == -ESTALE);
@@ -400,7 +398,7 @@ static int get_the_connections(int fd, int level, int name, void *val, socklen_t
 	int r;
 
 	do {
-		if (!is_bridged(fd, &b))
+		if (!bridge_find(fd, &b))
 			return -ENOTSOCK;
 		*len = room;
 		r = engine_bridged_getopt(fd, &b, level, name, val, len);
@@ -419,7 +417,7 @@ int bridge_getopt(int fd, int r, int level, int name, void *val, socklen_t *len,
 	if (r < 0 || level != SOL_SOCKET || (name != SO_TYPE && name != SO_DOMAIN && name != SO_PROTOCOL &&
 					     name != SO_ACCEPTCONN && name != SO_ERROR))
 		return -ENOTSOCK;
-	if (!is_bridged(fd, &b))
+	if (!bridge_find(fd, &b))
 		return -ENOTSOCK;
 	switch (name) {
 	case SO_TYPE:
@@ -458,146 +456,18 @@ int bridge_dial(struct sock *s, const struct sockaddr_in *a)
 	atomic_fetch_add(&count, 1);
 	eng_release(s);
 	s->es = 0;
-	copy_settings(s, fd);
+	bridge_copy_settings(s, fd);
 	r = ready_replace(s, fd);
 	fdtab_clear_all(s);
 	bridge_unlock();
 	return r ? r : -EREROUTED;
 }
 
-/* One that was under way when the socket was bridged. */
-static int finish_connect(int fd, const struct engine_bridged *b)
-{
-	struct pollfd p = { .fd = fd, .events = POLLOUT };
-	int r;
-
-	for (;;) {
-		r = engine_bridged_connect_result(fd, b);
-		if (r != -EALREADY || REAL(fcntl)(fd, F_GETFL) & O_NONBLOCK)
-			break;
-		if (REAL(poll)(&p, 1, -1) < 0)
-			return -errno;
-	}
-	return r == -EIO || r == -ENOTCONN ? -EISCONN : r;
-}
-
-/* ---- one that was neither connected nor listening when it was bridged ---- */
-
-/* An address of its family that the engine knows; -EXDEV: one that the kernel does. */
-static int read_addr(const struct engine_bridged *b, const struct sockaddr *addr, socklen_t len, struct sockaddr_in *a)
-{
-	struct sockaddr_storage given;
-	int r = addr_take(addr, len, &given);
-
-	if (r)
-		return r;
-	if (len < (b->is_v6 ? ADDR_IN6_MIN : sizeof(*a)))
-		return -EINVAL;
-	if (given.ss_family != (b->is_v6 ? AF_INET6 : AF_INET))
-		return -EAFNOSUPPORT;
-	memcpy(a, &given, sizeof(*a));
-	return !b->is_v6 || addr_unmap(&given, a) ? 0 : -EXDEV;
-}
-
-/* In this process the number is a kernel's socket from now on. */
-static int give_to_kernel(int fd, const struct engine_bridged *b)
-{
-	int flags = REAL(fcntl)(fd, F_GETFL), cloexec = REAL(fcntl)(fd, F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0;
-	int kernels = REAL(socket)(b->is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP), r;
-
-	if (kernels < 0)
-		return -errno;
-	REAL(fcntl)(kernels, F_SETFL, flags & O_NONBLOCK);
-	r = REAL(dup3)(kernels, fd, cloexec) < 0 ? -errno : 0;
-	REAL(close)(kernels);
-	return r;
-}
-
-static int bind_bridged(int fd, const struct engine_bridged *b, const struct sockaddr *addr, socklen_t len)
-{
-	struct sockaddr_in a;
-	int r;
-
-	if (!b->is_idle)
-		return -EINVAL;
-	r = read_addr(b, addr, len, &a);
-	if (!r && ntohl(a.sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
-		return engine_bridged_bind(fd, b, &a);
-	if (!r || r == -EXDEV)
-		r = give_to_kernel(fd, b);
-	return r ? r : REAL(bind)(fd, addr, len) < 0 ? -errno : 0;
-}
-
-int bridge_bind(int fd, int r, const struct sockaddr *addr, socklen_t len)
-{
-	struct engine_bridged b;
-
-	if (r >= 0)
-		return -ENOTSOCK;
-	do {
-		if (!is_bridged(fd, &b))
-			return -ENOTSOCK;
-		r = bind_bridged(fd, &b, addr, len);
-	} while (r == -ESTALE);
-	return r;
-}
-
-static int connect_bridged(int fd, const struct engine_bridged *b, const struct sockaddr *addr, socklen_t len)
-{
-	struct sockaddr_in a;
-	int r;
-
-	if (b->is_listener)
-		return -EISCONN;
-	if (!b->is_idle)
-		return finish_connect(fd, b);
-	r = read_addr(b, addr, len, &a);
-	if (!r)
-		r = policy_bridged(RULE_CONNECT, &a);
-	if (!r)
-		r = engine_bridged_connect(fd, b, &a);
-	if (r == -EXDEV) {
-		r = give_to_kernel(fd, b);
-		return r ? r : REAL(connect)(fd, addr, len) < 0 ? -errno : 0;
-	}
-	return r != -EINPROGRESS || REAL(fcntl)(fd, F_GETFL) & O_NONBLOCK ? r : finish_connect(fd, b);
-}
-
-int bridge_connect(int fd, int r, const struct sockaddr *addr, socklen_t len)
-{
-	struct engine_bridged b;
-
-	if (r >= 0 || errno != EINVAL)
-		return -ENOTSOCK;
-	do {
-		if (!is_bridged(fd, &b))
-			return -ENOTSOCK;
-		r = connect_bridged(fd, &b, addr, len);
-	} while (r == -ESTALE);
-	return r;
-}
-
-int bridge_listen(int fd, int r, int backlog)
-{
-	struct engine_bridged b;
-
-	if (r >= 0)
-		return -ENOTSOCK;
-	do {
-		if (!is_bridged(fd, &b))
-			return -ENOTSOCK;
-		r = b.is_idle ? policy_bridged(RULE_LISTEN, &b.local) : b.is_listener ? 0 : -EINVAL;
-		if (!r || r == -EXDEV)  /* the port is the engine's already */
-			r = engine_bridged_listen(fd, &b, backlog);
-	} while (r == -ESTALE);
-	return r;
-}
-
 bool bridge_has_ended(int fd)
 {
 	struct engine_bridged b;
 
-	return has_hung_up(fd) && is_bridged(fd, &b) && has_ended(fd, &b);
+	return has_hung_up(fd) && bridge_find(fd, &b) && has_ended(fd, &b);
 }
 
 /* ---- data ---- */
@@ -611,7 +481,7 @@ ssize_t bridge_data_failed(int fd)
 	/* What the kernel tells by EPIPE, and a signal, at once, is the pending error in TCP (sk_stream_error()). */
 	if (err == EPIPE && (REAL(getsockopt)(fd, SOL_SOCKET, SO_ERROR, &own, &len) < 0 || !own))
 		own = 0;
-	if (own && is_bridged(fd, &b))
+	if (own && bridge_find(fd, &b))
 		err = take_error(fd, &b, own);
 	errno = err;
 	return -1;
@@ -663,7 +533,7 @@ int bridge_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 
 	if (errno != EINVAL && errno != EOPNOTSUPP)
 		return -ENOTSOCK;
-	if (!is_bridged(fd, &b) || !b.is_listener)
+	if (!bridge_find(fd, &b) || !b.is_listener)
 		return -ENOTSOCK;
 	if (flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK))
 		return -EINVAL;
@@ -689,6 +559,6 @@ void bridge_accepted(int conn, struct sockaddr *addr, socklen_t *len, socklen_t 
 
 	if (!addr || !len || (room >= sizeof(addr->sa_family) && addr->sa_family != AF_UNIX))
 		return;
-	if (is_bridged(conn, &b))
+	if (bridge_find(conn, &b))
 		give_name(&b, &b.peer, addr, len, room);
 }

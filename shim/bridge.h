@@ -21,6 +21,7 @@
 
 struct sock;
 struct sockaddr_in;
+struct engine_bridged;
 
 #include "sock.h"
 
@@ -46,6 +47,8 @@ void bridge_before_exec(void);
 void bridge_carried(const struct msghdr *m);
 /* s, which is bridged, belongs to the kernel from now on, under all of its numbers. */
 void bridge_settled(struct sock *s);
+/* What the library keeps of s (SO_RCVTIMEO and others) is set on fd. */
+void bridge_copy_settings(struct sock *s, int fd);
 /* The other end of the object that s has, named for engine_bridge_joined(), or -errno.  The lock is held. */
 int bridge_join(struct sock *s);
 /* Waits until a bridging under way in another thread is done. */
@@ -69,6 +72,9 @@ int bridge_getopt(int fd, int r, int level, int name, void *val, socklen_t *len,
 int bridge_connect(int fd, int r, const struct sockaddr *addr, socklen_t len);
 int bridge_listen(int fd, int r, int backlog);
 int bridge_bind(int fd, int r, const struct sockaddr *addr, socklen_t len);
+/* What is bridged under this number, as the name says, or the engine where it may have changed since; false: nothing.
+ * errno stays. */
+bool bridge_find(int fd, struct engine_bridged *b);
 /* Is it one whose connection has ended? */
 bool bridge_has_ended(int fd);
 

@@ -258,7 +258,7 @@ bool eng_is_kernels(struct sock *s, const struct sockaddr_in *a)
 	bool is;
 
 	if (!e)
-		return false;
+		return shared_is_foreign(s) && shared_is_kernels(s, a) > 0;
 	is = engine_is_kernels(e, ntohl(a->sin_addr.s_addr), ntohs(a->sin_port));
 	signal_release();
 	return is;

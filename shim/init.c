@@ -108,6 +108,7 @@ static int attach(bool is_early)
 		conf.engine.ready = ready_on_event;
 		conf.engine.is_object_of = shared_is_object_of;
 		conf.engine.join = shared_join;
+		conf.engine.give = shared_give;
 		conf.engine.outside = sock_put_rest;
 		conf.engine.is_forked = process_is_forked();
 		r = engine_open(&conf.engine, &e, sentence, sizeof(sentence));

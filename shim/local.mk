@@ -9,6 +9,7 @@ libshim_la_SOURCES = \
 	shim/alloc.c \
 	shim/alloc.h \
 	shim/bridge.c \
+	shim/bridge_open.c \
 	shim/bridge.h \
 	shim/shared.c \
 	shim/shared.h \

@@ -106,39 +106,56 @@ static enum kind read_addr(const struct sock *s, const struct sockaddr *addr, so
 	return !s->is_v6 || addr_unmap(&given, a) ? KIND_IPV4 : KIND_IPV6;
 }
 
-/* The engine has given the port back by then. */
-static int bind_again(const struct sock *s, int fd, const struct sockaddr_in *a)
+/* The kernel's socket fd takes the place of s, under the same numbers. */
+static int replace(struct sock *s, int fd)
 {
-	struct sockaddr_in6 a6;
+	int r = ready_replace(s, fd);
 
-	addr_map(a, &a6);
-	if (s->is_v6)
-		return REAL(bind)(fd, (const struct sockaddr *)&a6, sizeof(a6)) < 0 ? -errno : 0;
-	return REAL(bind)(fd, (const struct sockaddr *)a, sizeof(*a)) < 0 ? -errno : 0;
+	s->es = 0;
+	fdtab_clear_all(s);
+	return r ? r : -EREROUTED;
 }
 
-/* -EREROUTED: a kernel socket has its place now, under the same number, with its options and address.  What another
- * process's engine has stays there. */
+/* One that is, or was, another process's (shared.c): its engine has the options and the port.  Where that is gone, what is known
+ * here has to do. */
+static int take_from_other(struct sock *s, int fd, struct sockaddr_in *a)
+{
+	int r = shared_yield(s, fd, a);
+
+	if (r == -EIO) {
+		*a = (struct sockaddr_in){ .sin_family = AF_INET };
+		sock_opts_replay(s, -1, fd);
+	} else if (!r) {
+		sock_opts_replay(s, IPPROTO_IPV6, fd);
+		bridge_copy_settings(s, fd);
+	}
+	return r == -EIO ? 0 : r;
+}
+
+static int take_from_own(struct sock *s, int fd, struct sockaddr_in *a)
+{
+	if (!s->is_bound || eng_sockname(s, a))
+		*a = (struct sockaddr_in){ .sin_family = AF_INET };
+	sock_opts_replay(s, -1, fd);
+	eng_release(s);
+	return 0;
+}
+
+/* -EREROUTED: a kernel socket has its place now, under the same number, with its options and address. */
 static int hand_over(struct sock *s)
 {
 	struct sockaddr_in a;
-	bool is_bound = s->is_bound && eng_sockname(s, &a) == 0;
 	int fd = REAL(socket)(s->is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP), r;
 
 	if (fd < 0)
 		return -errno;
-	sock_opts_replay(s, -1, fd);
-	if (!shared_is_foreign(s))
-		eng_release(s);
-	r = is_bound ? bind_again(s, fd, &a) : 0;
-	if (r) {
-		REAL(close)(fd);
-		return r;
-	}
-	r = ready_replace(s, fd);
-	s->es = 0;
-	fdtab_clear_all(s);
-	return r ? r : -EREROUTED;
+	r = (shared_is_foreign(s) ? take_from_other : take_from_own)(s, fd, &a);
+	if (!r && (a.sin_port || a.sin_addr.s_addr))
+		r = addr_bind(fd, s->is_v6, &a);
+	if (!r)
+		return replace(s, fd);
+	REAL(close)(fd);
+	return r == -ESTALE ? shared_take(s) : r;       /* bridged meanwhile */
 }
 
 static int refuse(int err, const char *what)
@@ -211,7 +228,7 @@ int policy_connect(struct sock *s, const struct sockaddr *addr, socklen_t len)
 	if (!is_kernels(s, &a))
 		return 0;
 	/* One that is bound has its address here.  It is connected already, but Linux would not say so yet. */
-	if (!s->is_bound && eng_has_loopback() && bridge_dial(s, &a) == -EREROUTED)
+	if (!s->is_bound && eng_has_loopback() && !shared_is_foreign(s) && bridge_dial(s, &a) == -EREROUTED)
 		return atomic_load(&s->is_nonblock) ? -EINPROGRESS : -EREROUTED;
 	return hand_over(s);
 }
@@ -302,14 +319,13 @@ int policy_listen_kernels(int fd)
 	return r;
 }
 
-int policy_bridged(enum rule_role role, const struct sockaddr_in *a)
+int policy_bridged(enum rule_role role, const struct sockaddr_in *a, const struct sockaddr *v6, socklen_t len)
 {
-	switch (decide(role, false, a)) {
-	case RULE_REFUSE:
+	enum rule_action action = decide(role, v6 != NULL, a);
+
+	if (action == RULE_REFUSE)
 		return refuse(role == RULE_CONNECT ? -ECONNREFUSED : -EACCES, "a bridged socket was refused by the policy");
-	case RULE_KERNEL:
-		return -EXDEV;
-	default:
-		return 0;
-	}
+	if (v6 && action != RULE_KERNEL)
+		tell_of_ipv6(v6, len);
+	return action == RULE_KERNEL || v6 ? -EXDEV : 0;
 }

@@ -25,8 +25,9 @@ bool policy_takes(int domain, int type, int protocol);
 int policy_connect(struct sock *s, const struct sockaddr *addr, socklen_t len);
 int policy_bind(struct sock *s, const struct sockaddr *addr, socklen_t len);
 int policy_listen(struct sock *s);
-/* The same for one without a record here, which was bridged before it was either: -EXDEV when it is to be the kernel's. */
-int policy_bridged(enum rule_role role, const struct sockaddr_in *a);
+/* The same for one without a record here, which was bridged before it was either: -EXDEV when it is to be the kernel's.
+ * v6, when not NULL, is the address, len bytes, if that is a native IPv6 one; a has its port. */
+int policy_bridged(enum rule_role role, const struct sockaddr_in *a, const struct sockaddr *v6, socklen_t len);
 
 /* The same for a TCP socket that is the kernel's already: 0, or -ECONNREFUSED, -EACCES, when a rule refuses it; any other
  * descriptor is nobody's business here.  errno stays. */

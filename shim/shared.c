@@ -173,6 +173,20 @@ int shared_getopt(const struct sock *s, int level, int name, void *val, socklen_
 	return s->host ? engine_bridged_getopt(s->fd, &b, level, name, val, len) : -EIO;
 }
 
+int shared_is_kernels(const struct sock *s, const struct sockaddr_in *a)
+{
+	struct engine_bridged b = called(s);
+
+	return s->host ? engine_bridged_is_kernels(s->fd, &b, a) : -EIO;
+}
+
+int shared_yield(const struct sock *s, int kernels, struct sockaddr_in *bound)
+{
+	struct engine_bridged b = called(s);
+
+	return s->host ? engine_bridged_yield(s->fd, &b, kernels, bound) : -EIO;
+}
+
 void shared_take_of_parent(int fd)
 {
 	struct sock *s = fdtab_get(fd);
@@ -296,4 +310,21 @@ int shared_join(engine_sock es, int number, struct engine_bridged *id)
 		bridge_settled(s);
 	sock_put_inside(s);
 	return far;
+}
+
+/* It has no mirror while it is neither connected nor listening, so nothing here calls the engine. */
+bool shared_give(engine_sock es, int number, int kernels)
+{
+	struct sock *s = find(es, number);
+	int fd;
+
+	if (!s)
+		return false;
+	fd = atomic_load(&s->is_bridged) || s->is_mirrored ? -1 : REAL(fcntl)(kernels, F_DUPFD_CLOEXEC, 0);
+	if (fd >= 0) {
+		ready_replace(s, fd);
+		bridge_settled(s);
+	}
+	sock_put_inside(s);
+	return fd >= 0;
 }

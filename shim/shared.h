@@ -48,6 +48,9 @@ int shared_bind(const struct sock *s, const struct sockaddr_in *a);
 int shared_sockname(const struct sock *s, struct sockaddr_in *a);
 int shared_setopt(const struct sock *s, int level, int name, const void *val, socklen_t len);
 int shared_getopt(const struct sock *s, int level, int name, void *val, socklen_t *len);
+int shared_is_kernels(const struct sock *s, const struct sockaddr_in *a);
+/* It becomes the kernel's socket `kernels`, there as well where it isn't bridged: as engine_bridged_yield(). */
+int shared_yield(const struct sock *s, int kernels, struct sockaddr_in *bound);
 /* In a child of vfork(), which has our memory: the socket that fd is. */
 void shared_take_of_parent(int fd);
 void shared_take_kept_by_exec(void);
@@ -66,5 +69,6 @@ void shared_leave_all(void);
 /* engine_config's */
 bool shared_is_object_of(engine_sock s, int number, int fd);
 int shared_join(engine_sock es, int number, struct engine_bridged *id);
+bool shared_give(engine_sock es, int number, int kernels);
 
 #endif

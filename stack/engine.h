@@ -77,7 +77,10 @@ struct engine_config {
 	/* s is to be bridged by the object that it has: its other end, which is the engine's from then on, named as
 	 * id says, of which id->is_v6 is to be filled in; or -errno. */
 	int (*join)(engine_sock s, int number, struct engine_bridged *id);
-	/* The library's own thread, which calls the two above, has given up the lock.  May be NULL. */
+	/* s, which is neither connected nor listening, is the kernel's socket `kernels` from now on, of which a duplicate is to be
+	 * kept, and the engine forgets it.  False: nothing is known of s here. */
+	bool (*give)(engine_sock s, int number, int kernels);
+	/* The library's own thread, which calls those above, has given up the lock.  May be NULL. */
 	void (*outside)(void);
 };
 
@@ -194,6 +197,11 @@ int engine_bridged_bind(int fd, const struct engine_bridged *b, const struct soc
 int engine_bridged_connect(int fd, const struct engine_bridged *b, const struct sockaddr_in *a);
 int engine_bridged_connect_result(int fd, const struct engine_bridged *b);
 int engine_bridged_listen(int fd, const struct engine_bridged *b, int backlog);
+/* Is a connection to `a` the kernel's to make, as engine_is_kernels() there?  1, 0 or -errno. */
+int engine_bridged_is_kernels(int fd, const struct engine_bridged *b, const struct sockaddr_in *a);
+/* It is to be the kernel's socket `kernels`, which gets its options: the engine gives up its port.  *bound is the address
+ * that it had, 0.0.0.0:0 where it had none.  -EISCONN: it connects or listens by now. */
+int engine_bridged_yield(int fd, const struct engine_bridged *b, int kernels, struct sockaddr_in *bound);
 /* What it is now; peer.sin_family is AF_UNSPEC where there is none. */
 int engine_bridged_refresh(int fd, struct engine_bridged *b);
 

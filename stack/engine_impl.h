@@ -386,6 +386,20 @@ int engine_bridge_pair(struct engine *e, struct slot *slot, bool is_v6, int *fd)
 /* One to a listener of ours, for another process: its end in *fd. */
 int engine_dial_answer(struct engine *e, const struct sockaddr_in *a, bool is_v6, int *fd);
 
+/* ---- engine_yield.c: sockets that become the kernel's ---- */
+/* An option that was set. */
+struct engine_option {
+	unsigned at;             /* where to look on in the list of all; 0 at first */
+	int level, name;
+	socklen_t len;
+	unsigned char val[64];
+};
+
+/* The next one of slot; -ENOENT: there is none any more. */
+int engine_yield_option(struct engine *e, struct slot *slot, struct engine_option *o);
+/* slot, which is idle (-EISCONN) and s, has no port any more, or is gone and `kernels` in its place; *bound: its address. */
+int engine_yield(struct engine *e, struct slot *slot, engine_sock s, int number, int kernels, struct sockaddr_in *bound);
+
 /* ---- engine_remote.c: questions from other processes ---- */
 #define BRIDGE_REMOTE UINT64_MAX        /* bridge_ep's word for e->remote */
 int engine_remote_open(struct engine *e);

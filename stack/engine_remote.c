@@ -27,12 +27,13 @@
 #define ROUNDS 16
 #define HOST_NAME_LEN 21 /* "xtcp:" and 16 digits */
 
-enum op { OP_SETOPT = 1, OP_GETOPT, OP_BIND, OP_CONNECT, OP_CONNECT_RESULT, OP_LISTEN, OP_REFRESH, OP_BRIDGE, OP_DIAL, OP_PORT };
+enum op { OP_SETOPT = 1, OP_GETOPT, OP_BIND, OP_CONNECT, OP_CONNECT_RESULT, OP_LISTEN, OP_REFRESH, OP_BRIDGE, OP_DIAL, OP_PORT,
+	  OP_IS_KERNELS, OP_NEXT_OPTION, OP_YIELD };
 
 struct message {
 	uint32_t op;
 	int32_t level, name;     /* of an option */
-	int32_t number;          /* OP_BRIDGE: the asker's */
+	int32_t number;          /* the asker's, for OP_BRIDGE and OP_YIELD; OP_NEXT_OPTION: a place in the engine's list */
 	int32_t result;          /* 0 or -errno */
 	uint64_t sock;
 	uint32_t len;            /* of val */
@@ -81,6 +82,7 @@ struct asker {
 	socklen_t len;
 	struct ucred who;        /* the kernel's word */
 	int fd;                  /* the socket that is asked about, -1 */
+	int kernels;             /* OP_YIELD: what takes its place, -1 */
 };
 
 /* The engine's rights are not the asker's, but what needs some is for who can make such a socket itself. */
@@ -191,10 +193,31 @@ static void tell(const struct engine *e, const struct slot *slot, struct message
 	m->len = sizeof(b);
 }
 
+static void next_option(struct engine *e, struct slot *slot, struct message *m)
+{
+	struct engine_option o = { .at = (unsigned)m->number };
+
+	m->result = engine_yield_option(e, slot, &o);
+	m->number = (int32_t)o.at;
+	m->level = o.level;
+	m->name = o.name;
+	m->len = o.len;
+	memcpy(m->val, o.val, o.len);
+}
+
+static void yield(struct engine *e, struct slot *slot, struct message *m, const struct asker *a)
+{
+	struct sockaddr_in bound;
+
+	m->result = engine_yield(e, slot, m->sock, m->number, a->kernels, &bound);
+	m->len = sizeof(bound);
+	memcpy(m->val, &bound, sizeof(bound));
+}
+
 /* Of one whose object has ended nothing can become any more. */
 static bool is_only_for_questions(const struct engine *e, const struct message *m)
 {
-	return (m->op == OP_BIND || m->op == OP_CONNECT || m->op == OP_LISTEN || m->op == OP_BRIDGE) &&
+	return (m->op == OP_BIND || m->op == OP_CONNECT || m->op == OP_LISTEN || m->op == OP_BRIDGE || m->op == OP_YIELD) &&
 	       engine_bridge_has_ended(e, m->sock);
 }
 
@@ -215,6 +238,15 @@ static void act(struct engine *e, struct slot *slot, struct message *m, const st
 	case OP_REFRESH:
 		tell(e, slot, m);
 		return;
+	case OP_NEXT_OPTION:
+		next_option(e, slot, m);
+		return;
+	case OP_YIELD:
+		yield(e, slot, m, a);
+		return;
+	case OP_IS_KERNELS:
+		m->result = engine_host_has(e, ntohl(addr.sin_addr.s_addr), ntohs(addr.sin_port));
+		break;
 	case OP_CONNECT_RESULT:
 		m->result = tcp_connect_result(slot->conn);
 		break;
@@ -238,25 +270,28 @@ static void act(struct engine *e, struct slot *slot, struct message *m, const st
 
 static void take_control(struct msghdr *m, struct asker *a)
 {
+	int fds[2] = { -1, -1 };
 	struct cmsghdr *c;
+	unsigned n = 0;
 
-	a->fd = -1;
 	a->who.uid = (uid_t)-1;
 	for (c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
 		if (c->cmsg_level != SOL_SOCKET)
 			continue;
 		if (c->cmsg_type == SCM_CREDENTIALS)
 			memcpy(&a->who, CMSG_DATA(c), sizeof(a->who));
-		else                    /* who sends more than one has the rest closed */
-			fdpass_take(c, &a->fd, a->fd < 0);
+		else                    /* who sends more has the rest closed */
+			n += fdpass_take(c, fds + n, 2 - n);
 	}
+	a->fd = fds[0];
+	a->kernels = fds[1];
 }
 
 /* The next question: its length, or -errno when there is none. */
 static ssize_t take(struct engine *e, struct message *q, struct asker *a)
 {
 	union {
-		char buf[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))];
+		char buf[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(2 * sizeof(int))];
 		struct cmsghdr align;
 	} control;
 	struct iovec iov = { q, sizeof(*q) };
@@ -351,6 +386,8 @@ void engine_remote_serve(struct engine *e)
 		}
 		if (a.fd >= 0)
 			raw_close(a.fd);
+		if (a.kernels >= 0)
+			raw_close(a.kernels);
 	}
 }
 
@@ -403,7 +440,7 @@ static int wait_for_answer(int fd, uint64_t host)
 	return r == 1 ? 0 : -EIO;
 }
 
-static int ask_on(int fd, uint64_t host, struct message *m, int about)
+static int ask_on(int fd, uint64_t host, struct message *m, const int *about, unsigned n)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	int r;
@@ -412,7 +449,7 @@ static int ask_on(int fd, uint64_t host, struct message *m, int about)
 	if (raw_bind(fd, &a, sizeof(a.sun_family)) < 0 || connect_to(fd, host) < 0)
 		return -EIO;
 	do {
-		r = (int)fdpass_send(fd, m, sizeof(*m), &about, 1, 0);
+		r = (int)fdpass_send(fd, m, sizeof(*m), about, n, 0);
 	} while (r == -EINTR);
 	if (r < 0)
 		return r == -EBADF ? r : -EIO;  /* closed meanwhile */
@@ -422,17 +459,23 @@ static int ask_on(int fd, uint64_t host, struct message *m, int about)
 	return raw_recv(fd, m, sizeof(*m), MSG_DONTWAIT) == sizeof(*m) ? m->result : -EIO;
 }
 
-/* -EIO: there is no such engine any more. */
-static int ask(uint64_t host, struct message *m, int about)
+/* With the socket that it is about, and more. */
+static int ask_with(uint64_t host, struct message *m, const int *about, unsigned n)
 {
 	int err = errno, fd = raw_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), r = -EIO;
 
 	if (fd >= 0) {
-		r = ask_on(fd, host, m, about);
+		r = ask_on(fd, host, m, about, n);
 		raw_close(fd);
 	}
 	errno = err;
 	return r;
+}
+
+/* -EIO: there is no such engine any more. */
+static int ask(uint64_t host, struct message *m, int about)
+{
+	return ask_with(host, m, &about, 1);
 }
 
 static int ask_setopt(uint64_t host, struct message *m, int about, const void *val, socklen_t len)
@@ -512,6 +555,39 @@ int engine_bridged_refresh(int fd, struct engine_bridged *b)
 	if (!r)
 		memcpy(b, m.val, sizeof(*b));
 	b->is_v6 = is_v6;
+	return r;
+}
+
+int engine_bridged_is_kernels(int fd, const struct engine_bridged *b, const struct sockaddr_in *a)
+{
+	return ask_about(fd, b, OP_IS_KERNELS, 0, a, sizeof(*a));
+}
+
+/* What can't be had there stays as it is. */
+static int copy_options(int fd, const struct engine_bridged *b, int kernels)
+{
+	struct message m = { .number = 0 };
+	int r;
+
+	do {
+		m.op = OP_NEXT_OPTION;
+		m.sock = b->s;
+		r = ask(b->host, &m, fd);
+		if (!r)
+			raw_setsockopt(kernels, m.level, m.name, m.val, (socklen_t)MIN(m.len, VALUE_MAX));
+	} while (!r);
+	return r == -ENOENT ? 0 : r;
+}
+
+int engine_bridged_yield(int fd, const struct engine_bridged *b, int kernels, struct sockaddr_in *bound)
+{
+	struct message m = { .op = OP_YIELD, .number = fd, .sock = b->s };
+	int r = copy_options(fd, b, kernels), with[2] = { fd, kernels };
+
+	if (!r)
+		r = ask_with(b->host, &m, with, 2);
+	if (!r)
+		memcpy(bound, m.val, sizeof(*bound));
 	return r;
 }
 

@@ -149,6 +149,7 @@ libengine_la_SOURCES = \
 	stack/engine_share.c \
 	stack/engine_sock.c \
 	stack/engine_wait.c \
+	stack/engine_yield.c \
 	stack/sys.h
 libengine_la_LIBADD =
 libengine_la_DEPENDENCIES =

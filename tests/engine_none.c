@@ -111,6 +111,17 @@ int engine_bridged_listen(int fd, const struct engine_bridged *b, int backlog)
 	return engine_bridged_bind(fd, b, NULL);
 }
 
+int engine_bridged_is_kernels(int fd, const struct engine_bridged *b, const struct sockaddr_in *a)
+{
+	return engine_bridged_bind(fd, b, a);
+}
+
+int engine_bridged_yield(int fd, const struct engine_bridged *b, int kernels, struct sockaddr_in *bound)
+{
+	(void)kernels;
+	return engine_bridged_bind(fd, b, bound);
+}
+
 void engine_widen_object(int fd)
 {
 	(void)fd;

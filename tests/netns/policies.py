@@ -6,9 +6,15 @@
                                            ("kernel" or "xtcp") or the error
     policies.py own                        the same of 127.0.0.1 and ::1
     policies.py listen ADDRESS PORT...     each way to listen
+    policies.py heirs SERVER PORT...       connecting by another process than the one that made the socket, with what was
+                                           set on it
+    policies.py heirs-listen PORT...       and listening
 """
+import array
 import errno
+import os
 import socket
+import struct
 import sys
 import threading
 
@@ -159,6 +165,154 @@ def listen(addr, ports):
     print("not bound:", listener(inet))
 
 
+# ---- sockets that another process has made ----
+
+SET = ((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+       (socket.IPPROTO_IP, socket.IP_TOS, 0x10), (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 77),
+       (socket.SOL_SOCKET, socket.SO_REUSEADDR, 1), (socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1))
+TIMEO = struct.pack("ll", 20, 0)
+
+
+def set_up(s):
+    for level, name, value in SET:
+        s.setsockopt(level, name, value)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, TIMEO)
+
+
+def lost(s):
+    """The options that aren't as they were set."""
+    found = [str(name) for level, name, value in SET if s.getsockopt(level, name) != value]
+    if s.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, len(TIMEO)) != TIMEO:
+        found.append("SO_RCVTIMEO")
+    return "" if not found else " without " + " ".join(found)
+
+
+def whose(s, states):
+    return "kernel" if kernel_has(s.getsockname()[1], states) else "xtcp"
+
+
+def take_over(s, to):
+    """The heir's part: connects, or listens where there is no address."""
+    try:
+        port = s.getsockname()[1]
+        if to:
+            plain(s, to)
+            got = b""
+            while len(got) < len(DATA):
+                got += s.recv(100) or b"?" * 100
+            if got != DATA:
+                return "closed"
+        else:
+            s.listen()
+        said = whose(s, ("01",) if to else ("0A",)) + lost(s)
+        return said if not port or s.getsockname()[1] == port else said + " from another port"
+    except OSError as e:
+        return error(e)
+
+
+def forked(work):
+    r, w = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(w, work().encode())
+        os._exit(0)
+    os.close(w)
+    with open(r) as f:
+        said = f.read()
+    os.waitpid(pid, 0)
+    return said
+
+
+def by_fork(make, to):
+    """The parent's is the same socket."""
+    with make() as s:
+        said = forked(lambda: take_over(s, to))
+        try:
+            here = whose(s, ("01",) if to else ("0A",))
+            if to:
+                s.getpeername()
+        except OSError as e:
+            here = error(e)
+        return said if said.startswith((here, "E")) else f"{said}, here {here}"
+
+
+def by_message(make, to):
+    a, b = socket.socketpair()
+
+    def work():
+        fds = array.array("i", b.recvmsg(1, 100)[1][0][2])
+        with socket.socket(fileno=fds[0]) as s:
+            return take_over(s, to)
+
+    def send():
+        with make() as s:
+            a.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [s.fileno()]))])
+
+    sender = threading.Thread(target=send)
+    with a, b:
+        r, w = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.write(w, work().encode())
+            os._exit(0)
+        os.close(w)
+        sender.start()
+        with open(r) as f:
+            said = f.read()
+        sender.join()
+        os.waitpid(pid, 0)
+        return said
+
+
+def by_exec(make, to):
+    """Under another name."""
+    def work():
+        os.dup2(w, 1)
+        s.set_inheritable(True)
+        os.execv(sys.executable, ["heir", __file__, "heir", str(s.fileno()), *(map(str, to[:2]) if to else ())])
+
+    with make() as s:
+        r, w = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            work()
+        os.close(w)
+        with open(r) as f:
+            said = f.read()
+        os.waitpid(pid, 0)
+        return said.strip()
+
+
+WAYS = (("fork()", by_fork), ("a message", by_message), ("exec", by_exec))
+
+
+def prepared(family, host=None, port=0):
+    def make():
+        s = socket.socket(family)
+        set_up(s)
+        if host is not None:
+            s.bind((host, port))
+        return s
+    return make
+
+
+def heirs(server, ports):
+    for way, by in WAYS:
+        for name, make, host in (
+                ("AF_INET", prepared(socket.AF_INET), server),
+                ("AF_INET6", prepared(socket.AF_INET6), "::ffff:" + server),
+                ("bound", prepared(socket.AF_INET, ""), server),
+                ("to this host", prepared(socket.AF_INET), "127.0.0.1"),
+                ("IPv6", prepared(socket.AF_INET6), "::1")):
+            print(f"{way}, {name}:", *(by(make, (host, port)) for port in ports))
+
+
+def heirs_listen(ports):
+    for way, by in WAYS:
+        for name, family, host in (("bound", socket.AF_INET, ""), ("bound to ::", socket.AF_INET6, "::")):
+            print(f"{way}, {name}:", *(by(prepared(family, host, port), None) for port in ports))
+
+
 def echo(s):
     while data := s.recv(1000):
         s.sendall(data)
@@ -178,5 +332,11 @@ elif sys.argv[1] == "connect":
     connect(sys.argv[2], [int(port) for port in sys.argv[3:]])
 elif sys.argv[1] == "own":
     own()
+elif sys.argv[1] == "heirs":
+    heirs(sys.argv[2], [int(port) for port in sys.argv[3:]])
+elif sys.argv[1] == "heirs-listen":
+    heirs_listen([int(port) for port in sys.argv[2:]])
+elif sys.argv[1] == "heir":
+    print(take_over(socket.socket(fileno=int(sys.argv[2])), (sys.argv[3], int(sys.argv[4])) if sys.argv[3:] else None))
 else:
     listen(sys.argv[2], [int(port) for port in sys.argv[3:]])

@@ -85,14 +85,15 @@ check_eq "a listener by its address, which is any" kernel "$(serve 'kernel liste
 # ---- every way to connect and to listen ----
 
 RULES="refuse connect :7101; kernel connect :7102; bridge connect :7103; xtcp connect :7104; refuse listen :7105; \
-kernel listen :7102; bridge listen :7103; xtcp listen :7104; refuse @nosuch*; refuse connect 127.0.0.0/8:7106"
+kernel listen :7102; bridge listen :7103; xtcp listen :7104; refuse @nosuch*; refuse connect 127.0.0.0/8:7106; \
+refuse connect :7107 @heir; kernel listen :7107 @heir"
 for ns in $C $S; do
-	for port in 7101 7102 7103 7104 7106; do echo $port; done |
+	for port in 7101 7102 7103 7104 7106 7107; do echo $port; done |
 		xargs ip netns exec $ns python3 "$here/policies.py" serve >"$T/server" 2>&1 &
 	disown
 	until_true 10 ip netns exec $ns python3 -c "
 import socket
-for port in 7101, 7102, 7103, 7104, 7106:
+for port in 7101, 7102, 7103, 7104, 7106, 7107:
     socket.create_connection(('127.0.0.1', port), 1)" 2>"$T/err"
 done
 # same NAME MODE ARGUMENT...: what policies.py says is what comes in.
@@ -103,6 +104,18 @@ same() {
 	diff - "$T/found" >"$T/diff"
 	report $? "$name"
 	[ ! -s "$T/diff" ] || sed 's/^/#   /' "$T/diff"
+}
+heirs() {
+	local way last kernels
+	for way in "fork()" "a message" exec; do
+		last=xtcp kernels=kernel
+		[ "$way" != exec ] || last=ECONNREFUSED kernels=ECONNREFUSED
+		echo "$way, AF_INET: ECONNREFUSED kernel xtcp xtcp xtcp $last"
+		echo "$way, AF_INET6: ECONNREFUSED kernel xtcp xtcp xtcp $last"
+		echo "$way, bound: ECONNREFUSED kernel xtcp xtcp xtcp $last"
+		echo "$way, to this host: ECONNREFUSED kernel kernel kernel ECONNREFUSED $kernels"
+		echo "$way, IPv6: ECONNREFUSED kernel kernel kernel kernel $kernels"
+	done
 }
 for mode in shared own; do
 	same "$mode: every way to connect" $mode connect $S_ADDR 7101 7102 7103 7104 7106 <<-END
@@ -127,6 +140,8 @@ for mode in shared own; do
 	IPv6: ECONNREFUSED kernel kernel kernel
 	bound to ::1: ECONNREFUSED kernel kernel kernel
 	END
+	same "$mode: sockets that another process has made: who connects them is asked, and options stay" $mode \
+		heirs $S_ADDR 7101 7102 7103 7104 7106 7107 < <(heirs)
 done
 pids_like "policies.py serve" | xargs -r kill 2>/dev/null
 same "own: every way to listen" own listen $OWN_ADDR 7105 7102 7103 7104 7106 <<-END
@@ -137,6 +152,14 @@ same "own: every way to listen" own listen $OWN_ADDR 7105 7102 7103 7104 7106 <<
 	on 127.0.0.1: EACCES kernel kernel kernel kernel
 	on ::1: EACCES kernel kernel kernel kernel
 	not bound: xtcp
+END
+same "own: who listens on a socket that another process has made" own heirs-listen 7105 7102 7103 7104 7107 <<-END
+	fork(), bound: EACCES kernel xtcp xtcp xtcp
+	fork(), bound to ::: EACCES kernel xtcp xtcp xtcp
+	a message, bound: EACCES kernel xtcp xtcp xtcp
+	a message, bound to ::: EACCES kernel xtcp xtcp xtcp
+	exec, bound: EACCES kernel xtcp xtcp kernel
+	exec, bound to ::: EACCES kernel xtcp xtcp kernel
 END
 
 # ---- IPv6 ----

@@ -17,6 +17,7 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -175,7 +176,8 @@ static bool passes(uint32_t verdict)
 	return verdict == SECCOMP_RET_ALLOW || verdict == SECCOMP_RET_LOG;
 }
 
-bool confine_suits(const struct sock_fprog *filter)
+/* Do the engine's system calls pass? */
+static bool suits(const struct sock_fprog *filter)
 {
 	struct machine m;
 	size_t i;
@@ -201,11 +203,12 @@ static bool is_whole(const struct sock_fprog *f)
 	       (raw_syscall(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 || eng_has_cap(CAP_SYS_ADMIN));
 }
 
-void confine_prepare(const struct sock_fprog *filter)
+/* NULL: the mode of four calls. */
+static void prepare(const struct sock_fprog *filter)
 {
 	int err = errno;
 
-	if (atomic_load(&eng_current) && !process_is_vfork_child() && (!filter || (is_whole(filter) && !confine_suits(filter)))) {
+	if (atomic_load(&eng_current) && !process_is_vfork_child() && (!filter || (is_whole(filter) && !suits(filter)))) {
 		bridge_all();
 		process_hand_over();
 	}
@@ -215,7 +218,7 @@ void confine_prepare(const struct sock_fprog *filter)
 void confine_before_seccomp(unsigned op, const void *args)
 {
 	if (op == SECCOMP_SET_MODE_STRICT)
-		confine_prepare(NULL);
+		prepare(NULL);
 	else if (op == SECCOMP_SET_MODE_FILTER && args)
-		confine_prepare(args);
+		prepare(args);
 }

@@ -66,9 +66,9 @@ static __attribute__((noinline)) int call_prctl(int option, const unsigned long 
 {
 	if (option == PR_SET_SECCOMP && !init_is_inside()) {
 		if (a[0] == SECCOMP_MODE_STRICT)
-			confine_prepare(NULL);
-		else if (a[0] == SECCOMP_MODE_FILTER && a[1])
-			confine_prepare((const struct sock_fprog *)a[1]);
+			confine_before_seccomp(SECCOMP_SET_MODE_STRICT, NULL);
+		else if (a[0] == SECCOMP_MODE_FILTER)
+			confine_before_seccomp(SECCOMP_SET_MODE_FILTER, (const void *)a[1]);
 	}
 	return REAL(prctl)(option, a[0], a[1], a[2], a[3]);
 }

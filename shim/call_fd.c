@@ -65,12 +65,13 @@ static int own_table(void)
 
 int call_unshare(int flags)
 {
-	int r = process_is_vfork_child() ? 0 : own_table();
+	if (!process_is_vfork_child()) {
+		int r = own_table();
 
-	if (r)
-		return r;
-	if (!process_is_vfork_child())
+		if (r)
+			return r;
 		flags &= ~CLONE_FILES;
+	}
 	return REAL(unshare)(flags) < 0 ? -errno : 0;
 }
 

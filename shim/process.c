@@ -409,6 +409,14 @@ static struct engine *take_engine(struct process_fds *fds)
 	return e;
 }
 
+/* In the copy that was made for it: the engine's fds are all that it keeps. */
+static _Noreturn void carry_on(struct engine *e, const struct process_fds *fds)
+{
+	process_become(KEEPER, fds);
+	engine_carry_on(e);
+	process_leave();
+}
+
 void process_hand_over(void)
 {
 	struct engine *e = atomic_load(&eng_current);
@@ -423,11 +431,8 @@ void process_hand_over(void)
 	}
 	e = take_engine(&fds);
 	has_rest = engine_end(e);
-	if (has_rest && process_spawn(&made)) {
-		process_become(KEEPER, &fds);
-		engine_carry_on(e);
-		process_leave();
-	}
+	if (has_rest && process_spawn(&made))
+		carry_on(e, &fds);
 	if (!made)
 		log_event(LOG_ERR, "no process could be made for the sockets of one that confines itself by seccomp");
 	for (i = 0; i < fds.n; i++)
@@ -452,11 +457,8 @@ void process_end(void)
 	if (!e)
 		return;
 	if (engine_end(e)) {
-		if (process_spawn(&made)) {
-			process_become(KEEPER, &fds);
-			engine_carry_on(e);
-			process_leave();
-		}
+		if (process_spawn(&made))
+			carry_on(e, &fds);
 		if (!made)
 			engine_carry_on(e);
 	}

@@ -54,6 +54,14 @@ void engine_log(struct engine *e, int level, const char *fmt, ...)
 
 /* A thread that is cancelled while it holds the lock would take it to its grave, and what
  * the netif calls are cancellation points. */
+/* The lock is had: engine_leave() and engine_exit() give these back. */
+static void entered(struct engine *e, int err, int cancel)
+{
+	e->saved_errno = err;
+	e->saved_cancel = cancel;
+	e->now = engine_now();
+}
+
 void engine_enter(struct engine *e)
 {
 	int err = errno, cancel;
@@ -61,9 +69,7 @@ void engine_enter(struct engine *e)
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	engine_rouse();
 	pthread_mutex_lock(&e->lock);
-	e->saved_errno = err;
-	e->saved_cancel = cancel;
-	e->now = engine_now();
+	entered(e, err, cancel);
 }
 
 bool engine_try_enter(struct engine *e)
@@ -75,9 +81,7 @@ bool engine_try_enter(struct engine *e)
 		pthread_setcancelstate(cancel, NULL);
 		return false;
 	}
-	e->saved_errno = err;
-	e->saved_cancel = cancel;
-	e->now = engine_now();
+	entered(e, err, cancel);
 	return true;
 }
 

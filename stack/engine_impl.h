@@ -501,6 +501,8 @@ int engine_loopback_bind(struct engine *e, ip4 a);
 
 /* ---- engine_own.c: own addresses that other processes have, too ---- */
 int engine_own_open(struct engine *e);
+/* Is it one of them? */
+bool engine_own_has(const struct engine *e, ip4 addr);
 /* Somebody listens, or connects: what others on this host send to us is to come in from now on, if it is needed or
  * others have such an address, too. */
 void engine_own_meet(struct engine *e, bool is_needed);

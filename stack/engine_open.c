@@ -84,21 +84,11 @@ int engine_bind(struct engine *e, engine_sock s, const struct sockaddr_in *a, bo
 	return engine_slot_done(e, slot, slot ? engine_slot_bind(e, slot, a, may_low) : 0);
 }
 
-static bool is_own(const struct engine *e, ip4 a)
-{
-	unsigned i;
-
-	for (i = 0; i < e->cfg.naddr; i++)
-		if (e->cfg.addrs[i].addr == a)
-			return true;
-	return false;
-}
-
 int engine_slot_connect(struct engine *e, struct slot *slot, const struct sockaddr_in *a)
 {
 	ip4 addr = ntohl(a->sin_addr.s_addr), want_addr;
 	uint16_t want_port;
-	bool is_here = is_own(e, addr) && e->lo < 0, has_room = false;
+	bool is_here = engine_own_has(e, addr) && e->lo < 0, has_room = false;
 	int r;
 
 	engine_own_meet(e, is_here);

@@ -156,14 +156,27 @@ void engine_own_unclaim(struct engine *e, uint16_t port)
 		stack_unclaimed(e->stack, 0, port);
 }
 
-/* ---- who answers ---- */
-
-static bool speaks_for(struct engine *e, ip4 addr)
+/* Which of cfg.addrs it is; naddr: none. */
+static unsigned find_addr(const struct engine *e, ip4 addr)
 {
 	unsigned i;
 
 	for (i = 0; i < e->cfg.naddr && e->cfg.addrs[i].addr != addr; i++)
 		;
+	return i;
+}
+
+bool engine_own_has(const struct engine *e, ip4 addr)
+{
+	return find_addr(e, addr) < e->cfg.naddr;
+}
+
+/* ---- who answers ---- */
+
+static bool speaks_for(struct engine *e, ip4 addr)
+{
+	unsigned i = find_addr(e, addr);
+
 	if (i == e->cfg.naddr)
 		return true;
 	if (!e->speaks[i])

@@ -28,14 +28,7 @@
 /* Have both the address in common that they mean by any? */
 static bool is_same_host(const struct engine *e, ip4 scope)
 {
-	unsigned i;
-
-	if (e->guard)
-		return !scope;
-	for (i = 0; i < e->cfg.naddr; i++)
-		if (e->cfg.addrs[i].addr == scope)
-			return true;
-	return false;
+	return e->guard ? !scope : engine_own_has(e, scope);
 }
 
 /* A tuple without a local address: whichever of ours it will be. */

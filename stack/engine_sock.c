@@ -146,15 +146,20 @@ static bool look_now(struct engine *e)
 	return engine_receive(e, ENGINE_RX_ROUNDS) > 0;
 }
 
+static bool look_every(struct engine *e, xtime every)
+{
+	return may_look(e) && e->now - e->looked >= every && look_now(e);
+}
+
 static bool look(struct engine *e)
 {
-	return may_look(e) && e->now - e->looked >= ENGINE_LOOK_AGAIN && look_now(e);
+	return look_every(e, ENGINE_LOOK_AGAIN);
 }
 
 /* For a call on this socket.  Who has it in an epoll set comes back there, and looks then. */
 static bool look_for(struct engine *e, const struct slot *slot, xtime every)
 {
-	return may_look(e) && e->now - e->looked >= (slot->mirror ? ENGINE_LOOK_MIRRORED : every) && look_now(e);
+	return look_every(e, slot->mirror ? ENGINE_LOOK_MIRRORED : every);
 }
 
 void engine_look(struct engine *e)

@@ -262,6 +262,13 @@ int engine_claim(struct engine *e, ip4 addr, uint16_t port, unsigned how)
 }
 
 /* Nobody else is there. */
+bool engine_own_has(const struct engine *e, ip4 addr)
+{
+	(void)e;
+	(void)addr;
+	return false;
+}
+
 void engine_own_meet(struct engine *e, bool is_needed)
 {
 	(void)e;

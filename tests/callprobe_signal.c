@@ -143,30 +143,18 @@ static long with_pselect(int fd)
 	return pselect(fd + 1, &set, NULL, NULL, timeout, mask);
 }
 
-static int set_of(int fd)
-{
-	static int ep = -1;
-	struct epoll_event ev = { .events = EPOLLIN };
-
-	if (ep >= 0)
-		close(ep);
-	ep = epoll_create1(0);
-	epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
-	return ep;
-}
-
 static long with_epoll_pwait(int fd)
 {
 	struct epoll_event ev;
 
-	return epoll_pwait(set_of(fd), &ev, 1, timeout ? (int)timeout->tv_sec * 1000 : -1, mask);
+	return epoll_pwait(probe_epoll_of(fd), &ev, 1, timeout ? (int)timeout->tv_sec * 1000 : -1, mask);
 }
 
 static long with_epoll_pwait2(int fd)
 {
 	struct epoll_event ev;
 
-	return epoll_pwait2(set_of(fd), &ev, 1, timeout, mask);
+	return epoll_pwait2(probe_epoll_of(fd), &ev, 1, timeout, mask);
 }
 
 static const struct sleeper maskers[] = {

@@ -76,8 +76,7 @@ static long in_pselect(int fd)
 	return pselect(fd + 1, &set, NULL, NULL, NULL, NULL);
 }
 
-/* A set of fd alone, the last call's is gone. */
-static int epoll_of(int fd)
+int probe_epoll_of(int fd)
 {
 	static int ep = -1;
 	struct epoll_event ev = { .events = EPOLLIN };
@@ -93,21 +92,21 @@ static long in_epoll_wait(int fd)
 {
 	struct epoll_event ev;
 
-	return epoll_wait(epoll_of(fd), &ev, 1, -1);
+	return epoll_wait(probe_epoll_of(fd), &ev, 1, -1);
 }
 
 static long in_epoll_pwait(int fd)
 {
 	struct epoll_event ev;
 
-	return epoll_pwait(epoll_of(fd), &ev, 1, -1, NULL);
+	return epoll_pwait(probe_epoll_of(fd), &ev, 1, -1, NULL);
 }
 
 static long in_epoll_pwait2(int fd)
 {
 	struct epoll_event ev;
 
-	return epoll_pwait2(epoll_of(fd), &ev, 1, NULL, NULL);
+	return epoll_pwait2(probe_epoll_of(fd), &ev, 1, NULL, NULL);
 }
 
 const struct sleeper probe_receivers[] = {

@@ -31,6 +31,8 @@ extern size_t probe_out_bytes;
 long probe_recv(int fd);
 long probe_poll(int fd);
 long probe_waitall(int fd);              /* for ten bytes */
+/* A set of fd alone, for input; the last call's is closed. */
+int probe_epoll_of(int fd);
 /* Sends on and on, into a connection whose peer's answers nobody reads. */
 long probe_send_all(int fd);
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -208,6 +209,12 @@ static int setup_vnet(void **state, bool has_vnet)
 	server = open_end(1);
 	start_listening();
 	return 0;
+}
+
+/* Of a check that fails in another thread than the test's own cmocka tells nothing but the exit status, unless it aborts. */
+static __attribute__((constructor)) void tell_of_failures(void)
+{
+	setenv("CMOCKA_TEST_ABORT", "1", 0);
 }
 
 int setup(void **state)

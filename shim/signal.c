@@ -42,6 +42,7 @@ static struct sigaction view[NSIGS];
 static _Atomic bool is_attached;
 static bool has_let_go;            /* of default actions */
 static _Atomic uint64_t breaking_set;      /* siginterrupt(sig, 1) */
+static sigset_t before_fork;               /* of who calls fork(), the mask */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static const unsigned char deadly[] = {
@@ -67,13 +68,17 @@ static void unlock_view(void)
 	signal_release();
 }
 
+/* All are blocked until both have done with it: what is deferred in the child then was so before, and what comes
+ * for the child alone, however early, waits with the kernel. */
 void signal_fork_prepare(void)
 {
 	lock_view();
+	signal_block(&before_fork);
 }
 
 void signal_fork_done(void)
 {
+	signal_unblock(&before_fork);
 	unlock_view();
 }
 
@@ -84,7 +89,7 @@ void signal_fork_forget(void)
 	if (!t->is_deferred)
 		return;
 	t->is_deferred = false;
-	raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &t->mask, NULL, KERNEL_SET_BYTES);
+	memcpy(&before_fork, &t->mask, KERNEL_SET_BYTES);
 }
 
 static bool has_handler(const struct sigaction *sa)

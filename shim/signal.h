@@ -90,10 +90,10 @@ bool signal_is_attached(void);
 /* There is nothing to be done any more before a signal's default action: it is the kernel's again. */
 void signal_let_go(void);
 
-/* Around fork(). */
+/* Around fork(), with all signals blocked. */
 void signal_fork_prepare(void);
 void signal_fork_done(void);
-/* In the child: a signal that waits is the parent's, who has it, too. */
+/* In the child, before it is done: a signal that waited for a release before it was made is the parent's, who has it, too. */
 void signal_fork_forget(void);
 
 /* sigaction() and those made of it, once attached: 0 or -errno. */

@@ -389,6 +389,47 @@ static void vfork_child_sets_only_its_own_signals(void **state)
 	install(SIGUSR1, SIG_DFL, 0);
 }
 
+/* A handler of pthread_atfork() that was there before the library runs in the child before the library's own. */
+static int born_with;
+
+static void on_birth(void)
+{
+	if (born_with)
+		kill(getpid(), born_with);
+}
+
+static int how_born_with(int sig)
+{
+	pid_t pid;
+	int status = -1;
+
+	handled = 0;
+	born_with = sig;
+	pid = fork();
+	if (!pid)
+		_exit(handled ? 42 : 0);
+	born_with = 0;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void signal_for_a_child_that_is_being_made_is_not_lost(void **state)
+{
+	int status;
+
+	(void)state;
+	if (HAS_TSAN)
+		skip();
+	install(SIGUSR1, on_signal, 0);
+	status = how_born_with(SIGUSR1);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 42);
+	status = how_born_with(SIGTERM);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGTERM);
+	install(SIGUSR1, SIG_DFL, 0);
+}
+
 static void broken_pipe_raises_sigpipe(void **state)
 {
 	struct side s;
@@ -670,10 +711,12 @@ int main(void)
 		cmocka_unit_test(older_calls_set_their_flags),
 		cmocka_unit_test(broken_pipe_raises_sigpipe),
 		cmocka_unit_test(vfork_child_sets_only_its_own_signals),
+		cmocka_unit_test(signal_for_a_child_that_is_being_made_is_not_lost),
 		cmocka_unit_test(closing_all_fds_spares_ours),
 		cmocka_unit_test(threads_may_open_and_close_at_once),
 	};
 
+	pthread_atfork(NULL, NULL, on_birth);
 	side_prepare();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

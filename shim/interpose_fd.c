@@ -14,6 +14,7 @@
 #include "eng.h"
 #include "epoll.h"
 #include "init.h"
+#include "netns.h"
 #include "opts.h"
 #include "poll.h"
 #include "process.h"
@@ -51,8 +52,17 @@ EXPORT void closefrom(int first)
 		call_close_range(first < 0 ? 0 : (unsigned)first, UINT_MAX, 0);
 }
 
+EXPORT int setns(int fd, int type)
+{
+	if (!type || type & CLONE_NEWNET)
+		netns_leave();
+	return REAL(setns)(fd, type);
+}
+
 EXPORT int unshare(int flags)
 {
+	if (flags & CLONE_NEWNET)
+		netns_leave();
 	if (!(flags & CLONE_FILES) || has_nothing())
 		return REAL(unshare)(flags);
 	return (int)ANSWER(call_unshare(flags));

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "netns.h"
 #include "process.h"
 #include "real.h"
 #include "shared.h"
@@ -108,6 +109,8 @@ EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
 	tls = va_arg(ap, void *);
 	child_tid = va_arg(ap, void *);
 	va_end(ap);
+	if (flags & CLONE_VM && flags & CLONE_NEWNET)
+		netns_keep_way();
 	if (flags & CLONE_VM && !(flags & CLONE_FILES))
 		interpose_before_vfork();
 	pid = REAL(clone)(is_ours ? child_starts : fn, stack, flags, is_ours ? &s : arg, parent_tid, tls, child_tid);

@@ -192,6 +192,8 @@ static long sys_fd(long nr, const long a[6])
 		return close_range((unsigned)a[0], (unsigned)a[1], INT(2));
 	case SYS_unshare:
 		return unshare(INT(0));
+	case SYS_setns:
+		return setns(INT(0), INT(1));
 	case SYS_dup:
 		return dup(INT(0));
 #ifdef SYS_dup2

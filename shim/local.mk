@@ -11,6 +11,8 @@ libshim_la_SOURCES = \
 	shim/bridge.c \
 	shim/bridge_open.c \
 	shim/bridge.h \
+	shim/netns.c \
+	shim/netns.h \
 	shim/shared.c \
 	shim/shared.h \
 	shim/call.h \

@@ -16,6 +16,7 @@
 #include "fdtab.h"
 #include "init.h"
 #include "log.h"
+#include "netns.h"
 #include "ready.h"
 #include "real.h"
 #include "rules.h"
@@ -83,7 +84,7 @@ bool policy_takes(int domain, int type, int protocol)
 
 	return (domain == AF_INET || domain == AF_INET6) && (type & 0xf) == SOCK_STREAM &&
 	       (protocol == 0 || protocol == IPPROTO_TCP) && !(flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) &&
-	       (domain == AF_INET || has_ipv6()) && !leaves_all();
+	       (domain == AF_INET || has_ipv6()) && !leaves_all() && !netns_is_elsewhere();
 }
 
 static bool is_loopback(const struct sockaddr_in *a)

@@ -40,6 +40,7 @@
 #include "fdtab.h"
 #include "init.h"
 #include "log.h"
+#include "netns.h"
 #include "rawcall.h"
 #include "ready.h"
 #include "real.h"
@@ -216,7 +217,7 @@ static void find_lowest(struct engine *e)
 
 static struct engine *forked;     /* from prepare to its end */
 
-/* A child in another network namespace can't ask the engine, whose name is an abstract one. */
+/* asks: the child can ask the engine for the sockets. */
 static void prepare(bool asks)
 {
 	if (!asks || !shared_begin())
@@ -272,6 +273,7 @@ bool process_was_cloned(void)
 		return false;
 	atomic_store(m, 1);
 	atomic_store(&eng_current, NULL);
+	netns_forked();
 	attached_pid = getpid();
 	lose_sockets();
 	ready_forget_all();
@@ -282,6 +284,7 @@ static void after_fork_in_child(void)
 {
 	atomic_store(atomic_load(&mark), 1);
 	atomic_store(&eng_current, NULL);
+	netns_forked();
 	attached_pid = getpid();
 	alloc_fork_done();
 	signal_fork_forget();
@@ -300,7 +303,7 @@ bool process_clone_begin(uint64_t flags)
 {
 	if (!mark || flags & (CLONE_VM | CLONE_FILES) || process_is_vfork_child())
 		return false;
-	prepare(!(flags & CLONE_NEWNET));
+	prepare(!(flags & CLONE_NEWNET) || netns_keep_way());
 	return true;
 }
 
@@ -615,6 +618,7 @@ void process_attach(struct engine *e, bool stats)
 	static bool is_registered;
 
 	attached_pid = getpid();
+	netns_attached();
 	wants_stats = stats;
 	find_lowest(e);
 	if (is_registered)

@@ -205,6 +205,10 @@ int engine_bridged_yield(int fd, const struct engine_bridged *b, int kernels, st
 /* What it is now; peer.sin_family is AF_UNSPEC where there is none. */
 int engine_bridged_refresh(int fd, struct engine_bridged *b);
 
+/* fd, a datagram socket that nobody closes, is of a network namespace that this process leaves, or a child of it: engines that
+ * were opened there are asked by it.  False: there are too many. */
+bool engine_ask_by(int fd);
+
 /* Other processes may ask about this engine's sockets from now on, under this name.  -errno: they can't. */
 int engine_publish(struct engine *e, uint64_t *host);
 /* In such a process, which has the kernel object of s as fd, here and perhaps there: s is bridged by it.  -EIO: the

@@ -3,14 +3,13 @@
  * engine_remote.c - questions about a socket, from whatever process has it.
  *
  * The engine behind a bridge is named in the name of its end (engine_bridge.c); it takes questions
- * as datagrams under that name, one answer each.  Who asks sends the socket along: to have it is the right to set its
+ * as datagrams under that name, one answer each (engine_remote.h).  Who asks sends the socket along: to have it is the right to set its
  * options, whoever the user, as it would be with the kernel's.  What needs privileges is granted to root (SCM_CREDENTIALS).
- * Who wants a connection to a listener here (engine_dial.c) sends a socket to be answered at.
  *
  * A child of fork() asks for a socket to be bridged that isn't yet: it has the object under its number, and knows
  * the engine and the handle from before.
  */
-#include "engine_impl.h"
+#include "engine_remote.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -21,26 +20,10 @@
 #include "fdpass.h"
 #include "sys.h"
 
-#define VALUE_MAX 512
-#define LOOK_MS 200      /* how often who waits for an answer looks whether the engine is still there */
-#define DIAL_MS 2000
 #define ROUNDS 16
 #define HOST_NAME_LEN 21 /* "xtcp:" and 16 digits */
 
-enum op { OP_SETOPT = 1, OP_GETOPT, OP_BIND, OP_CONNECT, OP_CONNECT_RESULT, OP_LISTEN, OP_REFRESH, OP_BRIDGE, OP_DIAL, OP_PORT,
-	  OP_IS_KERNELS, OP_NEXT_OPTION, OP_YIELD };
-
-struct message {
-	uint32_t op;
-	int32_t level, name;     /* of an option */
-	int32_t number;          /* the asker's, for OP_BRIDGE and OP_YIELD; OP_NEXT_OPTION: a place in the engine's list */
-	int32_t result;          /* 0 or -errno */
-	uint64_t sock;
-	uint32_t len;            /* of val */
-	uint8_t val[VALUE_MAX];
-};
-
-static void host_name(uint64_t host, struct sockaddr_un *a, socklen_t *len)
+void engine_remote_name(uint64_t host, struct sockaddr_un *a, socklen_t *len)
 {
 	int n;
 
@@ -69,7 +52,7 @@ int engine_remote_open(struct engine *e)
 	e->remote = highfd_raise(raw_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 	if (e->remote < 0)
 		return e->remote;
-	host_name(e->host_id, &a, &len);
+	engine_remote_name(e->host_id, &a, &len);
 	r = raw_setsockopt(e->remote, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
 	if (!r)
 		r = raw_bind(e->remote, &a, len);
@@ -78,9 +61,8 @@ int engine_remote_open(struct engine *e)
 
 /* What came with a question. */
 struct asker {
-	struct sockaddr_un addr;
-	socklen_t len;
 	struct ucred who;        /* the kernel's word */
+	int reply;               /* where it is to be answered, -1 */
 	int fd;                  /* the socket that is asked about, -1 */
 	int kernels;             /* OP_YIELD: what takes its place, -1 */
 };
@@ -270,7 +252,7 @@ static void act(struct engine *e, struct slot *slot, struct message *m, const st
 
 static void take_control(struct msghdr *m, struct asker *a)
 {
-	int fds[2] = { -1, -1 };
+	int fds[3] = { -1, -1, -1 };
 	struct cmsghdr *c;
 	unsigned n = 0;
 
@@ -281,27 +263,27 @@ static void take_control(struct msghdr *m, struct asker *a)
 		if (c->cmsg_type == SCM_CREDENTIALS)
 			memcpy(&a->who, CMSG_DATA(c), sizeof(a->who));
 		else                    /* who sends more has the rest closed */
-			n += fdpass_take(c, fds + n, 2 - n);
+			n += fdpass_take(c, fds + n, 3 - n);
 	}
-	a->fd = fds[0];
-	a->kernels = fds[1];
+	a->reply = fds[0];
+	a->fd = fds[1];
+	a->kernels = fds[2];
 }
 
 /* The next question: its length, or -errno when there is none. */
 static ssize_t take(struct engine *e, struct message *q, struct asker *a)
 {
 	union {
-		char buf[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(2 * sizeof(int))];
+		char buf[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(3 * sizeof(int))];
 		struct cmsghdr align;
 	} control;
 	struct iovec iov = { q, sizeof(*q) };
-	struct msghdr m = { .msg_name = &a->addr, .msg_namelen = sizeof(a->addr), .msg_iov = &iov, .msg_iovlen = 1,
-			    .msg_control = control.buf, .msg_controllen = sizeof(control.buf) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf,
+			    .msg_controllen = sizeof(control.buf) };
 	ssize_t n = raw_recvmsg(e->remote, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 	if (n < 0)
 		return n;
-	a->len = m.msg_namelen;
 	take_control(&m, a);
 	return n;
 }
@@ -342,30 +324,47 @@ static void answer(struct engine *e, struct message *m, const struct asker *a)
 	e->is_stirred = true;
 }
 
-/* val: a struct sockaddr_in; name: for an AF_INET6 socket. */
-static void dial(struct engine *e, const struct asker *a, struct message *m)
+/* val: a struct sockaddr_in; name: for an AF_INET6 socket.  *fd goes with the answer. */
+static void dial(struct engine *e, struct message *m, int *fd)
 {
 	struct sockaddr_in to;
-	int fd = -1;
 
 	memcpy(&to, m->val, sizeof(to));
-	m->result = engine_dial_answer(e, &to, m->name, &fd);
-	fdpass_send(a->fd, m, sizeof(*m), &fd, m->result ? 0 : 1, MSG_DONTWAIT);
-	if (!m->result)
-		raw_close(fd);
+	m->result = engine_dial_answer(e, &to, m->name, fd);
 }
 
 /* val: a struct port_question. */
-static void answer_port(struct engine *e, const struct asker *a, struct message *m)
+static void answer_port(struct engine *e, const struct asker *a, struct message *m, int *fd)
 {
 	struct port_question q;
-	int fd = -1;
 
 	memcpy(&q, m->val, sizeof(q));
-	m->result = engine_port_answer(e, &q, a->who.uid, &fd);
-	fdpass_send(a->fd, m, sizeof(*m), &fd, fd < 0 ? 0 : 1, MSG_DONTWAIT);
+	m->result = engine_port_answer(e, &q, a->who.uid, fd);
+}
+
+static void serve(struct engine *e, struct message *m, const struct asker *a)
+{
+	int fd = -1;
+
+	if (m->op == OP_DIAL)
+		dial(e, m, &fd);
+	else if (m->op == OP_PORT)
+		answer_port(e, a, m, &fd);
+	else
+		answer(e, m, a);
+	fdpass_send(a->reply, m, sizeof(*m), &fd, fd < 0 ? 0 : 1, MSG_DONTWAIT);
 	if (fd >= 0)
 		raw_close(fd);
+}
+
+static void close_fds(const struct asker *a)
+{
+	const int fds[] = { a->reply, a->fd, a->kernels };
+	unsigned i;
+
+	for (i = 0; i < ARRAY_LEN(fds); i++)
+		if (fds[i] >= 0)
+			raw_close(fds[i]);
 }
 
 void engine_remote_serve(struct engine *e)
@@ -376,18 +375,9 @@ void engine_remote_serve(struct engine *e)
 	ssize_t n;
 
 	for (i = 0; i < ROUNDS && (n = take(e, &m, &a)) >= 0; i++) {
-		if (n == sizeof(m) && m.op == OP_DIAL) {
-			dial(e, &a, &m);
-		} else if (n == sizeof(m) && m.op == OP_PORT) {
-			answer_port(e, &a, &m);
-		} else if (n == sizeof(m)) {
-			answer(e, &m, &a);
-			raw_sendto(e->remote, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL, &a.addr, a.len);
-		}
-		if (a.fd >= 0)
-			raw_close(a.fd);
-		if (a.kernels >= 0)
-			raw_close(a.kernels);
+		if (n == sizeof(m) && a.reply >= 0)
+			serve(e, &m, &a);
+		close_fds(&a);
 	}
 }
 
@@ -400,256 +390,4 @@ int engine_publish(struct engine *e, uint64_t *host)
 	*host = e->host_id;
 	engine_exit(e);
 	return r;
-}
-
-/* ---- the asker's ---- */
-
-/* 0 or -errno; -ECONNREFUSED: there is no such engine. */
-static int connect_to(int fd, uint64_t host)
-{
-	struct sockaddr_un a;
-	socklen_t len;
-
-	host_name(host, &a, &len);
-	return raw_connect(fd, &a, len);
-}
-
-static bool is_there(uint64_t host)
-{
-	int fd = raw_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), r;
-
-	if (fd < 0)
-		return true;
-	r = connect_to(fd, host);
-	raw_close(fd);
-	return r != -ECONNREFUSED;
-}
-
-/* An engine that has no time, or is stopped, answers later; handlers run, but a call about options isn't interrupted by
- * them. */
-static int wait_for_answer(int fd, uint64_t host)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	struct timespec wait;
-	int r;
-
-	do {
-		wait = (struct timespec){ 0, LOOK_MS * 1000000L };
-		r = sys_ppoll(&p, 1, &wait, NULL);
-	} while (r == -EINTR || (!r && is_there(host)));
-	return r == 1 ? 0 : -EIO;
-}
-
-static int ask_on(int fd, uint64_t host, struct message *m, const int *about, unsigned n)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int r;
-
-	/* A name of the kernel's choice, to be answered at. */
-	if (raw_bind(fd, &a, sizeof(a.sun_family)) < 0 || connect_to(fd, host) < 0)
-		return -EIO;
-	do {
-		r = (int)fdpass_send(fd, m, sizeof(*m), about, n, 0);
-	} while (r == -EINTR);
-	if (r < 0)
-		return r == -EBADF ? r : -EIO;  /* closed meanwhile */
-	r = wait_for_answer(fd, host);
-	if (r)
-		return r;
-	return raw_recv(fd, m, sizeof(*m), MSG_DONTWAIT) == sizeof(*m) ? m->result : -EIO;
-}
-
-/* With the socket that it is about, and more. */
-static int ask_with(uint64_t host, struct message *m, const int *about, unsigned n)
-{
-	int err = errno, fd = raw_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), r = -EIO;
-
-	if (fd >= 0) {
-		r = ask_on(fd, host, m, about, n);
-		raw_close(fd);
-	}
-	errno = err;
-	return r;
-}
-
-/* -EIO: there is no such engine any more. */
-static int ask(uint64_t host, struct message *m, int about)
-{
-	return ask_with(host, m, &about, 1);
-}
-
-static int ask_setopt(uint64_t host, struct message *m, int about, const void *val, socklen_t len)
-{
-	if ((int)len < 0)
-		return -EINVAL;
-	m->op = OP_SETOPT;
-	m->len = (uint32_t)MIN(len, VALUE_MAX);
-	memcpy(m->val, val, m->len);
-	return ask(host, m, about);
-}
-
-static int ask_getopt(uint64_t host, struct message *m, int about, void *val, socklen_t *len)
-{
-	int r;
-
-	if ((int)*len < 0)
-		return -EINVAL;
-	m->op = OP_GETOPT;
-	m->len = (uint32_t)MIN(*len, VALUE_MAX);
-	r = ask(host, m, about);
-	if (r)
-		return r;
-	*len = (socklen_t)MIN(m->len, *len);
-	memcpy(val, m->val, *len);
-	return 0;
-}
-
-int engine_bridged_setopt(int fd, const struct engine_bridged *b, int level, int name, const void *val, socklen_t len)
-{
-	struct message m = { .level = level, .name = name, .sock = b->s };
-
-	return ask_setopt(b->host, &m, fd, val, len);
-}
-
-int engine_bridged_getopt(int fd, const struct engine_bridged *b, int level, int name, void *val, socklen_t *len)
-{
-	struct message m = { .level = level, .name = name, .sock = b->s };
-
-	return ask_getopt(b->host, &m, fd, val, len);
-}
-
-static int ask_about(int fd, const struct engine_bridged *b, enum op op, int name, const void *val, socklen_t len)
-{
-	struct message m = { .op = op, .name = name, .sock = b->s, .len = len };
-
-	memcpy(m.val, val, len);
-	return ask(b->host, &m, fd);
-}
-
-int engine_bridged_bind(int fd, const struct engine_bridged *b, const struct sockaddr_in *a)
-{
-	return ask_about(fd, b, OP_BIND, 0, a, sizeof(*a));
-}
-
-int engine_bridged_connect(int fd, const struct engine_bridged *b, const struct sockaddr_in *a)
-{
-	return ask_about(fd, b, OP_CONNECT, 0, a, sizeof(*a));
-}
-
-int engine_bridged_connect_result(int fd, const struct engine_bridged *b)
-{
-	return ask_about(fd, b, OP_CONNECT_RESULT, 0, "", 0);
-}
-
-int engine_bridged_listen(int fd, const struct engine_bridged *b, int backlog)
-{
-	return ask_about(fd, b, OP_LISTEN, b->is_v6, &backlog, sizeof(backlog));
-}
-
-int engine_bridged_refresh(int fd, struct engine_bridged *b)
-{
-	struct message m = { .op = OP_REFRESH, .sock = b->s };
-	bool is_v6 = b->is_v6;
-	int r = ask(b->host, &m, fd);
-
-	if (!r)
-		memcpy(b, m.val, sizeof(*b));
-	b->is_v6 = is_v6;
-	return r;
-}
-
-int engine_bridged_is_kernels(int fd, const struct engine_bridged *b, const struct sockaddr_in *a)
-{
-	return ask_about(fd, b, OP_IS_KERNELS, 0, a, sizeof(*a));
-}
-
-/* What can't be had there stays as it is. */
-static int copy_options(int fd, const struct engine_bridged *b, int kernels)
-{
-	struct message m = { .number = 0 };
-	int r;
-
-	do {
-		m.op = OP_NEXT_OPTION;
-		m.sock = b->s;
-		r = ask(b->host, &m, fd);
-		if (!r)
-			raw_setsockopt(kernels, m.level, m.name, m.val, (socklen_t)MIN(m.len, VALUE_MAX));
-	} while (!r);
-	return r == -ENOENT ? 0 : r;
-}
-
-int engine_bridged_yield(int fd, const struct engine_bridged *b, int kernels, struct sockaddr_in *bound)
-{
-	struct message m = { .op = OP_YIELD, .number = fd, .sock = b->s };
-	int r = copy_options(fd, b, kernels), with[2] = { fd, kernels };
-
-	if (!r)
-		r = ask_with(b->host, &m, with, 2);
-	if (!r)
-		memcpy(bound, m.val, sizeof(*bound));
-	return r;
-}
-
-int engine_bridge_foreign(uint64_t host, engine_sock s, int fd)
-{
-	struct message m = { .op = OP_BRIDGE, .sock = s, .number = fd };
-
-	return ask(host, &m, fd);
-}
-
-/* A question that is answered at ends[0], with *n fds, one at most; ends[1] is closed.  0 or -ECONNREFUSED. */
-static int exchange(uint64_t host, struct message *m, int ends[2], int *fd, unsigned *n)
-{
-	struct timespec wait = { DIAL_MS / 1000, 0 };
-	struct pollfd p = { .fd = ends[0], .events = POLLIN };
-	int to, r;
-
-	*n = 0;
-	to = raw_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	r = to < 0 ? to : connect_to(to, host);
-	if (!r)
-		r = (int)MIN(fdpass_send(to, m, sizeof(*m), &ends[1], 1, MSG_DONTWAIT), 0);
-	if (to >= 0)
-		raw_close(to);
-	raw_close(ends[1]);
-	while (!r && (r = sys_ppoll(&p, 1, &wait, NULL)) == -EINTR)
-		r = 0;
-	return r == 1 && fdpass_recv(ends[0], m, sizeof(*m), fd, 1, n, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) == sizeof(*m) ?
-	       0 : -ECONNREFUSED;
-}
-
-static int exchange_at_pair(uint64_t host, struct message *m, int *fd)
-{
-	int err = errno, ends[2], r;
-	unsigned n = 0;
-
-	*fd = -1;
-	r = raw_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends);
-	if (!r) {
-		r = exchange(host, m, ends, fd, &n);
-		raw_close(ends[0]);
-		if (r && n)
-			raw_close(*fd);
-	}
-	errno = err;
-	return r;
-}
-
-int engine_remote_dial(uint64_t host, const struct sockaddr_in *a, bool is_v6, int *fd)
-{
-	struct message m = { .op = OP_DIAL, .name = is_v6, .len = sizeof(*a) };
-	int r;
-
-	memcpy(m.val, a, sizeof(*a));
-	r = exchange_at_pair(host, &m, fd);
-	return !r && *fd < 0 ? -ECONNREFUSED : r;
-}
-
-int engine_remote_ask_port(uint64_t host, const struct port_question *q, int *fd)
-{
-	struct message m = { .op = OP_PORT, .len = sizeof(*q) };
-
-	memcpy(m.val, q, sizeof(*q));
-	return exchange_at_pair(host, &m, fd) ? -ENOENT : m.result;
 }

@@ -124,6 +124,7 @@ noinst_LTLIBRARIES += libengine.la
 libengine_la_SOURCES = \
 	stack/engine.c \
 	stack/engine.h \
+	stack/engine_ask.c \
 	stack/engine_bridge.c \
 	stack/engine_bridge.h \
 	stack/engine_bridge_move.c \
@@ -146,6 +147,7 @@ libengine_la_SOURCES = \
 	stack/engine_ready.c \
 	stack/engine_relay.c \
 	stack/engine_remote.c \
+	stack/engine_remote.h \
 	stack/engine_share.c \
 	stack/engine_sock.c \
 	stack/engine_wait.c \

@@ -122,6 +122,12 @@ int engine_bridged_yield(int fd, const struct engine_bridged *b, int kernels, st
 	return engine_bridged_bind(fd, b, bound);
 }
 
+bool engine_ask_by(int fd)
+{
+	(void)fd;
+	return false;
+}
+
 void engine_widen_object(int fd)
 {
 	(void)fd;

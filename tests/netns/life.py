@@ -801,11 +801,154 @@ def truncated(to, own):
     say("waitall", s.recv(10, socket.MSG_WAITALL), tried(s.recv, 1, socket.MSG_DONTWAIT))
 
 
+# ---- in another network namespace ----
+
+CLONE_NEWNET = 0x40000000
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def call(name, *args):
+    if getattr(libc, name)(*args):
+        raise OSError(ctypes.get_errno(), name)
+
+
+def by_unshare(work):
+    def moved():
+        call("unshare", CLONE_NEWNET)
+        work()
+
+    within(moved)
+
+
+def by_setns(work):
+    """There and back, and there again."""
+    here, there, found = os.open("/proc/self/ns/net", os.O_RDONLY), Gate(), Gate()
+
+    def other():
+        call("unshare", CLONE_NEWNET)
+        there.open()
+        found.wait()
+
+    pid = child(other)
+    there.wait()
+    ns = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
+    found.open()
+    wait(pid)
+
+    def moved():
+        call("setns", ns, CLONE_NEWNET)
+        call("setns", here, CLONE_NEWNET)
+        call("setns", ns, CLONE_NEWNET)
+        work()
+
+    within(moved)
+
+
+def by_clone(work):
+    sys.stdout.flush()
+    number = {"x86_64": 56, "aarch64": 220}[os.uname().machine]
+    pid = ctypes.PyDLL(None).syscall(*map(ctypes.c_long, (number, CLONE_NEWNET | signal.SIGCHLD, 0, 0, 0, 0)))
+    if pid == 0:
+        try:
+            work()
+        except BaseException as e:
+            say("child:", repr(e))
+            os._exit(1)
+        os._exit(0)
+    wait(pid)
+
+
+def uses(s, to, own, word):
+    """All that a program may ask of a connection."""
+    say(s.getsockname()[0] == own, s.getpeername() == to, echo(s, word))
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    say(s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), s.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+        s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), s.getsockopt(socket.SOL_SOCKET, socket.SO_DOMAIN),
+        s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)[0])
+
+
+def elsewhere(to, own):
+    """What was opened before works in a child that has moved."""
+    for by in by_unshare, by_setns, by_clone:
+        s, t, fresh, lis = connect(to), connect(to), socket.socket(), socket.create_server(("127.0.0.1", 0))
+        fresh.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        c = connect(lis.getsockname())
+
+        def work():
+            uses(s, to, own, b"moved")
+            t.close()
+            a, peer = lis.accept()
+            say(peer == c.getsockname(), a.getpeername() == peer, a.getsockname() == lis.getsockname(), a.send(b"accepted"))
+            say(fresh.getsockname(), fresh.bind(("", 0)), fresh.getsockname()[1] > 0)
+            fresh.connect(to)
+            uses(fresh, to, own, b"begun there")
+
+        by(work)
+        say(by.__name__, take(c, 8), echo(s, b"here"), s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), echo(t, b"as well"),
+            echo(fresh, b"both"))
+
+
+def sent_elsewhere(to, own):
+    """A socket that is opened later is passed on to one that has moved."""
+    a, b = socket.socketpair()
+    moved, s = Gate(), connect(to)
+
+    def work():
+        call("unshare", CLONE_NEWNET)
+        moved.open()
+        fds = array.array("i", b.recvmsg(1, 100)[1][0][2])
+        uses(socket.socket(fileno=fds[0]), to, own, b"passed on")
+
+    pid = child(work)
+    moved.wait()
+    t = connect(to)
+    a.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [t.fileno()]))])
+    wait(pid)
+    say(echo(t, b"here"), echo(s, b"here"))
+
+
+def listener_elsewhere(to, own):
+    """A server whose worker has moved."""
+    lis = socket.create_server(("", 0))
+
+    def work():
+        call("unshare", CLONE_NEWNET)
+        said = []
+        for _ in range(2):
+            a, peer = lis.accept()
+            a.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            said += a.getpeername() == peer, a.getsockname()[1] == lis.getsockname()[1], a.sendall(take(a, 5))
+            a.close()
+        say(said)
+
+    pid = child(work)
+    got = [echo(connect(("127.0.0.1", lis.getsockname()[1])), b"hello") for _ in range(2)]
+    wait(pid)
+    say(got)
+
+
+def moves_itself(to, own):
+    """Without a fork: what is there stays, what is new is of the other namespace."""
+    s, lis = connect(to), socket.create_server(("127.0.0.1", 0))
+    c = connect(lis.getsockname())
+    here = os.open("/proc/self/ns/net", os.O_RDONLY)
+    call("unshare", CLONE_NEWNET)
+    uses(s, to, own, b"stays")
+    a = lis.accept()[0]
+    say(a.send(b"x"), c.recv(1), tried(socket.socket().connect, to))
+    within(lambda: uses(s, to, own, b"in a child"))
+    call("setns", here, CLONE_NEWNET)
+    t = connect(to)
+    uses(t, to, own, b"back")
+
+
 STEPS = {f.__name__: f for f in (
     fresh_connects, fresh_nonblocking, fresh_idle, fresh_listener, refused, connecting, bound, local, both, many_children, grandchild, unread,
     closed_by_parent, closed_by_child, watched, sleeping, exec_flags, helpers, leaked, static_children, stdio, in_flight, child_killed,
     reset, reset_with_data, reset_after_end, reset_before_fork, reset_sleeper, urgent,
-    small_buffer, discarded, ended, parent_leaves, parent_execs, parent_aborts, loops, truncated)}
+    small_buffer, discarded, ended, parent_leaves, parent_execs, parent_aborts, loops, truncated,
+    elsewhere, sent_elsewhere, listener_elsewhere, moves_itself)}
 
 if __name__ == "__main__":
     if sys.argv[1] == "steps":

@@ -103,6 +103,7 @@ version() {
 	python3) python3 --version ;;
 	memcached) memcached --version ;;
 	iperf3 | h2load) "$1" --version 2>&1 ;;
+	vsftpd) vsftpd -v 0>&1 2>&1 ;;
 	ab) ab -V ;;
 	wrk) wrk -v 2>&1 ;;
 	nc) echo "nc 1.$(dpkg-query -W -f='${Version}' netcat-openbsd 2>/dev/null | sed 's/^1\.//')" ;;
@@ -426,6 +427,27 @@ pair_iperf3() {
 	transfer "64 MB down by 4 streams" "ended well" "$(cli iperf3 -c "$A" -p 8604 -R -P 4 -n 64M -J | sent)"
 }
 
+# Its sessions are processes in network namespaces of their own (isolate_network), which get data connections from one that isn't.
+pair_vsftpd() {
+	client=curl server=vsftpd
+	local dir=$T/ftp.$role
+	mkdir -p "$dir/root/up" "$dir/empty"
+	cp "$T/www/big.bin" "$T/www/small.txt" "$dir/root"
+	chmod -R a+rX "$dir/root"
+	chown ftp "$dir/root/up"
+	printf '%s\n' listen=YES listen_ipv6=NO listen_port=8605 anonymous_enable=YES anon_root="$dir/root" write_enable=YES \
+		anon_upload_enable=YES secure_chroot_dir="$dir/empty" isolate_network=YES background=NO >"$dir/conf"
+	srv vsftpd "$dir/conf"
+	up 8605
+	transfer "passive: 8 MB" "$BIG_SHA" "$(cli curl -sS -m 30 "ftp://$A:8605/big.bin" | sha)"
+	transfer "active: 8 MB" "$BIG_SHA" "$(cli curl -sS -m 30 -P - "ftp://$A:8605/big.bin" | sha)"
+	transfer "a list" "big.bin small.txt up" "$(cli curl -sS -m 30 -l "ftp://$A:8605/" | tr -d '\r' | sort | paste -sd ' ')"
+	transfer "two files of one session" "$SMALL $SMALL" \
+		"$(cli curl -sS -m 30 "ftp://$A:8605/small.txt" "ftp://$A:8605/small.txt" | paste -sd ' ')"
+	cli curl -sS -m 30 -T "$T/www/big.bin" "ftp://$A:8605/up/8"
+	transfer "8 MB up" "$BIG_SHA" "$(sha "$dir/root/up/8")"
+}
+
 # ---- pairs: ssh and what goes over it ----
 
 SSH_OPTIONS="-q -i $T/ssh/id -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=10"
@@ -564,7 +586,7 @@ print('ok' if not bad else bad)")"
 # NAME  the programs that it needs
 PAIRS="curl:curl,nginx wget:wget,nginx ab:ab,nginx wrk:wrk,nginx wrk_reload:wrk,curl,nginx h2load:h2load,nginx urllib:python3
 python_tls:python3,nginx asyncio:python3 node:node node_cluster:node node_net:node java:java,haproxy perl:perl,php,apache2 nc:nc
-socat:socat inetd:nc activate:systemd-socket-activate,haproxy,curl,ssh,sshd openssl:openssl iperf3:iperf3 ssh:ssh,sshd,scp,rsync,git,nginx redis:redis-cli,redis-server
+socat:socat inetd:nc activate:systemd-socket-activate,haproxy,curl,ssh,sshd openssl:openssl iperf3:iperf3 vsftpd:curl,vsftpd ssh:ssh,sshd,scp,rsync,git,nginx redis:redis-cli,redis-server
 postgres:psql,pgbench memcached:memcached"
 PATH=$PATH:/usr/sbin
 

@@ -25,6 +25,7 @@ void *interpose_before_vfork(void);
 /* A child of vfork() may use every number: its parent stands still, and what it does first is often dup2(). */
 __attribute__((used)) void *interpose_before_vfork(void)
 {
+	process_lend_memory();
 	if (!process_is_vfork_child() && !shared_begin())
 		bridge_all();
 	return (void *)REAL(vfork);

@@ -168,8 +168,11 @@ static long sys_clone(long nr, const long a[6])
 {
 	uint64_t flags;
 	bool is_ours = is_like_fork(nr, a, &flags) && process_clone_begin(flags);
-	long pid = raw_call(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	long pid;
 
+	if (!is_ours)
+		process_lend_memory();
+	pid = raw_call(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 	if (is_ours)
 		process_clone_end(pid);
 	return pid;

@@ -58,6 +58,7 @@ static bool has_handed_over;      /* the engine, for good: the process may not m
 static bool is_forked;            /* from a process that had an engine */
 static _Atomic int *_Atomic mark; /* 1; 0 in a child that no atfork handler has seen */
 static _Atomic int lowest_own;    /* of the engine's fds */
+static _Atomic bool has_lent;     /* process_lend_memory() was called once */
 
 /* ---- whose fd, whose process ---- */
 
@@ -66,9 +67,17 @@ bool process_is_forked(void)
 	return is_forked;
 }
 
+void process_lend_memory(void)
+{
+	atomic_store(&has_lent, true);
+}
+
+/* A copy that nobody has told of is known by its mark, where there is one: so close() needs no getpid(). */
 bool process_is_vfork_child(void)
 {
 	process_was_cloned();
+	if (atomic_load(&mark) && !atomic_load_explicit(&has_lent, memory_order_relaxed))
+		return false;
 	return attached_pid && getpid() != attached_pid;
 }
 

@@ -16,7 +16,9 @@ void process_attach(struct engine *e, bool wants_stats);
 
 /* Is it a child of a process that was attached? */
 bool process_is_forked(void);
-/* Does this thread run in a child of vfork(), with our memory but fds of its own? */
+/* A child is about to be made, or may be, that runs in our memory with fds of its own. */
+void process_lend_memory(void);
+/* Does this thread run in such a child? */
 bool process_is_vfork_child(void);
 /* But for the library's own, has the process one thread? */
 bool process_is_single_threaded(void);

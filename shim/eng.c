@@ -194,12 +194,20 @@ int eng_peername(struct sock *s, struct sockaddr_in *a)
 	DOWN_OR(s, int, or_idle(s, -ENOTCONN), engine_peername(e, s->es, a));
 }
 
-int eng_setopt(struct sock *s, int level, int name, const void *val, socklen_t len)
+static int set_option(struct sock *s, int level, int name, const void *val, socklen_t len, bool may_admin)
 {
-	bool may_admin = eng_has_cap(CAP_NET_ADMIN);
-
 	DOWN_OR(s, int, or_lost(s, shared_setopt(s, level, name, val, len)),
 		engine_setopt(e, s->es, level, name, val, len, may_admin));
+}
+
+/* Most options need no capability, which it takes a system call to ask for. */
+int eng_setopt(struct sock *s, int level, int name, const void *val, socklen_t len)
+{
+	int r = set_option(s, level, name, val, len, false);
+
+	if ((r == -EPERM || r == -EACCES) && eng_has_cap(CAP_NET_ADMIN))
+		r = set_option(s, level, name, val, len, true);
+	return r;
 }
 
 int eng_getopt(struct sock *s, int level, int name, void *val, socklen_t *len)

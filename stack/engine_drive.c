@@ -428,23 +428,53 @@ void engine_tell(struct engine *e, struct slot *slot)
 	engine_reflect(e, slot);
 }
 
-void engine_settle(struct engine *e)
+static void tell_all(struct engine *e)
 {
 	struct tcp_conn *c;
 	struct slot *slot;
 
+	while ((c = stack_next_event(e->stack))) {
+		slot = tcp_user(c);
+		if (slot)
+			engine_tell(e, slot);
+	}
+}
+
+void engine_settle(struct engine *e)
+{
 	do {
 		e->is_stirred = false;
 		engine_pump(e);
 		if (e->is_link_stale)
 			engine_link_sync(e);
-		while ((c = stack_next_event(e->stack))) {
-			slot = tcp_user(c);
-			if (slot)
-				engine_tell(e, slot);
-		}
+		tell_all(e);
 	} while (e->is_stirred);
 	engine_unclaim_idle(e);
+}
+
+bool engine_settle_owing(struct engine *e)
+{
+	if (!e->loop || e->held || !stack_owes_acks_alone(e->stack))
+		return false;
+	e->is_stirred = false;
+	tell_all(e);
+	return !e->is_stirred;
+}
+
+/* Is the lease on, whose end is the latest when they leave? */
+static bool is_leased(const struct engine *e)
+{
+	return !e->driver && !e->is_armed && !e->nwait && e->now < atomic_load_explicit(&e->lease_until, memory_order_relaxed);
+}
+
+void engine_leave_owing(struct engine *e)
+{
+	if (!is_leased(e) || !engine_settle_owing(e)) {
+		engine_leave(e);
+		return;
+	}
+	engine_cover(e);
+	engine_exit(e);
 }
 
 /* ---- time ---- */

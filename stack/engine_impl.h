@@ -229,6 +229,11 @@ void engine_leave(struct engine *e);
 void engine_exit(struct engine *e);
 /* The work of leave without deadlines and lock. */
 void engine_settle(struct engine *e);
+/* As engine_leave(), in a call after which the program knows something that it may answer: bare acknowledgments, if
+ * they are all that is to be sent, go with its next call; by the loop thread at the end of the lease at the latest. */
+void engine_leave_owing(struct engine *e);
+/* The work of that; false: engine_settle() is to be called. */
+bool engine_settle_owing(struct engine *e);
 /* Frames are so large that it is worth receiving each where it belongs. */
 static inline bool engine_expects_large(const struct engine *e)
 {
@@ -292,6 +297,8 @@ void engine_slots_free(struct engine *e);
 struct slot *engine_slot_enter(struct engine *e, engine_sock s);
 int engine_slot_done(struct engine *e, struct slot *slot, int r);
 int engine_slot_seen(struct engine *e, struct slot *slot, int r);
+/* After one that has given the program something to answer (engine_leave_owing()). */
+int engine_slot_told(struct engine *e, struct slot *slot, int r);
 
 /* ---- engine_open.c ---- */
 /* The verbs with the lock held. */

@@ -143,7 +143,7 @@ int engine_connect_result(struct engine *e, engine_sock s)
 {
 	struct slot *slot = engine_slot_enter(e, s);
 
-	return engine_slot_done(e, slot, slot ? tcp_connect_result(slot->conn) : 0);
+	return engine_slot_told(e, slot, slot ? tcp_connect_result(slot->conn) : 0);
 }
 
 int engine_disconnect(struct engine *e, engine_sock s)

@@ -124,6 +124,17 @@ int engine_slot_done(struct engine *e, struct slot *slot, int r)
 	return slot ? r : -EBADF;
 }
 
+int engine_slot_told(struct engine *e, struct slot *slot, int r)
+{
+	if (slot)
+		engine_tell(e, slot);
+	if (slot && r >= 0)
+		engine_leave_owing(e);
+	else
+		engine_leave(e);
+	return slot ? r : -EBADF;
+}
+
 int engine_slot_seen(struct engine *e, struct slot *slot, int r)
 {
 	engine_exit(e);
@@ -242,7 +253,7 @@ int engine_accept(struct engine *e, engine_sock s, engine_sock *conn)
 		if (r < 0)
 			tcp_release(c, e->now);
 	}
-	return engine_slot_done(e, slot, r);
+	return engine_slot_told(e, slot, r);
 }
 
 /* ---- data ---- */
@@ -350,10 +361,8 @@ ssize_t engine_recv(struct engine *e, engine_sock s, const struct iovec *iov, in
 		} else if (!engine_expects_large(e)) {
 			look_for(e, slot, ENGINE_LOOK_EVERY);
 		}
-		engine_tell(e, slot);
 	}
-	engine_leave(e);
-	return r;
+	return engine_slot_told(e, slot, r);
 }
 
 int engine_shutdown(struct engine *e, engine_sock s, int how)

@@ -377,6 +377,15 @@ static bool leave_to_reader(struct wait *x)
 	return false;
 }
 
+/* What has come ends the sleep of this thread, the only one: it may have an answer to it. */
+static void settle_awake(struct wait *x)
+{
+	struct engine *e = x->e;
+
+	if (e->nwait != 1 || !engine_settle_owing(e) || !(x->t->is_hit || x->t->is_stopped))
+		engine_settle(e);
+}
+
 /* One sleep; the lock is held before and after.  How many of the extra fds are ready, or
  * -EINTR. */
 static int sleep_once(struct wait *x)
@@ -416,7 +425,7 @@ static int sleep_once(struct wait *x)
 		if (r > 0 && own[1].revents && !leave_to_reader(x))
 			engine_receive(e, ENGINE_RX_ROUNDS);
 		engine_expire(e);
-		engine_settle(e);
+		settle_awake(x);
 	}
 	if (r > 0)
 		r -= !!own[0].revents + (drives && own[1].revents);
@@ -496,6 +505,10 @@ static int wait_locked(struct wait *x)
 		r = sleep_once(x);
 		if (r != -EINTR && (x->t->is_hit || r || x->left || e->now >= x->deadline))
 			n = (int)check(e, x->w, x->nw) + MAX(r, 0);
+		if (!n && stack_has_output(e->stack)) {
+			engine_settle(e);
+			n = (int)check(e, x->w, x->nw);
+		}
 		if (x->left && r >= 0) {
 			n += !x->left->revents;
 			x->left->revents |= x->left->events & (POLLIN | POLLRDNORM);
@@ -516,8 +529,11 @@ static int wait_locked(struct wait *x)
  * which to hear of it. */
 static unsigned look_first(struct wait *x)
 {
-	unsigned n = check(x->e, x->w, x->nw);
+	unsigned n;
 
+	if (stack_has_output(x->e->stack))
+		engine_settle(x->e);
+	n = check(x->e, x->w, x->nw);
 	if (n || x->deadline > x->e->now || x->e->driver)
 		return n;
 	engine_receive(x->e, ENGINE_RX_ROUNDS);
@@ -552,7 +568,7 @@ static int wait_with(struct wait *x)
 	n = (int)look_first(x);
 	if (!n && x->deadline > e->now) {
 		n = wait_locked(x);
-		engine_leave(e);
+		engine_leave_owing(e);
 		return n;
 	}
 	engine_leave(e);

@@ -533,6 +533,16 @@ bool stack_refused(struct stack *s, const struct frame_out *f, bool is_tried, xt
 	return is_done;
 }
 
+bool stack_owes_acks_alone(const struct stack *s)
+{
+	const struct list *l;
+
+	for (l = s->outq.next; l != &s->outq; l = l->next)
+		if (!tcp_owes_ack_alone(container_of(l, struct tcp_conn, out_link)))
+			return false;
+	return ctlq_is_empty(s->ctlq) && !list_is_empty(&s->outq);
+}
+
 bool stack_has_output(const struct stack *s)
 {
 	return !ctlq_is_empty(s->ctlq) || !list_is_empty(&s->outq);

@@ -798,6 +798,8 @@ xtime tcp_rto_max(const struct tcp_conn *c);
 /* ---- tcp_out.c ---- */
 void tcp_want_output(struct tcp_conn *c);                 /* queue it for stack_output() */
 void tcp_send_ack(struct tcp_conn *c);                    /* an ACK must go */
+/* Nothing is to be sent but, at most, an ACK that may wait a little for what the program answers. */
+bool tcp_owes_ack_alone(const struct tcp_conn *c);
 
 /* ---- tcp_segment.c ---- */
 void tcp_send_active_reset(struct tcp_conn *c, xtime now);

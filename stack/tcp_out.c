@@ -25,6 +25,25 @@ void tcp_send_ack(struct tcp_conn *c)
 	tcp_want_output(c);
 }
 
+/* The handshake's, or that of no more than one full segment which came in order: what Linux would delay, if it didn't answer
+ * the first segments of a connection at once. */
+static bool is_ack_young(const struct tcp_conn *c)
+{
+	uint32_t unacked = c->rcv.nxt - c->rcv.wup;
+
+	if (c->rcv.ofo.n || c->rcv.has_dsack || c->rcv.dup_acks || c->ecn.is_ok)
+		return false;
+	if (!unacked)
+		return c->rcv.nxt == c->rcv.irs + 1 && c->snd.segs_out == 1;
+	return unacked <= c->rcv.rcv_mss;
+}
+
+bool tcp_owes_ack_alone(const struct tcp_conn *c)
+{
+	return !(c->snd.out & ~OUT_ACK) && conn_in(c, ST(ESTABLISHED) | ST(CLOSE_WAIT)) && !tcp_outq_unsent(c) &&
+	       !c->loss.lost_out && !c->snd.is_space_due && (!(c->snd.out & OUT_ACK) || is_ack_young(c));
+}
+
 /* ---- probes and ACKs ---- */
 
 /* tcp_xmit_probe_skb(): an old sequence number that the peer has to answer. */

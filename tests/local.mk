@@ -128,10 +128,13 @@ tests_netns_host_LDADD = libnetif.la $(MNL_LIBS) $(CMOCKA_LIBS)
 
 # Two engines on a wire: threads, but no root and no interface.
 ENGINE_LIBS = libengine.la libstack.la libnetif.la $(MNL_LIBS) $(CMOCKA_LIBS) -lm
-check_PROGRAMS += tests/test_engine tests/test_engine_life tests/test_engine_bridge
+check_PROGRAMS += tests/test_engine tests/test_engine_life tests/test_engine_bridge tests/test_engine_owing
 tests_test_engine_SOURCES = tests/test_engine.c tests/engine_pair.c tests/engine_pair.h \
 	tests/wire_netif.c tests/wire_netif.h
 tests_test_engine_LDADD = $(ENGINE_LIBS)
+tests_test_engine_owing_SOURCES = tests/test_engine_owing.c tests/engine_pair.c tests/engine_pair.h \
+	tests/wire_netif.c tests/wire_netif.h
+tests_test_engine_owing_LDADD = $(ENGINE_LIBS)
 tests_test_engine_life_SOURCES = tests/test_engine_life.c tests/engine_pair.c tests/engine_pair.h \
 	tests/wire_netif.c tests/wire_netif.h
 tests_test_engine_life_LDADD = $(ENGINE_LIBS)

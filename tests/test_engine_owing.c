@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_engine_owing.c - acknowledgments that wait for what the program says next, and leave without it.
+ */
+#include "engine.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "engine_pair.h"
+
+#define ROUNDS 40
+
+static uint64_t frames_of(struct engine *e)
+{
+	uint64_t n;
+
+	engine_enter(e);
+	n = stack_counters(e->stack)[CTR_frames_out];
+	engine_exit(e);
+	return n;
+}
+
+static void *answer_main(void *arg)
+{
+	uint32_t v;
+
+	(void)arg;
+	for (int i = 0; i < ROUNDS; i++) {
+		engine_sock s;
+		int r;
+
+		while ((r = engine_accept(server, listener, &s)) == -EAGAIN)
+			wait_for(server, listener, POLLIN);
+		assert_int_equal(r, 0);
+		assert_int_equal(recv_all(server, s, &v, sizeof(v)), sizeof(v));
+		send_all(server, s, &v, sizeof(v));
+		assert_int_equal(recv_all(server, s, &v, sizeof(v)), 0);
+		engine_release(server, s);
+	}
+	return NULL;
+}
+
+/* Sent at once they would be a frame each: SYN, ACK, request, and SYN-ACK, ACK, answer.  A thread that is held up for longer
+ * than the lease has them sent, so only some are asked for. */
+static void answered_acks_ride_on_the_answer(void **state)
+{
+	uint64_t c_frames = 0, s_frames = 0, c_before, s_before;
+	engine_sock c, s;
+	pthread_t t;
+	uint32_t v = 7;
+
+	(void)state;
+	connect_pair(&c, &s);            /* ARP is over */
+	t = start(answer_main, NULL);
+	for (int i = 0; i < ROUNDS; i++) {
+		engine_sock one;
+
+		c_before = frames_of(client);
+		s_before = frames_of(server);
+		one = connect_to_server();
+		send_all(client, one, &v, sizeof(v));
+		c_frames += frames_of(client) - c_before;
+		assert_int_equal(recv_all(client, one, &v, sizeof(v)), sizeof(v));
+		s_frames += frames_of(server) - s_before;
+		engine_release(client, one);
+	}
+	pthread_join(t, NULL);
+	assert_in_range(c_frames, 2 * ROUNDS, 3 * ROUNDS - 1);
+	assert_in_range(s_frames, 2 * ROUNDS, 3 * ROUNDS - 1);
+	engine_release(client, c);
+	engine_release(server, s);
+}
+
+static void *read_main(void *arg)
+{
+	uint32_t v;
+
+	assert_int_equal(recv_all(server, *(engine_sock *)arg, &v, sizeof(v)), sizeof(v));
+	return NULL;
+}
+
+/* Before the retransmission, for which the minimum is 200 ms. */
+static void unanswered_ack_leaves_with_the_lease(void **state)
+{
+	uint32_t v = 7;
+	engine_sock c, s;
+	pthread_t t;
+	int left = 1;
+
+	(void)state;
+	connect_pair(&c, &s);
+	t = start(read_main, &s);
+	send_all(client, c, &v, sizeof(v));
+	pthread_join(t, NULL);
+	for (xtime end = engine_now() + SOON; left && engine_now() < end; nap(1)) {
+		engine_enter(client);
+		left = tcp_outq(engine_slot(client, c)->conn);
+		engine_exit(client);
+	}
+	assert_int_equal(left, 0);
+	engine_enter(client);
+	assert_int_equal(stack_counters(client->stack)[CTR_TcpRetransSegs], 0);
+	engine_exit(client);
+	engine_release(client, c);
+	engine_release(server, s);
+}
+
+/* A client that has nothing to say yet is accepted all the same, long before the SYN-ACK is sent again. */
+static void silent_client_is_accepted(void **state)
+{
+	struct engine_watch w = { .s = listener, .events = POLLIN };
+	engine_sock c, s;
+	xtime before;
+
+	(void)state;
+	before = engine_now();
+	c = connect_to_server();
+	assert_int_equal(engine_wait(server, &w, 1, NULL, 0, before + SOON, NULL), 1);
+	assert_in_range(engine_now() - before, 0, XTIME_SEC - 1);
+	assert_int_equal(engine_accept(server, listener, &s), 0);
+	engine_release(client, c);
+	engine_release(server, s);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(answered_acks_ride_on_the_answer),
+		TEST(unanswered_ack_leaves_with_the_lease),
+		TEST(silent_client_is_accepted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

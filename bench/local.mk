@@ -33,6 +33,7 @@ CLEANFILES += bench/flood bench/flows bench/bulk bench/latency bench/conns bench
 # On the library's own heap.
 bench_million_SOURCES = bench/million.c shim/alloc.c shim/wrap.c
 bench_million_CPPFLAGS = $(AM_CPPFLAGS)
+bench_million_CFLAGS = $(LIB_CFLAGS)
 bench_million_LDFLAGS = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 bench_million_LDADD = libstack.la
 

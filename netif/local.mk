@@ -2,6 +2,7 @@
 
 # Interfaces, what the kernel knows of them, and the guard.  One line a file, headers too.
 noinst_LTLIBRARIES += libnetif.la
+libnetif_la_CFLAGS = $(LIB_CFLAGS)
 libnetif_la_SOURCES = \
 	netif/afpacket.c \
 	netif/afpacket.h \

@@ -3,6 +3,7 @@
 # What the preloaded library is made of besides the symbols that it exports; the unit
 # tests of the shim link it too.
 noinst_LTLIBRARIES += libshim.la
+libshim_la_CFLAGS = $(LIB_CFLAGS)
 libshim_la_SOURCES = \
 	shim/addr.c \
 	shim/addr.h \
@@ -68,17 +69,20 @@ libshim_la_LIBADD = libconf.la
 
 # The settings, which xtcp-run checks too.
 noinst_LTLIBRARIES += libconf.la
+libconf_la_CFLAGS = $(LIB_CFLAGS)
 libconf_la_SOURCES = shim/conf.c shim/conf.h shim/parse.c shim/parse.h shim/rules.c shim/rules.h
 libconf_la_LIBADD = $(INIH_LIBS)
 
 # The files that define interposed symbols.
 noinst_LTLIBRARIES += libinterpose.la
+libinterpose_la_CFLAGS = $(LIB_CFLAGS)
 libinterpose_la_SOURCES = shim/interpose.c shim/interpose.h shim/interpose_aio.c shim/interpose_cred.c shim/interpose_fd.c shim/interpose_proc.c shim/interpose_ring.c shim/interpose_spawn.c shim/interpose_sys.c
 
 # The preloaded library.  Who opens it by dlopen() and closes it may have threads, signal handlers and sockets of it: it stays.
 lib_LTLIBRARIES += libxtcp.la
+libxtcp_la_CFLAGS = $(LIB_CFLAGS)
 libxtcp_la_SOURCES = shim/wrap.c
-libxtcp_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -Wl,-z,text -Wl,-z,nodelete \
+libxtcp_la_LDFLAGS = $(AM_LDFLAGS) $(LTO_CFLAGS) -module -avoid-version -shared -Wl,-z,text -Wl,-z,nodelete \
 	-Wl,--exclude-libs,libengine.a \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 libxtcp_la_LIBADD = libinterpose.la libshim.la libengine.la libstack.la libnetif.la $(MNL_LIBS) $(INIH_LIBS) $(CAP_LIBS)

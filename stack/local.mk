@@ -2,6 +2,7 @@
 
 # The pure core.  One line a file, headers too.
 noinst_LTLIBRARIES += libstack.la
+libstack_la_CFLAGS = $(LIB_CFLAGS)
 libstack_la_SOURCES = \
 	stack/arp.c \
 	stack/base.h \
@@ -121,6 +122,7 @@ libstack_la_SOURCES = \
 
 # The engine: the one part with threads and libev.
 noinst_LTLIBRARIES += libengine.la
+libengine_la_CFLAGS = $(LIB_CFLAGS)
 libengine_la_SOURCES = \
 	stack/engine.c \
 	stack/engine.h \

@@ -20,6 +20,7 @@
 #define STACK_BYTES (128 * 1024)
 #define BUF_BYTES 16384
 #define IDLE_SECONDS 10
+#define ECHO_SECONDS 100          /* longer than a thread may be in a call: who waits in vain is told, not ended */
 #define STREAM_BYTES 100000
 #define WINDOW_BYTES 20000
 #define CALLERS 2
@@ -68,7 +69,7 @@ static void *serve(void *arg)
 
 	free(arg);
 	be_random();
-	set_limits(s.fd, IDLE_SECONDS);
+	set_limits(s.fd, s.kind == PEER_ECHO ? ECHO_SECONDS : IDLE_SECONDS);
 	if (s.kind == PEER_SOURCE)
 		send_all(s.fd, buf, stress_rnd(BUF_BYTES));
 	else

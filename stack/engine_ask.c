@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fdpass.h"
 #include "sys.h"
@@ -79,9 +80,35 @@ static int send_question(uint64_t host, struct message *m, const int *fds, unsig
 	return r;
 }
 
+/* Who has answered, and what came along. */
+struct answerer {
+	struct ucred who;        /* the kernel's word; uid -1: it wasn't asked for */
+	int fd;                  /* -1: nothing; the asker's */
+};
+
+static ssize_t receive(int fd, struct message *m, struct answerer *a)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = { m, sizeof(*m) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf) };
+	ssize_t n = raw_recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *c;
+
+	for (c = n < 0 ? NULL : CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS)
+			memcpy(&a->who, CMSG_DATA(c), sizeof(a->who));
+		else
+			fdpass_take(c, &a->fd, a->fd < 0);
+	}
+	return n;
+}
+
 /* An engine that has no time, or is stopped, answers later; handlers run, but a call about options isn't interrupted by
  * them. */
-static int take_answer(int fd, struct message *m, const struct timespec *most, int *got, unsigned *n)
+static int take_answer(int fd, struct message *m, const struct timespec *most, struct answerer *a)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	struct timespec wait;
@@ -91,33 +118,40 @@ static int take_answer(int fd, struct message *m, const struct timespec *most, i
 		wait = most ? *most : (struct timespec){ 0, 0 };
 		r = sys_ppoll(&p, 1, most ? &wait : NULL, NULL);
 	} while (r == -EINTR);
-	if (r != 1)
-		return -EIO;
-	return fdpass_recv(fd, m, sizeof(*m), got, 1, n, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) == sizeof(*m) ? 0 : -EIO;
+	return r == 1 && receive(fd, m, a) == sizeof(*m) ? 0 : -EIO;
 }
 
-/* What is asked, with n fds, and for how long at most (NULL: any time); *got: the fd that came with the answer, or -1.
- * -EIO: there is no such engine any more. */
-static int exchange(uint64_t host, struct message *m, const int *about, unsigned n, const struct timespec *most, int *got)
+/* Engines' names can be read by all, and anybody can have one like them.  Root's engines are everybody's. */
+static bool is_ours(const struct answerer *a)
 {
-	int err = errno, ends[2], fds[FDS_MAX], r;
-	unsigned ngot = 0;
+	return !a->who.uid || a->who.uid == geteuid() || a->who.uid == getuid();
+}
 
-	*got = -1;
+/* What is asked, with n fds, and for how long at most (NULL: any time).  -EIO: there is no such engine any more. */
+static int exchange(uint64_t host, struct message *m, const int *about, unsigned n, const struct timespec *most,
+		    struct answerer *a)
+{
+	int err = errno, on = 1, ends[2], fds[FDS_MAX], r;
+
+	a->fd = -1;
+	a->who.uid = (uid_t)-1;
 	r = raw_socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends);
 	if (!r) {
+		if (most)
+			r = raw_setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
 		fds[0] = ends[1];
 		if (n)
 			memcpy(fds + 1, about, n * sizeof(*fds));
-		r = send_question(host, m, fds, n + 1, most ? MSG_DONTWAIT : 0);
+		if (!r)
+			r = send_question(host, m, fds, n + 1, most ? MSG_DONTWAIT : 0);
 		raw_close(ends[1]);
 		if (!r)
-			r = take_answer(ends[0], m, most, got, &ngot);
+			r = take_answer(ends[0], m, most, a);
 		raw_close(ends[0]);
-		if (r && ngot)
-			raw_close(*got);
-		if (r)
-			*got = -1;
+	}
+	if (a->fd >= 0 && (r || !most)) {
+		raw_close(a->fd);
+		a->fd = -1;
 	}
 	errno = err;
 	return r && r != -EBADF ? -EIO : r;     /* closed meanwhile */
@@ -126,10 +160,9 @@ static int exchange(uint64_t host, struct message *m, const int *about, unsigned
 /* With the socket that it is about, and more. */
 static int ask_with(uint64_t host, struct message *m, const int *about, unsigned n)
 {
-	int fd, r = exchange(host, m, about, n, NULL, &fd);
+	struct answerer a;
+	int r = exchange(host, m, about, n, NULL, &a);
 
-	if (fd >= 0)
-		raw_close(fd);
 	return r ? r : m->result;
 }
 
@@ -260,14 +293,28 @@ int engine_bridge_foreign(uint64_t host, engine_sock s, int fd)
 
 /* ---- what isn't about a socket that the asker has ---- */
 
-static const struct timespec at_most = { DIAL_MS / 1000, 0 };
+/* For a while, and of an engine of this user or root alone. */
+static int ask_in_general(uint64_t host, struct message *m, int *fd)
+{
+	const struct timespec most = { DIAL_MS / 1000, 0 };
+	struct answerer a;
+	int r = exchange(host, m, NULL, 0, &most, &a);
+
+	if (!r && !is_ours(&a)) {
+		if (a.fd >= 0)
+			raw_close(a.fd);
+		r = -EPERM;
+	}
+	*fd = r ? -1 : a.fd;
+	return r;
+}
 
 int engine_remote_dial(uint64_t host, const struct sockaddr_in *a, bool is_v6, int *fd)
 {
 	struct message m = { .op = OP_DIAL, .name = is_v6, .len = sizeof(*a) };
 
 	memcpy(m.val, a, sizeof(*a));
-	return exchange(host, &m, NULL, 0, &at_most, fd) || *fd < 0 ? -ECONNREFUSED : 0;
+	return ask_in_general(host, &m, fd) || *fd < 0 ? -ECONNREFUSED : 0;
 }
 
 int engine_remote_ask_port(uint64_t host, const struct port_question *q, int *fd)
@@ -275,5 +322,5 @@ int engine_remote_ask_port(uint64_t host, const struct port_question *q, int *fd
 	struct message m = { .op = OP_PORT, .len = sizeof(*q) };
 
 	memcpy(m.val, q, sizeof(*q));
-	return exchange(host, &m, NULL, 0, &at_most, fd) ? -ENOENT : m.result;
+	return ask_in_general(host, &m, fd) ? -ENOENT : m.result;
 }

@@ -415,7 +415,7 @@ void engine_remote_serve(struct engine *e);
 int engine_remote_dial(uint64_t host, const struct sockaddr_in *a, bool is_v6, int *fd);
 
 /* Asks that engine: what engine_port_answer() said; *fd: the socket that claims the port there, the caller's, or -1.
- * -ENOENT: it has no time, or has gone. */
+ * -ENOENT: it has no time, has gone, or is neither of this user nor of root. */
 struct port_question;
 int engine_remote_ask_port(uint64_t host, const struct port_question *q, int *fd);
 /* The name of an engine, without its first byte: 0 when it is no such name. */

@@ -10,6 +10,8 @@
  * leave each other's connections alone (engine_share.c).  They are asked again before a socket listens on such a port,
  * and before it connects from it.
  *
+ * Anybody can have a name like an engine's, so only the word of this user's, or root's, is taken (engine_ask.c).
+ *
  * Questions are asked without the lock, so that two engines that ask each other both get answers.
  */
 #include "engine_impl.h"

@@ -223,6 +223,9 @@ static long sys_fd(long nr, const long a[6])
 	case SYS_seccomp:
 		confine_before_seccomp((unsigned)a[0], PTR(const void, 2));
 		return raw_call(nr, a[0], a[1], a[2], 0, 0, 0);
+	case SYS_exit:
+		process_thread_leaves(INT(0));
+		return raw_call(nr, a[0], 0, 0, 0, 0, 0);
 	case SYS_exit_group:
 		process_end();
 		return raw_call(nr, a[0], 0, 0, 0, 0, 0);

@@ -59,6 +59,9 @@ static bool is_forked;            /* from a process that had an engine */
 static _Atomic int *_Atomic mark; /* 1; 0 in a child that no atfork handler has seen */
 static _Atomic int lowest_own;    /* of the engine's fds */
 static _Atomic bool has_lent;     /* process_lend_memory() was called once */
+static pthread_mutex_t leave_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool has_first_left;       /* by SYS_exit; with leave_lock */
+static pid_t leaver;              /* who did so last; 0: nobody */
 
 /* ---- whose fd, whose process ---- */
 
@@ -81,16 +84,22 @@ bool process_is_vfork_child(void)
 	return attached_pid && getpid() != attached_pid;
 }
 
-/* A directory has a link for itself, its parent, and each subdirectory, here the threads. */
-bool process_is_single_threaded(void)
+/* The program's; 0: not to be found out.  A directory has a link for itself, its parent, and each subdirectory, here the
+ * threads. */
+static unsigned count_threads(void)
 {
-	nlink_t ours = atomic_load(&eng_current) ? 2 : 1;
+	unsigned engines = atomic_load(&eng_current) ? 1 : 0;
 	struct stat st;
 	int err = errno;
-	bool is = !stat("/proc/self/task", &st) && st.st_nlink <= 2 + ours;
+	unsigned n = stat("/proc/self/task", &st) ? 0 : (unsigned)st.st_nlink - 2 - engines;
 
 	errno = err;
-	return is;
+	return n;
+}
+
+bool process_is_single_threaded(void)
+{
+	return count_threads() == 1;
 }
 
 static bool map_list(struct process_fds *f, unsigned cap)
@@ -258,6 +267,18 @@ static void after_fork_in_parent(void)
 	bridge_unlock();
 }
 
+/* What is known of this process, in a copy of it. */
+static void begin_anew(void)
+{
+	atomic_store(atomic_load(&mark), 1);
+	atomic_store(&eng_current, NULL);
+	netns_forked();
+	attached_pid = getpid();
+	leave_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+	has_first_left = false;
+	leaver = 0;
+}
+
 /* The child's sockets have no engine; the far ends of their mirrors are the parent's. */
 static void lose_sockets(void)
 {
@@ -280,10 +301,7 @@ bool process_was_cloned(void)
 
 	if (!m || atomic_load_explicit(m, memory_order_relaxed))
 		return false;
-	atomic_store(m, 1);
-	atomic_store(&eng_current, NULL);
-	netns_forked();
-	attached_pid = getpid();
+	begin_anew();
 	lose_sockets();
 	ready_forget_all();
 	return true;
@@ -291,10 +309,7 @@ bool process_was_cloned(void)
 
 static void after_fork_in_child(void)
 {
-	atomic_store(atomic_load(&mark), 1);
-	atomic_store(&eng_current, NULL);
-	netns_forked();
-	attached_pid = getpid();
+	begin_anew();
 	alloc_fork_done();
 	signal_fork_forget();
 	signal_fork_done();
@@ -511,6 +526,27 @@ void process_die(void)
 	process_become(KEEPER, &fds);
 	alarm(HANG_SECONDS);
 	keep(e);
+}
+
+/* A thread leaves by SYS_exit, which no handler of libc's sees.  Where it is the last but the engine's, the process is to end, as
+ * it does over the kernel.  One at a time: what has announced itself is waited for, but for the first thread, which
+ * stays in the list until the process ends. */
+void process_thread_leaves(int status)
+{
+	pid_t pid = getpid(), tid = gettid();
+
+	if (!atomic_load(&eng_current) || process_is_vfork_child())
+		return;
+	pthread_mutex_lock(&leave_lock);
+	while (leaver && leaver != pid && !raw_syscall(SYS_tgkill, pid, leaver, 0))
+		sched_yield();
+	if (count_threads() == (has_first_left ? 2 : 1)) {
+		process_end();
+		raw_syscall(SYS_exit_group, status);
+	}
+	leaver = tid;
+	has_first_left |= tid == pid;
+	pthread_mutex_unlock(&leave_lock);
 }
 
 static FILE *last;                /* what is in it is written at the end of exit() */

@@ -54,6 +54,8 @@ _Noreturn void process_leave(void);
 /* The process is about to end: what is still to be delivered goes to a keeper.  Once; later
  * calls do nothing. */
 void process_end(void);
+/* A thread is about to end by SYS_exit: the process does, with this status, if the thread is its last. */
+void process_thread_leaves(int status);
 /* The engine goes on in a keeper, for the sockets that are bridged, and this process has none any more. */
 void process_hand_over(void);
 

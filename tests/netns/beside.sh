@@ -83,6 +83,7 @@ s.settimeout(None)
 s.recv(1)" 2>/dev/null &
 disown
 until_true 10 grep -q accepted "$T/first"
+: >"$T/second"
 xt_bg shared python3 "$T/again.py" 7790 >"$T/second" 2>"$T/err" &
 disown
 check "a server is started again, whatever another user's process says of its port" until_true 10 grep -q listens "$T/second"

@@ -801,6 +801,76 @@ def truncated(to, own):
     say("waitall", s.recv(10, socket.MSG_WAITALL), tried(s.recv, 1, socket.MSG_DONTWAIT))
 
 
+# ---- the end of the only thread, by number ----
+
+NUMBERS = {"x86_64": (56, 60), "aarch64": (220, 93)}[os.uname().machine]
+
+
+def by_number(which, *args):
+    return ctypes.PyDLL(None).syscall(*map(ctypes.c_long, (NUMBERS[which], *args)))
+
+
+def last_thread(to, own):
+    """Of a child made by number or by fork(), which uses a socket of before, one of its own, both, or none."""
+    for make in os.fork, lambda: by_number(0, signal.SIGCHLD, 0, 0, 0, 0):
+        for uses_old, opens in (False, False), (True, False), (False, True), (True, True):
+            s = connect(to)
+            sys.stdout.flush()
+            pid = make()
+            if pid == 0:
+                try:
+                    if uses_old:
+                        assert echo(s, b"old") == b"old"
+                    if opens:
+                        t = connect(to)
+                        assert echo(t, b"new") == b"new"
+                    by_number(1, 3)
+                finally:
+                    os._exit(9)
+            for _ in range(END * 20):
+                ended = os.waitpid(pid, os.WNOHANG)
+                if ended[0]:
+                    break
+                time.sleep(0.05)
+            say(uses_old, opens, ended[1] if ended[0] else "it doesn't end")
+            if not ended[0]:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            say(echo(s, b"here"))
+            s.close()
+
+
+def last_of_two(to, own):
+    """The first thread ends by number, the other goes on with the connection."""
+    sys.stdout.flush()
+    r, w = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        s = connect(to)
+
+        def work():
+            time.sleep(0.2)
+            os.write(w, echo(s, b"goes on"))
+            os.write(w, b" delivered")
+            s.sendall(b"x" * 100000)
+            by_number(1, 0)
+
+        threading.Thread(target=work).start()
+        ctypes.CDLL(None).syscall(ctypes.c_long(NUMBERS[1]), ctypes.c_long(5))
+    os.close(w)
+    ended = select.select([r], [], [], END)[0]
+    time.sleep(0.3)
+    say(os.read(r, 100) if ended else "nothing")
+    for _ in range(END * 20):
+        ended = os.waitpid(pid, os.WNOHANG)
+        if ended[0]:
+            break
+        time.sleep(0.05)
+    say("ended" if ended[0] else "it doesn't end", ended[1])
+    if not ended[0]:
+        os.kill(pid, signal.SIGKILL)
+
+
 # ---- in another network namespace ----
 
 CLONE_NEWNET = 0x40000000
@@ -846,8 +916,7 @@ def by_setns(work):
 
 def by_clone(work):
     sys.stdout.flush()
-    number = {"x86_64": 56, "aarch64": 220}[os.uname().machine]
-    pid = ctypes.PyDLL(None).syscall(*map(ctypes.c_long, (number, CLONE_NEWNET | signal.SIGCHLD, 0, 0, 0, 0)))
+    pid = by_number(0, CLONE_NEWNET | signal.SIGCHLD, 0, 0, 0, 0)
     if pid == 0:
         try:
             work()
@@ -948,7 +1017,7 @@ STEPS = {f.__name__: f for f in (
     closed_by_parent, closed_by_child, watched, sleeping, exec_flags, helpers, leaked, static_children, stdio, in_flight, child_killed,
     reset, reset_with_data, reset_after_end, reset_before_fork, reset_sleeper, urgent,
     small_buffer, discarded, ended, parent_leaves, parent_execs, parent_aborts, loops, truncated,
-    elsewhere, sent_elsewhere, listener_elsewhere, moves_itself)}
+    last_thread, last_of_two, elsewhere, sent_elsewhere, listener_elsewhere, moves_itself)}
 
 if __name__ == "__main__":
     if sys.argv[1] == "steps":

@@ -30,10 +30,15 @@ for mode in shared own; do
 done
 # The one that is left when a daemon's first process has gone must not outlive the daemon.
 xt_bg shared python3 "$here/forker.py" serve-daemon 7200 >"$T/server" 2>&1
-until_true 10 is_served $C_ADDR 7200
+# Connections come before the last of its processes has been made; answers come from that one.
+answers() { [ "$(echoed $C_ADDR 7200)" = hello ]; }
+has_keeper() {
+	keeper=$(ip netns pids "$C" | xargs -r ps -o pid=,comm= -p | awk '$2 == "xtcp-keeper" { print $1 }')
+	[ -n "$keeper" ]
+}
+until_true 20 answers
 report $? "daemon: answers after its first process has ended"
-keeper=$(ip netns pids "$C" | xargs -r ps -o pid=,comm= -p | awk '$2 == "xtcp-keeper" { print $1 }')
-check "daemon: a keeper holds its connections" [ -n "$keeper" ]
+check "daemon: a keeper holds its connections" until_true 10 has_keeper
 ip netns pids "$C" | grep -vx "$keeper" | xargs -r kill
 check "daemon: when it ends, so does the keeper" until_true 10 nobody_left
 check_eq "at the end: the kernel opened no connection" 0 "$(tcp_counter ActiveOpens)"

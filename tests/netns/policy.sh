@@ -59,7 +59,7 @@ serve() {
 	local pid who
 	xt_bg own --policy "$1" python3 "$here/server.py" asyncio "$2" 2>"$T/err" >/dev/null &
 	pid=$!
-	until_true 10 found "$2" "$pid"
+	until_true 40 found "$2" "$pid"
 	kill "$pid" 2>/dev/null
 	wait "$pid" 2>/dev/null
 	cat "$T/who"

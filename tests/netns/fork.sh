@@ -10,7 +10,7 @@ serve_tcp 7003 echo || exit 99
 
 port=7100
 for mode in shared own; do
-	for step in both cloned child options epoll exec spawn pass splice helper killed; do
+	for step in both cloned child options epoll exec spawn pass splice helper killed killed_sender; do
 		check_eq "$mode: $step" ok "$(xt $mode python3 "$here/forker.py" $step "$S_ADDR" 7003)"
 	done
 	addr=$C_ADDR

@@ -6,6 +6,7 @@
 """
 import array
 import ctypes
+import errno
 import os
 import selectors
 import signal
@@ -244,6 +245,34 @@ def killed(to):
     assert word == b"reset", word
 
 
+def killed_sender(to):
+    """One that has just been passed on is reset, too, when the process that opened it is killed."""
+    a, b = socket.socketpair()
+    r, w = os.pipe()
+
+    def sender():
+        s = connect(to)
+        echo(s)
+        a.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [s.fileno()]))])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def word(what, *args):
+        try:
+            return what(*args) or "end"
+        except OSError as e:
+            return errno.errorcode[e.errno]
+
+    def receiver():
+        fds = array.array("i", b.recvmsg(1, 100)[1][0][2])
+        s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, fileno=fds[0])
+        os.waitpid(pid, 0)
+        found = [word(s.getpeername), word(s.recv, 1), word(s.recv, 1), word(s.send, b"x", socket.MSG_NOSIGNAL)]
+        assert found == ["ENOTCONN", "ECONNRESET", "end", "EPIPE"], found
+
+    pid = in_child(sender)
+    receiver()
+
+
 def many(to):
     """A client: 20 connections at once."""
     def one():
@@ -329,7 +358,7 @@ def serve(how, port):
 
 
 STEPS = {"both": both, "cloned": cloned, "child": child, "options": options, "epoll": epoll, "exec": exec_, "spawn": spawn,
-         "pass": pass_, "splice": splice, "helper": helper, "killed": killed, "many": many}
+         "pass": pass_, "splice": splice, "helper": helper, "killed": killed, "killed_sender": killed_sender, "many": many}
 
 if sys.argv[1].startswith("serve-"):
     serve(sys.argv[1][6:], int(sys.argv[2]))

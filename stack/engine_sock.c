@@ -178,7 +178,7 @@ void engine_look(struct engine *e)
 	engine_enter(e);
 	if (!e->driver && !e->nwait)
 		look_now(e);
-	engine_leave(e);
+	engine_leave_owing(e);
 }
 
 /* ---- life ---- */
@@ -509,5 +509,5 @@ int engine_mirror(struct engine *e, engine_sock s, void *user)
 		slot->urgents = tcp_urgents(slot->conn);
 		e->cfg.ready(user, slot->events, false);
 	}
-	return engine_slot_done(e, slot, 0);
+	return engine_slot_told(e, slot, 0);
 }

@@ -505,7 +505,7 @@ static int wait_locked(struct wait *x)
 		r = sleep_once(x);
 		if (r != -EINTR && (x->t->is_hit || r || x->left || e->now >= x->deadline))
 			n = (int)check(e, x->w, x->nw) + MAX(r, 0);
-		if (!n && stack_has_output(e->stack)) {
+		if (!n && !x->t->is_stopped && stack_has_output(e->stack)) {
 			engine_settle(e);
 			n = (int)check(e, x->w, x->nw);
 		}

@@ -326,15 +326,21 @@ int engine_open(const struct engine_config *cfg, struct engine **out, char *err,
 {
 	struct engine *e = alloc_engine(cfg);
 	int saved = errno, r;
+	struct rlimit old;
+	bool has_room;
 
 	err[0] = 0;
 	if (!e) {
 		snprintf(err, err_len, "no memory");
 		return -ENOMEM;
 	}
+	/* A dozen fds would be missed. */
+	has_room = highfd_is_scarce() && highfd_begin(&old);
 	r = open_netif(e, cfg, err, err_len);
 	if (!r)
 		r = build(e, cfg, true, err, err_len);
+	if (has_room)
+		highfd_end(&old);
 	if (r < 0)
 		destroy(e);
 	else

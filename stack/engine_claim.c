@@ -96,23 +96,20 @@ static bool is_taken(int err)
 }
 
 /* A claim is an fd, and the usual limit of 1024 was meant for programs, not for one fd a
- * connection that its kernel would not have needed.  The fds of claims may go above the soft
- * limit; a program that asks still sees its own. */
-static int claim_over_limit(struct engine *e, ip4 addr, const uint16_t *ports, unsigned n,
-			    bool *granted)
+ * connection that its kernel would not have needed.  The fds of claims may go above the
+ * limit, and do where it is low; a program that asks still sees its own. */
+static int claim_many(struct engine *e, ip4 addr, const uint16_t *ports, unsigned n, bool *granted)
 {
-	struct rlimit old, high;
-	int r;
+	struct rlimit old;
+	bool has_room;
+	int r = highfd_is_scarce() ? -EMFILE : guard_claim_many(e->guard, addr, ports, n, granted);
 
-	if (sys_prlimit(RLIMIT_NOFILE, NULL, &old) < 0 || old.rlim_cur >= old.rlim_max)
-		return -EMFILE;
-	high = old;
-	high.rlim_cur = high.rlim_max;
-	r = sys_prlimit(RLIMIT_NOFILE, &high, NULL);
-	if (r < 0)
-		return -EMFILE;
+	if (r != -EMFILE)
+		return r;
+	has_room = highfd_begin(&old);
 	r = guard_claim_many(e->guard, addr, ports, n, granted);
-	sys_prlimit(RLIMIT_NOFILE, &old, NULL);
+	if (has_room)
+		highfd_end(&old);
 	return r;
 }
 
@@ -169,9 +166,7 @@ static int claim(struct engine *e, ip4 addr, uint16_t port, unsigned how)
 	n = choose(e, addr, port, ports);
 	if (how & CLAIM_SHARING)
 		claim_sharing(e, addr, port);   /* then it is claimed already */
-	r = guard_claim_many(e->guard, addr, ports, n, granted);
-	if (r == -EMFILE)
-		r = claim_over_limit(e, addr, ports, n, granted);
+	r = claim_many(e, addr, ports, n, granted);
 	if (!granted[0] && how & CLAIM_REUSING)
 		granted[0] = !guard_claim_reusing(e->guard, addr, port, how & CLAIM_SHARING);
 	if (r < 0 && !is_taken(r)) {

@@ -86,7 +86,7 @@ struct wait_node {
 struct thread {
 	struct engine *home;         /* the engine that it first waited in, until that ends */
 	struct list link;            /* in home's threads */
-	int efd;                     /* others write it to wake this thread; kept high */
+	int efd;                     /* others write it to wake this thread; kept high; negative: none could be had */
 	struct engine *asleep_in;    /* from going to sleep until awake again with the lock */
 	bool is_signalled;           /* efd was written since */
 	bool is_waiting;             /* counted in nwait of the engine */

@@ -25,6 +25,7 @@
 
 #define OWN_FDS 2               /* thread's eventfd, packet fd */
 #define FEW_FDS 14
+#define EYES_OPEN (10 * XTIME_MSEC)   /* how long who can't be woken sleeps at a time */
 
 static __thread struct thread *self __attribute__((tls_model("initial-exec")));
 static pthread_once_t self_once = PTHREAD_ONCE_INIT;
@@ -61,7 +62,8 @@ static void unregister(struct engine *e, struct thread *t)
 
 static void thread_free(struct thread *t)
 {
-	raw_close(t->efd);
+	if (t->efd >= 0)
+		raw_close(t->efd);
 	if (t->nodes != t->few)
 		free(t->nodes);
 	free(t);
@@ -96,6 +98,23 @@ static void make_key(void)
 	pthread_key_create(&self_key, thread_end);
 }
 
+/* A negative number where no more descriptors may be had: then the thread looks by itself (EYES_OPEN). */
+static int make_eventfd(void)
+{
+	struct rlimit old;
+	int err = errno, fd = highfd_is_scarce() ? -EMFILE : sys_eventfd();
+	bool has_room;
+
+	if (fd == -EMFILE) {
+		has_room = highfd_begin(&old);
+		fd = sys_eventfd();
+		if (has_room)
+			highfd_end(&old);
+	}
+	errno = err;
+	return fd;
+}
+
 static struct thread *thread_new(void)
 {
 	struct thread *t = calloc(1, sizeof(*t));
@@ -105,11 +124,8 @@ static struct thread *thread_new(void)
 	list_init(&t->link);
 	t->nodes = t->few;
 	t->cap = ARRAY_LEN(t->few);
-	t->efd = sys_eventfd();
-	if (t->efd >= 0)
-		return t;
-	free(t);
-	return NULL;
+	t->efd = -1;
+	return t;
 }
 
 /* This thread's record, at home in e if it has no home yet. */
@@ -128,6 +144,8 @@ static struct thread *thread_self(struct engine *e)
 		pthread_setspecific(self_key, t);
 		self = t;
 	}
+	if (t->efd < 0)
+		t->efd = make_eventfd();
 	if (!t->home) {
 		t->home = e;
 		list_append(&e->threads, &t->link);
@@ -141,7 +159,8 @@ static void wake_fd(int efd)
 {
 	uint64_t one = 1;
 
-	sys_write(efd, &one, sizeof(one));
+	if (efd >= 0)
+		sys_write(efd, &one, sizeof(one));
 }
 
 void engine_wake(struct thread *t)
@@ -183,7 +202,7 @@ static void awake(struct thread *t, bool is_written)
 {
 	uint64_t n;
 
-	if (is_written)
+	if (is_written && t->efd >= 0)
 		sys_read(t->efd, &n, sizeof(n));
 	t->asleep_in = NULL;
 	t->is_signalled = false;
@@ -257,11 +276,12 @@ void engine_threads_forget(struct engine *e)
 			thread_free(t);
 			continue;
 		}
-		raw_close(me->efd);
+		if (me->efd >= 0)
+			raw_close(me->efd);
 		me->home = me->asleep_in = NULL;
 		me->is_signalled = me->is_waiting = false;
 		me->nnodes = 0;
-		me->efd = sys_eventfd();
+		me->efd = make_eventfd();
 	}
 	free_spare(e);
 }
@@ -271,8 +291,10 @@ static unsigned list_fds(const struct list *head, int *fds, unsigned n)
 	const struct list *l;
 	unsigned i = 0;
 
-	for (l = head->next; l != head && i < n; l = l->next)
-		fds[i++] = container_of(l, struct thread, link)->efd;
+	for (l = head->next; l != head && i < n; l = l->next) {
+		fds[i] = container_of(l, struct thread, link)->efd;
+		i += fds[i] >= 0;
+	}
 	return i;
 }
 
@@ -346,7 +368,7 @@ static int sleep_unlocked(struct wait *x, unsigned n, xtime until, xtime now, bo
 static void lost_fds(struct engine *e, struct thread *t, const struct pollfd *own, bool drives)
 {
 	if (own[0].revents & POLLNVAL)
-		t->efd = sys_eventfd();
+		t->efd = make_eventfd();
 	if (!drives || !(own[1].revents & POLLNVAL) || e->is_cut)
 		return;
 	e->is_cut = true;
@@ -410,6 +432,8 @@ static int sleep_once(struct wait *x)
 	} else {
 		engine_cover(e);
 	}
+	if (t->efd < 0)
+		until = xtime_min(until, now + EYES_OPEN);
 	t->is_hit = false;
 	t->asleep_in = e;
 	engine_unlock(e);

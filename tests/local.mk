@@ -307,6 +307,7 @@ SCRIPT_TESTS = \
 	tests/netns/creds.sh \
 	tests/netns/curl.sh \
 	tests/netns/ecn.sh \
+	tests/netns/few.sh \
 	tests/netns/filecaps.sh \
 	tests/netns/slowdev.sh \
 	tests/netns/stress.sh \
@@ -373,6 +374,7 @@ EXTRA_DIST += \
 	tests/netns/options.txt \
 	tests/netns/peer.py \
 	tests/netns/policies.py \
+	tests/netns/few.py \
 	tests/netns/polls.py \
 	tests/netns/plugin.c \
 	tests/netns/relay_lib.sh \

@@ -16,11 +16,10 @@ struct ip_route {
 	int iface;            /* stack interface index */
 	ip4 src;              /* source address chosen for it */
 	ip4 next_hop;         /* gateway or the destination itself */
-	uint8_t type;         /* enum route_type */
 	uint32_t mtu;         /* of the route or interface; without path MTU discovery's view */
-	bool mtu_locked;
 	uint32_t advmss, initcwnd, initrwnd, rto_min_ms, window;   /* 0: default */
-	bool quickack;
+	uint8_t type;         /* enum route_type */
+	bool mtu_locked, quickack;
 	uint32_t gen;         /* stack.routes.gen when it was looked up */
 };
 

@@ -9,7 +9,8 @@
 
 static void chrono_set(struct tcp_conn *c, enum chrono kind, xtime now)
 {
-	c->snd.chrono_spent[c->snd.chrono] += now - c->snd.chrono_since;
+	if (c->snd.chrono != CHRONO_IDLE)
+		c->snd.chrono_spent[c->snd.chrono - 1] += now - c->snd.chrono_since;
 	c->snd.chrono = kind;
 	c->snd.chrono_since = now;
 }
@@ -35,7 +36,7 @@ xtime tcp_chrono_time(const struct tcp_conn *c, enum chrono kind, xtime now)
 	for (unsigned k = kind; k < CHRONO_KINDS; k++) {
 		if (k != kind && kind != CHRONO_BUSY)
 			break;
-		sum += c->snd.chrono_spent[k] + (k == c->snd.chrono ? now - c->snd.chrono_since : 0);
+		sum += c->snd.chrono_spent[k - 1] + (k == c->snd.chrono ? now - c->snd.chrono_since : 0);
 	}
 	return sum;
 }

@@ -164,195 +164,153 @@ struct tcp_sockopts {
 	struct ip_optset ip_opts;       /* IP_OPTIONS */
 };
 
+/*
+ * In each part the fields that every segment touches stand first or last, beside those of the next part, and flags
+ * share bytes: with a million connections a request costs what it brings into the cache.
+ */
 struct tcp_conn {
 	/* Identity and membership. */
 	struct ent ent;               /* in ehash while it has a peer */
-	struct bind_owner bind;       /* local port */
 	struct stack *s;
 	void *user;
-	struct tcp_saved_syn *saved_syn;      /* of the SYN that it began with, NULL: none; owned */
-	uint64_t cookie;              /* SO_COOKIE */
-	struct list all_link;         /* in stack.conns */
+	struct timer timer;           /* the earliest of the deadlines below */
 	struct list out_link;         /* in stack.outq */
 	struct list event_link;       /* in stack.eventq */
-	struct list neigh_wait;       /* in neigh.waiters while blocked */
-	struct list tx_link;          /* in stack.txdev.held while the interface has enough of ours */
-	struct timer timer;           /* the earliest of the deadlines below */
 	uint8_t state;                /* TCP_ESTABLISHED, ... (netinet/tcp.h) */
-	uint8_t shut;                 /* bit 0: receive side, bit 1: send side (RCV_SHUTDOWN, SEND_SHUTDOWN) */
-	bool is_dead;                 /* tcp_close(): no program behind it (SOCK_DEAD) */
-	bool is_released;             /* tcp_release(): freed as soon as state is CLOSED */
-	bool addr_bound, port_bound;  /* SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK */
-	bool was_connecting;          /* connect() has yet to be told the outcome (SS_CONNECTING) */
-	bool is_connected;            /* connect() has succeeded or accept() gave it (SS_CONNECTED) */
+	uint8_t shut : 2;             /* bit 0: receive side, bit 1: send side (RCV_SHUTDOWN, SEND_SHUTDOWN) */
+	bool is_dead : 1;             /* tcp_close(): no program behind it (SOCK_DEAD) */
+	bool is_released : 1;         /* tcp_release(): freed as soon as state is CLOSED */
+	bool addr_bound : 1, port_bound : 1;  /* SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK */
+	bool was_connecting : 1;      /* connect() has yet to be told the outcome (SS_CONNECTING) */
+	bool is_connected : 1;        /* connect() has succeeded or accept() gave it (SS_CONNECTED) */
+	/* Options agreed on. */
+	bool ts_ok : 1, sack_ok : 1, wscale_ok : 1, dsack_seen : 1;
+	bool ts_asked : 1;            /* our SYN has timestamps and no answer has come */
+	bool saw_ts : 1;              /* the segment being processed has timestamps, with the echo rcv_tsecr */
+	bool has_route : 1;           /* rt is valid */
+	uint8_t snd_wscale : 4, rcv_wscale : 4;
+	uint8_t syn_wscale;           /* what our SYN offered */
+	uint8_t keep_probes;
 	uint16_t err, err_soft;       /* pending errno, sk_err and sk_err_soft */
+	uint16_t peer_mss;            /* from its SYN, mss_clamp */
+	uint16_t advmss;              /* what we announced */
+	uint16_t ip_id;               /* of the next segment */
 	uint32_t edges;               /* see tcp_edges() */
 	uint32_t urgents;             /* see tcp_urgents() */
-	struct tcp_sockopts opt;
+	uint32_t pmtu;                /* bytes, as of the last tcp_sync_mss() */
+	uint32_t ts_offset;           /* added to our clock in tsval */
+	uint32_t ts_recent;           /* RFC 7323 TS.Recent */
+	uint32_t rcv_tsecr;           /* see saw_ts */
+	uint32_t mem_pages;           /* charged to the stack for both rings (tcp_mem.c) */
+	xtime ts_recent_stamp;        /* when it was stored, 0: never */
+	xtime trim_at;                /* when empty rings may be freed, XTIME_NEVER */
+	xtime keep_at;                /* keepalive, or end of FIN-WAIT-2 of an orphan */
 
 	/* The way to the peer. */
 	struct ip_route rt;
-	bool has_route;
-	uint16_t ip_id;               /* of the next segment */
-	uint32_t pmtu;                /* bytes, as of the last tcp_sync_mss() */
 
-	/* Path MTU probing (tcp_mtup.c); sizes of whole packets. */
+	/* Congestion control. */
 	struct {
-		bool is_on;
-		bool is_checked;      /* no probe before something has happened (tcp_want_output) */
-		uint32_t search_low, search_high;
-		uint32_t probe_size;  /* of the probe in flight, 0: none */
-		seq32 seq_start, seq_end;
-		xtime since;          /* when the search began */
-	} mtup;
-
-	/* Options agreed on. */
-	bool ts_ok, sack_ok, wscale_ok, dsack_seen;
-	bool ts_asked;                /* our SYN has timestamps and no answer has come */
-	uint8_t snd_wscale, rcv_wscale;
-	uint8_t syn_wscale;           /* what our SYN offered */
-	uint16_t peer_mss;            /* from its SYN, mss_clamp */
-	uint16_t advmss;              /* what we announced */
-	uint32_t ts_offset;           /* added to our clock in tsval */
-	uint32_t ts_recent;           /* RFC 7323 TS.Recent */
-	xtime ts_recent_stamp;        /* when it was stored, 0: never */
-	bool saw_ts;                  /* the segment being processed has timestamps... */
-	uint32_t rcv_tsecr;           /* ... with this echo */
-
-	struct {
-		struct ring q;
-		seq32 q_seq;          /* of q's first byte */
-		seq32 iss, una, nxt;
-		seq32 wl1;            /* segment of the last window update */
-		seq32 sml;            /* end of the last small segment (Minshall) */
-		seq32 pushed;         /* where PSH was last put (pushed_seq) */
-		struct tx_marks marks;
-		uint32_t wnd, max_wnd;
-		uint32_t mss_cache;   /* payload bytes without any option counted out */
-		bool is_mss_kept;     /* the route has changed; a larger MSS waits (tcp_output) */
-		bool fin;             /* a FIN follows the queue */
-		bool more;            /* MSG_MORE: the last write was not the end */
-		bool no_space;        /* someone waits for room (SOCK_NOSPACE) ... */
-		bool is_space_due;    /* ... and an ACK has come: tcp_check_space() */
-		bool push_now;        /* TCP_NODELAY or uncorking: Nagle doesn't hold what is queued */
-		struct tx_queue txq;
-		xtime lsndtime;       /* last data transmission */
-		xtime ack_time;       /* last acceptable ACK (Linux rcv_tstamp) */
-		xtime last_ack;       /* last acceptable ACK (Linux rcv_tstamp) */
-		uint8_t out;          /* OUT_* */
-		xtime rexmit_at;      /* XTIME_NEVER when none */
-		uint8_t rexmit_kind;  /* enum rexmit_kind */
-		uint8_t backoff, retransmits, probes_out;
-		uint8_t prior_backoff;        /* before the latest time-out or probe, ... */
-		xtime prior_rto;              /* ... and rtt.rto_ns */
-		uint32_t total_rto;
-		uint32_t rto_recoveries;      /* troubles that began with a time-out ... */
-		xtime rto_time;               /* ... and how long they took in all */
-		xtime rto_stamp;              /* when the present one began, 0: none */
-		xtime retrans_stamp;  /* first retransmission of the current trouble, 0: none */
-		xtime probes_tstamp;
-		xtime pace_at;        /* before it no data leaves, where it is paced */
-		bool is_pace_held;    /* something waits for that */
-		uint64_t in_device;   /* what the interface still has of ours (Linux sk_wmem_alloc) */
-		uint64_t tx_limit;    /* while in txdev.held: not until there is less than that ... */
-		bool is_tx_sure;      /* ... which has been confirmed ... */
-		bool has_left;        /* ... and since then something has left */
-		bool is_autocorked;   /* a small write waits */
-		uint64_t bytes_sent, bytes_retrans, bytes_acked;
-		uint32_t segs_out, data_segs_out, total_retrans;
-		uint8_t chrono;       /* enum chrono, since chrono_since */
-		xtime chrono_since, chrono_spent[CHRONO_KINDS];
-		seq32 urg_up;         /* urgent pointer */
-		bool urg_mode;
-	} snd;
-
-	struct {
-		struct ring q;
-		seq32 copied;         /* next byte for the program */
-		seq32 irs, nxt;
-		seq32 wup;            /* rcv.nxt at the last window update sent */
-		uint32_t wnd;         /* window advertised at wup */
-		uint32_t ssthresh, window_clamp;
-		uint32_t rmem;        /* what the skbs with our data would take up (sk_rmem_alloc) */
-		uint16_t tailroom;    /* what the block of the last skb in order still takes */
-		uint8_t scaling_ratio;   /* payload in 256 bytes of an skb */
-		bool is_nomem;        /* the next ACK closes the window (ICSK_ACK_NOMEM) */
-		struct ranges ofo;
-		seq32 fin_seq;        /* of a FIN that arrived out of order */
-		bool has_fin;         /* fin_seq is valid */
-		struct tcp_sack_block sacks[4];   /* most recent first */
-		uint8_t nsacks;
-		bool has_dsack;
-		struct tcp_sack_block dsack;
-		/* Delayed ACKs (Linux icsk_ack). */
-		uint8_t quick;        /* quick ACKs left */
-		uint8_t pingpong;     /* interactive session counter */
-		bool ack_scheduled;   /* an ACK is owed */
-		bool ack_now;         /* and it must not be delayed */
-		uint8_t pushed;       /* small segments that waited: 0, 1, 2 (ICSK_ACK_PUSHED, PUSHED2) */
-		uint16_t last_seg_size;
-		uint16_t rcv_mss;     /* estimate of the peer's segment size */
-		xtime ato, lrcvtime, delack_at;
-		/* SACKs that are held back (Linux compressed_ack). */
-		uint8_t comp_acks;    /* how many */
-		uint8_t comp_dups;    /* duplicate ACKs sent at once for comp_nxt (dup_ack_counter) */
-		seq32 comp_nxt;
-		xtime comp_at;        /* when one goes for all of them, XTIME_NEVER: none is held back */
-		/* Receive buffer auto-tuning (Linux rcvq_space, rcv_rtt_est). */
-		uint32_t space;       /* bytes copied in the last measured round */
-		seq32 space_seq;
-		xtime space_time;
-		xtime rtt_ns, rtt_time;
-		seq32 rtt_seq;
-		uint32_t rtt_last_tsecr;
-		xtime oow_ack_time;   /* last ACK for an out-of-window segment, 0: none */
-		uint64_t bytes_received;
-		uint32_t segs_in, data_segs_in;
-		uint32_t ooopack;     /* segments that came out of order */
-		bool is_predicting;   /* the next segment may be what header prediction foresees (pred_flags) */
-		uint16_t urg_data;    /* Linux urg_data: byte and TCP_URG_* state */
-		seq32 urg_seq;
-		uint32_t dup_acks;    /* duplicate ACKs owed to a peer without SACK */
-	} rcv;
+		const struct cc_ops *ops;
+		uint32_t cwnd, ssthresh, cwnd_cnt, cwnd_clamp;
+		uint32_t cwnd_used, max_packets_out;
+		seq32 max_packets_seq;
+		bool is_cwnd_limited;
+		xtime cwnd_stamp;
+		uint64_t pacing_rate; /* bytes/s, ~0: none yet; as of the last ACK */
+		uint64_t priv[CC_PRIV_SIZE / 8];
+	} cc;
 
 	/* RTT and RTO, RFC 6298 as tcp_rtt_estimator() has it; microseconds. */
 	struct {
 		uint32_t srtt8_us;    /* smoothed RTT times 8, 0: none yet */
 		uint32_t mdev4_us, mdev_max_us, rttvar_us;
 		seq32 seq;            /* snd.nxt at which rttvar may shrink again */
-		xtime rto_ns;
 		uint32_t min_us;      /* of the last minutes, ~0: none */
+		xtime rto_ns;
 		xtime min_stamp;
 		uint32_t last_us;
 	} rtt;
 
+	struct {
+		/* What only some wait for, or are asked for. */
+		seq32 iss;
+		uint32_t total_rto;
+		uint32_t rto_recoveries;      /* troubles that began with a time-out ... */
+		uint32_t total_retrans;
+		xtime rto_time;               /* ... and how long they took in all */
+		xtime rto_stamp;              /* when the present one began, 0: none */
+		xtime prior_rto;              /* rtt.rto_ns before the latest time-out or probe */
+		xtime probes_tstamp;
+		uint64_t tx_limit;    /* while in txdev.held: not until there is less than that ... */
+		uint64_t bytes_retrans;
+		seq32 urg_up;         /* urgent pointer */
+		uint8_t prior_backoff;        /* before the latest time-out or probe */
+		bool urg_mode : 1;
+		bool is_tx_sure : 1;  /* ... which has been confirmed ... */
+		bool has_left : 1;    /* ... and since then something has left */
+		bool is_autocorked : 1;       /* a small write waits */
+		/* What sending takes. */
+		bool is_mss_kept : 1; /* the route has changed; a larger MSS waits (tcp_output) */
+		bool fin : 1;         /* a FIN follows the queue */
+		bool more : 1;        /* MSG_MORE: the last write was not the end */
+		bool no_space : 1;    /* someone waits for room (SOCK_NOSPACE) ... */
+		bool is_space_due : 1;        /* ... and an ACK has come: tcp_check_space() */
+		bool push_now : 1;    /* TCP_NODELAY or uncorking: Nagle doesn't hold what is queued */
+		bool is_pace_held : 1;        /* something waits for pace_at */
+		uint8_t chrono;       /* enum chrono, since chrono_since */
+		uint8_t out;          /* OUT_* */
+		uint8_t rexmit_kind;  /* enum rexmit_kind */
+		uint8_t backoff, retransmits, probes_out;
+		uint32_t in_device;   /* bytes that the interface still has of ours (Linux sk_wmem_alloc) */
+		struct ring q;
+		seq32 q_seq;          /* of q's first byte */
+		seq32 una, nxt;
+		seq32 wl1;            /* segment of the last window update */
+		seq32 sml;            /* end of the last small segment (Minshall) */
+		seq32 pushed;         /* where PSH was last put (pushed_seq) */
+		uint32_t wnd, max_wnd;
+		uint32_t mss_cache;   /* payload bytes without any option counted out */
+		uint32_t segs_out, data_segs_out;
+		struct tx_marks marks;
+		struct tx_queue txq;
+		xtime lsndtime;       /* last data transmission */
+		xtime ack_time;       /* last acceptable ACK (Linux rcv_tstamp) */
+		xtime last_ack;       /* last acceptable ACK (Linux rcv_tstamp) */
+		xtime rexmit_at;      /* XTIME_NEVER when none */
+		xtime retrans_stamp;  /* first retransmission of the current trouble, 0: none */
+		xtime pace_at;        /* before it no data leaves, where it is paced */
+		uint64_t bytes_sent, bytes_acked;
+		xtime chrono_since, chrono_spent[CHRONO_KINDS - 1];   /* not of CHRONO_IDLE */
+	} snd;
+
 	/* Loss recovery. */
 	struct {
-		uint8_t ca_state;     /* enum ca_state */
 		uint32_t packets_out, sacked_out, lost_out, retrans_out;
 		uint32_t reordering;  /* segments */
 		seq32 high_seq;       /* snd.nxt when trouble began */
 		seq32 high_sacked;    /* end of the highest SACKed segment, una when none */
-		uint32_t prior_cwnd, prior_ssthresh;
-		seq32 undo_marker;    /* 0 with undo_on false */
-		bool undo_on;
-		int32_t undo_retrans;
-		uint32_t prr_delivered, prr_out;
-		bool frto;            /* RFC 5682 is deciding whether a time-out was spurious */
-		bool try_new;         /* it asks for new data before anything lost */
-		bool hold_lost;       /* until the next ACK nothing lost is sent */
-		bool is_reneg;        /* the peer took a SACK back */
+		uint32_t delivered;   /* segments */
 		xtime rack_mstamp;    /* send time of the segment delivered last */
 		seq32 rack_end;
 		uint32_t rack_rtt_us;
-		bool rack_advanced, rack_dsack_seen;
+		uint8_t ca_state;     /* enum ca_state */
+		bool undo_on : 1;
+		bool frto : 1;        /* RFC 5682 is deciding whether a time-out was spurious */
+		bool try_new : 1;     /* it asks for new data before anything lost */
+		bool hold_lost : 1;   /* until the next ACK nothing lost is sent */
+		bool is_reneg : 1;    /* the peer took a SACK back */
+		bool rack_advanced : 1, rack_dsack_seen : 1;
+		bool tlp_out : 1, tlp_retrans : 1;
+		uint8_t reo_wnd_steps, reo_wnd_persist;
+		seq32 tlp_high;       /* 0 with tlp_out false */
+		uint32_t prior_cwnd, prior_ssthresh;
+		seq32 undo_marker;    /* 0 with undo_on false */
+		int32_t undo_retrans;
+		uint32_t prr_delivered, prr_out;
 		uint32_t reord_seen;  /* how often reordering was seen */
 		uint32_t dsack_dups;  /* segments that DSACKs told of */
-		uint8_t reo_wnd_steps, reo_wnd_persist;
 		uint32_t last_delivered_rack;
-		seq32 tlp_high;       /* 0 with tlp_out false */
-		bool tlp_out, tlp_retrans;
-		uint32_t delivered;   /* segments */
 		uint32_t lost;        /* segments ever marked lost (Linux tp->lost) */
 	} loss;
 
@@ -366,55 +324,106 @@ struct tcp_conn {
 		bool is_app_limited;
 	} rate;
 
+	struct {
+		struct ring q;
+		seq32 copied;         /* next byte for the program */
+		seq32 nxt;
+		seq32 wup;            /* rcv.nxt at the last window update sent */
+		uint32_t wnd;         /* window advertised at wup */
+		uint32_t ssthresh, window_clamp;
+		uint32_t rmem;        /* what the skbs with our data would take up (sk_rmem_alloc) */
+		uint16_t tailroom;    /* what the block of the last skb in order still takes */
+		uint8_t scaling_ratio;   /* payload in 256 bytes of an skb */
+		bool is_nomem : 1;    /* the next ACK closes the window (ICSK_ACK_NOMEM) */
+		bool has_fin : 1;     /* fin_seq is valid */
+		bool has_dsack : 1;
+		bool ack_scheduled : 1;       /* an ACK is owed */
+		bool ack_now : 1;     /* and it must not be delayed */
+		bool is_predicting : 1;       /* the next segment may be what header prediction foresees (pred_flags) */
+		uint8_t pushed : 2;   /* small segments that waited: 0, 1, 2 (ICSK_ACK_PUSHED, PUSHED2) */
+		/* Delayed ACKs (Linux icsk_ack). */
+		uint8_t quick;        /* quick ACKs left */
+		uint8_t pingpong;     /* interactive session counter */
+		uint8_t nsacks;
+		uint8_t comp_acks;    /* SACKs that are held back (Linux compressed_ack) */
+		uint16_t last_seg_size;
+		uint16_t rcv_mss;     /* estimate of the peer's segment size */
+		uint16_t urg_data;    /* Linux urg_data: byte and TCP_URG_* state */
+		uint8_t comp_dups;    /* duplicate ACKs sent at once for comp_nxt (dup_ack_counter) */
+		uint32_t dup_acks;    /* duplicate ACKs owed to a peer without SACK */
+		uint32_t segs_in, data_segs_in;
+		uint64_t bytes_received;
+		xtime ato, lrcvtime, delack_at;
+		xtime comp_at;        /* when one ACK goes for all comp_acks, XTIME_NEVER: none is held back */
+		struct ranges ofo;
+		/* Receive buffer auto-tuning (Linux rcvq_space, rcv_rtt_est). */
+		xtime space_time;
+		uint32_t space;       /* bytes copied in the last measured round */
+		seq32 space_seq;
+		xtime rtt_ns, rtt_time;
+		seq32 rtt_seq;
+		uint32_t rtt_last_tsecr;
+		/* What only disorder and urgent data take. */
+		seq32 irs;
+		seq32 fin_seq;        /* of a FIN that arrived out of order */
+		struct tcp_sack_block sacks[4];   /* most recent first */
+		struct tcp_sack_block dsack;
+		seq32 comp_nxt;
+		uint32_t ooopack;     /* segments that came out of order */
+		xtime oow_ack_time;   /* last ACK for an out-of-window segment, 0: none */
+		seq32 urg_seq;
+	} rcv;
+
 	/* Explicit congestion notification (tcp_ecn.c, RFC 3168). */
 	struct {
-		bool is_ok;           /* agreed on (TCP_ECN_OK); in SYN-SENT: asked for */
-		bool has_cwr;         /* the next new data tells that cwnd is smaller (TCP_ECN_QUEUE_CWR) */
-		bool has_echo;        /* ECE until the peer's CWR (TCP_ECN_DEMAND_CWR) */
-		bool is_seen;         /* the peer marks its data (TCP_ECN_SEEN) */
-		uint8_t field;        /* of the IP header that the segment being processed had */
+		bool is_ok : 1;       /* agreed on (TCP_ECN_OK); in SYN-SENT: asked for */
+		bool has_cwr : 1;     /* the next new data tells that cwnd is smaller (TCP_ECN_QUEUE_CWR) */
+		bool has_echo : 1;    /* ECE until the peer's CWR (TCP_ECN_DEMAND_CWR) */
+		bool is_seen : 1;     /* the peer marks its data (TCP_ECN_SEEN) */
+		uint8_t field : 2;    /* of the IP header that the segment being processed had */
 		uint32_t delivered_ce;   /* segments whose ACK had ECE */
 		uint32_t received_ce, received_bytes[3];      /* segments with CE; payload by ECN field: ECT(1), ECT(0), CE */
 	} ecn;
 
-	/* Congestion control. */
-	struct {
-		const struct cc_ops *ops;
-		uint32_t cwnd, ssthresh, cwnd_cnt, cwnd_clamp;
-		uint32_t cwnd_used, max_packets_out;
-		seq32 max_packets_seq;
-		xtime cwnd_stamp;
-		bool is_cwnd_limited;
-		uint64_t pacing_rate; /* bytes/s, ~0: none yet; as of the last ACK */
-		uint64_t priv[CC_PRIV_SIZE / 8];
-	} cc;
-
-	uint32_t mem_pages;           /* charged to the stack for both rings (tcp_mem.c) */
-	xtime trim_at;                /* when empty rings may be freed, XTIME_NEVER */
-	xtime keep_at;                /* keepalive, or end of FIN-WAIT-2 of an orphan */
-	uint8_t keep_probes;
+	struct tcp_sockopts opt;
+	struct bind_owner bind;       /* local port */
+	struct list all_link;         /* in stack.conns */
+	struct list neigh_wait;       /* in neigh.waiters while blocked */
+	struct list tx_link;          /* in stack.txdev.held while the interface has enough of ours */
+	uint64_t cookie;              /* SO_COOKIE */
 	xtime opened_at;              /* when the attempt to connect began, or the last one ended */
+	struct tcp_saved_syn *saved_syn;      /* of the SYN that it began with, NULL: none; owned */
+
+	/* Path MTU probing (tcp_mtup.c); sizes of whole packets. */
+	struct {
+		bool is_on : 1;
+		bool is_checked : 1;  /* no probe before something has happened (tcp_want_output) */
+		uint32_t search_low, search_high;
+		uint32_t probe_size;  /* of the probe in flight, 0: none */
+		seq32 seq_start, seq_end;
+		xtime since;          /* when the search began */
+	} mtup;
 
 	/* Fast Open (tcp_fastopen.c). */
 	struct {
 		struct tcp_fo_option option;  /* in our SYN or SYN-ACK, the first time */
-		bool is_child;                /* given to accept() in SYN-RECEIVED (fastopen_rsk) */
-		bool is_pending;              /* counted in the listener's npending */
-		bool syn_data, syn_data_acked;
-		bool was_asked, was_exp;      /* our SYN had the option (syn_fastopen) */
-		bool by_connect;              /* TCP_FASTOPEN_CONNECT */
-		bool no_cookie;               /* TCP_FASTOPEN_NO_COOKIE */
-		bool is_checking;             /* after a pause: does the path carry it? (syn_fastopen_ch) */
 		uint8_t client_fail;          /* why no data went with the SYN: TFO_... */
-		bool is_asked;                /* MSG_FASTOPEN: this connect() brings bytes */
-		bool is_waiting;              /* and waits to send the rest (sk_write_pending) */
-		bool is_deferred;             /* connect() was called, the SYN waits for data */
-		uint32_t max_qlen;            /* TCP_FASTOPEN: of a listener */
-		struct siphash_key keys[2];   /* TCP_FASTOPEN_KEY */
 		uint8_t nkeys;
-		const struct iovec *iov;      /* for the SYN, borrowed while connect() runs */
+		bool is_child : 1;            /* given to accept() in SYN-RECEIVED (fastopen_rsk) */
+		bool is_pending : 1;          /* counted in the listener's npending */
+		bool syn_data : 1, syn_data_acked : 1;
+		bool was_asked : 1, was_exp : 1;      /* our SYN had the option (syn_fastopen) */
+		bool by_connect : 1;          /* TCP_FASTOPEN_CONNECT */
+		bool no_cookie : 1;           /* TCP_FASTOPEN_NO_COOKIE */
+		bool is_checking : 1;         /* after a pause: does the path carry it? (syn_fastopen_ch) */
+		bool is_asked : 1;            /* MSG_FASTOPEN: this connect() brings bytes */
+		bool is_waiting : 1;          /* and waits to send the rest (sk_write_pending) */
+		bool is_deferred : 1;         /* connect() was called, the SYN waits for data */
+		uint32_t max_qlen;            /* TCP_FASTOPEN: of a listener */
 		int iovcnt;
+		const struct iovec *iov;      /* for the SYN, borrowed while connect() runs */
 		size_t copied;                /* how much of it went there */
+		struct siphash_key keys[2];   /* TCP_FASTOPEN_KEY */
 	} fo;
 
 	/* Listener and its children (tcp_listen.c). */

@@ -94,6 +94,8 @@ libstack_la_SOURCES = \
 	stack/tcp_lend.c \
 	stack/tcp_place.c \
 	stack/tcp_rack.c \
+	stack/tcp_rareopts.c \
+	stack/tcp_rareopts.h \
 	stack/tcp_rate.c \
 	stack/tcp_rcvbuf.c \
 	stack/tcp_retrans.c \

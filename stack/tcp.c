@@ -88,7 +88,8 @@ static void conn_init_options(struct tcp_conn *c)
 	c->opt.rcvlowat = 1;
 	c->opt.peek_off = -1;
 	c->opt.pmtudisc = set->ip_no_pmtu_disc ? IP_PMTUDISC_DONT : IP_PMTUDISC_WANT;
-	c->opt.max_pacing_rate = c->cc.pacing_rate = UINT64_MAX;
+	c->opt.rare = &tcp_rareopts_default;
+	c->cc.pacing_rate = UINT64_MAX;
 }
 
 struct tcp_conn *tcp_alloc(struct stack *s, xtime now)
@@ -140,6 +141,7 @@ static void conn_free(struct tcp_conn *c)
 	txdev_forget(c);
 	conn_free_protocol(c);
 	free(c->saved_syn);
+	tcp_rareopts_drop(c);
 	s->nconn--;
 	free(c);
 }
@@ -450,7 +452,7 @@ static void conn_orphan(struct tcp_conn *c, xtime now)
 	if (c->state == TCP_FIN_WAIT2) {
 		xtime tmo = tcp_fin_time(c);
 
-		if (c->opt.linger2_s < 0) {
+		if (c->opt.rare->linger2_s < 0) {
 			count(s, CTR_TcpExtTCPAbortOnLinger);
 			tcp_send_active_reset(c, now);
 			tcp_done(c, now);

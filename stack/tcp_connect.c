@@ -40,7 +40,7 @@ uint32_t tcp_ts_now(const struct tcp_conn *c, xtime now)
 /* inet_sk_get_local_port_range(): a bound of the program's counts within the setting's. */
 static struct port_range conn_port_range(const struct tcp_conn *c)
 {
-	const struct port_range *own = &c->opt.port_range;
+	const struct port_range *own = &c->opt.rare->port_range;
 	struct port_range r = { (uint16_t)c->s->set.ip_local_port_min,
 	                        (uint16_t)c->s->set.ip_local_port_max, own->is_users };
 
@@ -117,7 +117,7 @@ int tcp_oif(const struct tcp_conn *c)
 /* The route by destination (or first hop of a source route), source and device. */
 static int connect_route(struct tcp_conn *c, ip4 daddr)
 {
-	const struct ip_optset *o = &c->opt.ip_opts;
+	const struct ip_optset *o = &c->opt.rare->ip_opts;
 	ip4 next_hop = daddr;
 	int oif = -1;
 	int ret;
@@ -145,7 +145,7 @@ static int connect_route(struct tcp_conn *c, ip4 daddr)
 
 int tcp_reroute(struct tcp_conn *c, xtime now)
 {
-	ip4 daddr = c->opt.ip_opts.srr ? c->opt.ip_opts.first_hop : c->ent.t.raddr;
+	ip4 daddr = tcp_first_hop(c);
 	struct ip_route rt;
 	int ret = ip_route(c->s, daddr, c->ent.t.laddr, tcp_oif(c), c->opt.tos, &rt);
 
@@ -197,7 +197,7 @@ static void connect_init(struct tcp_conn *c, xtime now)
 		c->peer_mss = c->opt.user_mss;
 	c->ts_asked = c->s->set.tcp_timestamps != 0;
 	tcp_mtup_init(c, now);
-	tcp_sync_mss(c, ip_mtu(c->s, &c->rt, c->opt.ip_opts.srr ? c->opt.ip_opts.first_hop : c->ent.t.raddr, now));
+	tcp_sync_mss(c, ip_mtu(c->s, &c->rt, tcp_first_hop(c), now));
 	c->advmss = tcp_advertised_mss(c, now);
 	c->rcv.rcv_mss = TCP_MSS_LEAST;   /* tcp_initialize_rcv_mss() while there is no window */
 	tcp_init_rcv_window(c);
@@ -219,7 +219,7 @@ static int connect_start(struct tcp_conn *c, ip4 addr, uint16_t port, ip4 *claim
 	int ret;
 
 	/* ip_route_output_key_hash(): no destination is this host. */
-	if (!addr && !c->opt.ip_opts.srr && s->loopback.iface >= 0)
+	if (!addr && !c->opt.rare->ip_opts.srr && s->loopback.iface >= 0)
 		addr = c->ent.t.laddr ? c->ent.t.laddr : IP_LOOPBACK;
 	ret = connect_route(c, addr);
 	if (ret < 0)

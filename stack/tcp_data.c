@@ -40,7 +40,7 @@ static bool in_quickack(const struct tcp_conn *c)
 /* tcp_delack_max(): TCP_DELACK_MAX_US, and a tick less than the peer's least time-out may be. */
 xtime tcp_delack_max(const struct tcp_conn *c)
 {
-	xtime max = c->opt.delack_max_us ? c->opt.delack_max_us * XTIME_USEC : TCP_DELACK_MAX;
+	xtime max = c->opt.rare->delack_max_us ? c->opt.rare->delack_max_us * XTIME_USEC : TCP_DELACK_MAX;
 
 	return MIN(max, MAX(tcp_rto_min(c), 2 * TCP_TICK) - TCP_TICK);
 }

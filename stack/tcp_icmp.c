@@ -19,7 +19,7 @@ static const uint16_t unreach_err[16] = {
 /* tcp_v4_mtu_reduced(). */
 static void mtu_reduced(struct tcp_conn *c, uint32_t mtu, xtime now)
 {
-	ip4 dst = c->opt.ip_opts.srr ? c->opt.ip_opts.first_hop : c->ent.t.raddr;
+	ip4 dst = tcp_first_hop(c);
 	uint32_t old = c->snd.mss_cache;
 
 	/* inet_csk_update_pmtu(): it counts for the whole host, whatever this socket wants. */

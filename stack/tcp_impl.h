@@ -34,6 +34,7 @@
 #include "ring.h"
 #include "stack_impl.h"
 #include "tcp.h"
+#include "tcp_rareopts.h"
 #include "timer.h"
 #include "wire_tcp.h"
 
@@ -128,40 +129,27 @@ enum {
 
 /* What a program sets with setsockopt(); zero is Linux's default unless said. */
 struct tcp_sockopts {
+	const struct tcp_rareopts *rare;      /* tcp_rareopts_own() to write to it */
 	int32_t linger_s;             /* -1: off */
 	int32_t linger_set_s;         /* as getsockopt() reports it, also when off */
 	uint32_t keep_idle_s, keep_intvl_s;   /* 0: the setting's */
-	uint8_t keep_cnt;             /* 0: the setting's */
-	uint8_t min_ttl;              /* IP_MINTTL: segments with less are dropped, 0: none is */
-	bool save_syn;                /* TCP_SAVE_SYN */
-	bool thin_lto;                /* TCP_THIN_LINEAR_TIMEOUTS */
-	uint8_t syn_cnt;              /* TCP_SYNCNT, 0: tcp_syn_retries */
-	uint8_t defer_accept;         /* SYN-ACK retransmissions to wait for data */
-	int32_t linger2_s;            /* TCP_LINGER2: 0: tcp_fin_timeout, -1: none */
 	uint32_t user_timeout_ms;
-	uint32_t notsent_lowat;       /* 0: the setting's */
-	uint32_t window_clamp;        /* TCP_WINDOW_CLAMP, 0: none */
-	uint32_t rto_min_us, rto_max_ms;      /* 0: the setting's */
-	uint32_t delack_max_us;       /* 0: 200 ms */
-	uint16_t user_mss;            /* TCP_MAXSEG, 0: none */
 	uint32_t sndbuf, rcvbuf;      /* bytes as getsockopt() reports them */
 	uint32_t rcvlowat;            /* at least 1 */
 	int32_t peek_off;             /* SO_PEEK_OFF: where MSG_PEEK starts and goes on, negative: at 0 */
+	int32_t priority;
+	int oif;                      /* SO_BINDTODEVICE: system's interface index, 0: none */
+	uint16_t user_mss;            /* TCP_MAXSEG, 0: none */
+	uint8_t keep_cnt;             /* 0: the setting's */
+	uint8_t syn_cnt;              /* TCP_SYNCNT, 0: tcp_syn_retries */
+	uint8_t defer_accept;         /* SYN-ACK retransmissions to wait for data */
+	uint8_t tos, ttl;             /* ttl 0: the setting's */
+	uint8_t pmtudisc;             /* IP_PMTUDISC_* */
 	bool is_sndbuf_locked, is_rcvbuf_locked;   /* set by the program: no auto-tuning */
 	bool reuseaddr, reuseport, keepalive, oobinline, broadcast, dontroute;
 	bool nodelay, cork, freebind, transparent, bind_no_port, recverr, inq;
-	uint8_t tos, ttl;             /* ttl 0: the setting's */
-	uint8_t pmtudisc;             /* IP_PMTUDISC_* */
-	uint32_t mark;
-	int32_t priority;
-	int oif;                      /* SO_BINDTODEVICE: system's interface index, 0: none */
-	uint64_t max_pacing_rate;     /* bytes/s, ~0: none */
-	struct port_range port_range; /* IP_LOCAL_PORT_RANGE; lo or hi 0: the setting's */
-	uint32_t inert;               /* what changes nothing here (enum inert), as a difference
-	                               * from the defaults */
-	int32_t busy_poll;            /* SO_BUSY_POLL, kept only */
-	int32_t unicast_if;           /* IP_UNICAST_IF, kept only; wire order */
-	struct ip_optset ip_opts;       /* IP_OPTIONS */
+	bool save_syn;                /* TCP_SAVE_SYN */
+	bool thin_lto;                /* TCP_THIN_LINEAR_TIMEOUTS */
 };
 
 /*
@@ -811,6 +799,8 @@ void tcp_send_ack(struct tcp_conn *c);                    /* an ACK must go */
 bool tcp_owes_ack_alone(const struct tcp_conn *c);
 
 /* ---- tcp_segment.c ---- */
+/* Where packets go first: the first hop of a source route, or the peer. */
+ip4 tcp_first_hop(const struct tcp_conn *c);
 void tcp_send_active_reset(struct tcp_conn *c, xtime now);
 /* An ACK of a connection that is about to go: queued with the stack's own frames. */
 void tcp_send_last_ack(struct tcp_conn *c, xtime now);

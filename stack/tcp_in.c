@@ -406,7 +406,7 @@ static void finwait1_acked(struct tcp_conn *c, const struct seg_in *seg)
 	tcp_report(c);
 	if (!c->is_dead)
 		return;
-	if (c->opt.linger2_s < 0 || has_data_for_nobody(c, seg)) {
+	if (c->opt.rare->linger2_s < 0 || has_data_for_nobody(c, seg)) {
 		count(c->s, CTR_TcpExtTCPAbortOnData);
 		tcp_done(c, seg->now);
 		tcp_reply_reset(c->s, seg->ip, seg->th, seg->len, seg->now);
@@ -548,7 +548,7 @@ void tcp_conn_input(struct tcp_conn *c, const struct seg_in *seg)
 {
 	uint32_t n;
 
-	if (seg->ip->ttl < c->opt.min_ttl) {
+	if (seg->ip->ttl < c->opt.rare->min_ttl) {
 		count(c->s, CTR_TcpExtTCPMinTTLDrop);
 		return;
 	}
@@ -581,7 +581,7 @@ static void no_conn_input(struct stack *s, const struct seg_in *seg, const struc
 	if (o) {
 		struct tcp_conn *l = container_of(o, struct tcp_conn, bind);
 
-		if (seg->ip->ttl < l->opt.min_ttl)
+		if (seg->ip->ttl < l->opt.rare->min_ttl)
 			count(s, CTR_TcpExtTCPMinTTLDrop);
 		else
 			tcp_listen_input(l, seg);

@@ -120,7 +120,7 @@ void tcp_get_info(const struct tcp_conn *c, struct tcp_info_abi *i, xtime now)
 	memset(i, 0, sizeof(*i));
 	i->state = c->state;
 	i->pacing_rate = tcp_pacing_rate(c);
-	i->max_pacing_rate = c->opt.max_pacing_rate;
+	i->max_pacing_rate = c->opt.rare->max_pacing_rate;
 	i->reordering = c->loss.reordering;
 	i->snd_cwnd = c->cc.cwnd;
 	if (c->state == TCP_LISTEN) {

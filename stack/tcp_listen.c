@@ -159,6 +159,7 @@ void tcp_child_queue(struct tcp_conn *c)
 static void child_inherit(struct tcp_conn *c, struct tcp_conn *l)
 {
 	c->opt = l->opt;
+	tcp_rareopts_share(c);
 	c->opt.priority = 0;
 	c->opt.defer_accept = 0;
 	c->cc.ops = l->cc.ops;   /* its mark is among the options */
@@ -232,8 +233,11 @@ struct tcp_conn *tcp_child_new(struct tcp_req *r, xtime now)
 	}
 	c->ent.t = r->ent.t;
 	child_inherit(c, r->l);
-	c->opt.ip_opts = r->ip_opts;
-	if (ip_route(s, c->opt.ip_opts.srr ? c->opt.ip_opts.first_hop : c->ent.t.raddr, c->ent.t.laddr, tcp_oif(r->l), c->opt.tos, &c->rt) < 0 ||
+	if (tcp_set_ip_opts(c, &r->ip_opts) < 0) {
+		count(s, CTR_tcp_nomem);
+		goto no_child;
+	}
+	if (ip_route(s, tcp_first_hop(c), c->ent.t.laddr, tcp_oif(r->l), c->opt.tos, &c->rt) < 0 ||
 	    conntab_bind_inherit(&s->tab, &c->bind, c->ent.t.lport) < 0) {
 		count(s, CTR_ip_no_route);
 		goto no_child;

@@ -15,7 +15,7 @@
 /* What fits, with the peer's limit, before any TCP option. */
 uint32_t tcp_mtu_to_mss(const struct tcp_conn *c, uint32_t pmtu)
 {
-	uint32_t hdr = IP_TCP_HDR + c->opt.ip_opts.len;
+	uint32_t hdr = IP_TCP_HDR + c->opt.rare->ip_opts.len;
 	uint32_t mss = pmtu > hdr ? pmtu - hdr : 0;
 
 	mss = MIN(mss, c->peer_mss);
@@ -26,7 +26,7 @@ uint32_t tcp_mtu_to_mss(const struct tcp_conn *c, uint32_t pmtu)
 
 uint32_t tcp_mss_to_mtu(const struct tcp_conn *c, uint32_t mss)
 {
-	return mss + IP_TCP_HDR + c->opt.ip_opts.len + (c->ts_ok || c->ts_asked ? TCP_TS_LEN : 0);
+	return mss + IP_TCP_HDR + c->opt.rare->ip_opts.len + (c->ts_ok || c->ts_asked ? TCP_TS_LEN : 0);
 }
 
 /* tcp_bound_to_half_wnd(): a tiny window must still hold two segments. */
@@ -58,7 +58,7 @@ uint32_t tcp_current_mss(struct tcp_conn *c, xtime now)
 {
 	uint32_t mss, sack_len = 0;
 	unsigned nblocks = c->rcv.nsacks + (c->rcv.has_dsack ? 1 : 0);
-	ip4 dst = c->opt.ip_opts.srr ? c->opt.ip_opts.first_hop : c->ent.t.raddr;
+	ip4 dst = tcp_first_hop(c);
 
 	if (c->has_route) {
 		uint32_t mtu = ip_mtu(c->s, &c->rt, dst, now);
@@ -90,7 +90,7 @@ uint16_t tcp_route_advmss(const struct tcp_conn *c, const struct ip_route *rt, i
 
 uint16_t tcp_advertised_mss(const struct tcp_conn *c, xtime now)
 {
-	ip4 dst = c->opt.ip_opts.srr ? c->opt.ip_opts.first_hop : c->ent.t.raddr;
+	ip4 dst = tcp_first_hop(c);
 
 	return tcp_route_advmss(c, &c->rt, dst, now);
 }

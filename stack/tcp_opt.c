@@ -36,16 +36,20 @@ int opt_get_inert(const struct tcp_conn *c, const struct sockopt *o, union optva
 {
 	(void)room;
 	(void)now;
-	return opt_int(v, (c->opt.inert ^ INERT_ON) >> o->arg & 1);
+	return opt_int(v, (c->opt.rare->inert ^ INERT_ON) >> o->arg & 1);
 }
 
 int opt_set_inert(struct tcp_conn *c, const struct sockopt *o, const struct optset *in)
 {
+	struct tcp_rareopts *own;
 	uint32_t bit = 1u << o->arg;
 
 	if (o->hi && (in->val < o->lo || in->val > o->hi))
 		return -EINVAL;
-	c->opt.inert = (c->opt.inert & ~bit) | ((in->val ? bit : 0) ^ (INERT_ON & bit));
+	own = tcp_rareopts_own(c);
+	if (!own)
+		return -ENOMEM;
+	own->inert = (own->inert & ~bit) | ((in->val ? bit : 0) ^ (INERT_ON & bit));
 	return 0;
 }
 

@@ -80,9 +80,10 @@ SET(set_options)
 	int err = options_parse(in, &set);
 
 	(void)o;
+	if (!err)
+		err = tcp_set_ip_opts(c, &set);
 	if (err)
 		return err;
-	c->opt.ip_opts = set;
 	if (!conn_in(c, ST(CLOSE) | ST(LISTEN)) && c->pmtu)
 		tcp_sync_mss(c, c->pmtu);
 	return 0;
@@ -91,8 +92,8 @@ SET(set_options)
 GET(get_options)
 {
 	UNUSED_GET();
-	memcpy(v->bytes, c->opt.ip_opts.data, c->opt.ip_opts.len);
-	return c->opt.ip_opts.len;
+	memcpy(v->bytes, c->opt.rare->ip_opts.data, c->opt.rare->ip_opts.len);
+	return c->opt.rare->ip_opts.len;
 }
 
 SET(set_mtu_discover)
@@ -143,57 +144,69 @@ SET(set_local_port_range)
 {
 	uint16_t lo = (uint16_t)in->val, hi = (uint16_t)((uint32_t)in->val >> 16);
 
+	struct tcp_rareopts *own;
+
 	(void)o;
 	if (in->len != sizeof(in->val) || (lo && hi && lo > hi))
 		return -EINVAL;
-	c->opt.port_range = (struct port_range){ lo, hi, lo || hi };
+	own = tcp_rareopts_own(c);
+	if (!own)
+		return -ENOMEM;
+	own->port_range = (struct port_range){ lo, hi, lo || hi };
 	return 0;
 }
 
 GET(get_local_port_range)
 {
 	UNUSED_GET();
-	return opt_int(v, (int32_t)((uint32_t)c->opt.port_range.hi << 16 | c->opt.port_range.lo));
+	return opt_int(v, (int32_t)((uint32_t)c->opt.rare->port_range.hi << 16 | c->opt.rare->port_range.lo));
 }
 
 /* Datagrams only: for TCP Linux checks the interface and keeps it. */
 SET(set_unicast_if)
 {
 	int ifindex = (int)ntohl((uint32_t)in->val);
+	struct tcp_rareopts *own;
+	bool is_there = !ifindex;
 
 	(void)o;
 	if (in->len != sizeof(in->val))
 		return -EINVAL;
-	for (int i = 0; ifindex && i < c->s->niface; i++)
-		if (c->s->ifaces[i].oif == ifindex) {
-			c->opt.unicast_if = in->val;
-			return 0;
-		}
-	if (ifindex)
+	for (int i = 0; i < c->s->niface; i++)
+		is_there |= c->s->ifaces[i].oif == ifindex;
+	if (!is_there)
 		return -EADDRNOTAVAIL;
-	c->opt.unicast_if = 0;
+	own = tcp_rareopts_own(c);
+	if (!own)
+		return -ENOMEM;
+	own->unicast_if = in->val;
 	return 0;
 }
 
 GET(get_unicast_if)
 {
 	UNUSED_GET();
-	return opt_int(v, c->opt.unicast_if);
+	return opt_int(v, c->opt.rare->unicast_if);
 }
 
 SET(set_minttl)
 {
+	struct tcp_rareopts *own;
+
 	(void)o;
 	if (!in->len || in->val < 0 || in->val > 255)
 		return -EINVAL;
-	c->opt.min_ttl = (uint8_t)in->val;
+	own = tcp_rareopts_own(c);
+	if (!own)
+		return -ENOMEM;
+	own->min_ttl = (uint8_t)in->val;
 	return 0;
 }
 
 GET(get_minttl)
 {
 	UNUSED_GET();
-	return opt_int(v, c->opt.min_ttl);
+	return opt_int(v, c->opt.rare->min_ttl);
 }
 
 /* inet_num: the local port. */

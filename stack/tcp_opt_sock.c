@@ -236,17 +236,22 @@ GET(get_acceptconn)
 
 SET(set_mark)
 {
+	struct tcp_rareopts *own;
+
 	(void)o;
 	if (!in->may_admin)
 		return -EPERM;
-	c->opt.mark = (uint32_t)in->val;
+	own = tcp_rareopts_own(c);
+	if (!own)
+		return -ENOMEM;
+	own->mark = (uint32_t)in->val;
 	return 0;
 }
 
 GET(get_mark)
 {
 	UNUSED_GET();
-	return opt_int(v, (int32_t)c->opt.mark);
+	return opt_int(v, (int32_t)c->opt.rare->mark);
 }
 
 /* Once it is locked it stays so. */
@@ -262,17 +267,22 @@ SET(set_lock_filter)
 
 SET(set_busy_poll)
 {
+	struct tcp_rareopts *own;
+
 	(void)o;
 	if (in->val < 0)
 		return -EINVAL;
-	c->opt.busy_poll = in->val;
+	own = tcp_rareopts_own(c);
+	if (!own)
+		return -ENOMEM;
+	own->busy_poll = in->val;
 	return 0;
 }
 
 GET(get_busy_poll)
 {
 	UNUSED_GET();
-	return opt_int(v, c->opt.busy_poll);
+	return opt_int(v, c->opt.rare->busy_poll);
 }
 
 SET(set_prefer_busy_poll)
@@ -293,12 +303,16 @@ SET(set_busy_poll_budget)
 
 SET(set_max_pacing_rate)
 {
+	struct tcp_rareopts *own;
 	uint64_t rate = in->val == -1 ? UINT64_MAX : (uint32_t)in->val;
 
 	(void)o;
 	if (in->len == sizeof(rate))
 		memcpy(&rate, in->p, sizeof(rate));
-	c->opt.max_pacing_rate = rate;
+	own = tcp_rareopts_own(c);
+	if (!own)
+		return -ENOMEM;
+	own->max_pacing_rate = rate;
 	tcp_want_output(c);   /* what waited may go by now */
 	return 0;
 }
@@ -307,8 +321,8 @@ GET(get_max_pacing_rate)
 {
 	UNUSED_GET();
 	if (room < sizeof(v->u64))
-		return opt_int(v, (int32_t)(uint32_t)MIN(c->opt.max_pacing_rate, (uint64_t)UINT32_MAX));
-	v->u64 = c->opt.max_pacing_rate;
+		return opt_int(v, (int32_t)(uint32_t)MIN(c->opt.rare->max_pacing_rate, (uint64_t)UINT32_MAX));
+	v->u64 = c->opt.rare->max_pacing_rate;
 	return sizeof(v->u64);
 }
 

@@ -150,15 +150,20 @@ GET(get_syncnt)
 
 SET(set_linger2)
 {
+	struct tcp_rareopts *own;
+
 	(void)o;
-	c->opt.linger2_s = MAX(MIN(in->val, FIN_TIMEOUT_MAX_S), -1);
+	own = tcp_rareopts_own(c);
+	if (!own)
+		return -ENOMEM;
+	own->linger2_s = MAX(MIN(in->val, FIN_TIMEOUT_MAX_S), -1);
 	return 0;
 }
 
 GET(get_linger2)
 {
 	UNUSED_GET();
-	return opt_int(v, c->opt.linger2_s ? c->opt.linger2_s : c->s->set.tcp_fin_timeout);
+	return opt_int(v, c->opt.rare->linger2_s ? c->opt.rare->linger2_s : c->s->set.tcp_fin_timeout);
 }
 
 /* secs_to_retrans() and back: SYN-ACKs are sent at 1 s, doubling up to the maximum. */
@@ -211,22 +216,26 @@ GET(get_defer_accept)
 /* tcp_set_window_clamp() */
 SET(set_window_clamp)
 {
+	struct tcp_rareopts *own;
+
 	(void)o;
-	if (!in->val) {
-		if (c->state != TCP_CLOSE)
-			return -EINVAL;
-		c->opt.window_clamp = c->rcv.window_clamp = 0;
-		return 0;
-	}
-	tcp_set_window_clamp(c, (uint32_t)MAX(in->val, 1));
-	c->opt.window_clamp = c->rcv.window_clamp;
+	if (!in->val && c->state != TCP_CLOSE)
+		return -EINVAL;
+	own = tcp_rareopts_own(c);
+	if (!own)
+		return -ENOMEM;
+	if (in->val)
+		tcp_set_window_clamp(c, (uint32_t)MAX(in->val, 1));
+	else
+		c->rcv.window_clamp = 0;
+	own->window_clamp = c->rcv.window_clamp;
 	return 0;
 }
 
 GET(get_window_clamp)
 {
 	UNUSED_GET();
-	return opt_int(v, (int32_t)(c->state == TCP_CLOSE ? c->opt.window_clamp
+	return opt_int(v, (int32_t)(c->state == TCP_CLOSE ? c->opt.rare->window_clamp
 	                                                  : c->rcv.window_clamp));
 }
 
@@ -271,8 +280,13 @@ GET(get_user_timeout)
 
 SET(set_notsent_lowat)
 {
+	struct tcp_rareopts *own;
+
 	(void)o;
-	c->opt.notsent_lowat = (uint32_t)in->val;
+	own = tcp_rareopts_own(c);
+	if (!own)
+		return -ENOMEM;
+	own->notsent_lowat = (uint32_t)in->val;
 	tcp_report(c);
 	return 0;
 }
@@ -280,7 +294,7 @@ SET(set_notsent_lowat)
 GET(get_notsent_lowat)
 {
 	UNUSED_GET();
-	return opt_int(v, (int32_t)c->opt.notsent_lowat);
+	return opt_int(v, (int32_t)c->opt.rare->notsent_lowat);
 }
 
 /* tcp_set_congestion_control() */
@@ -327,9 +341,14 @@ static uint32_t in_ticks(uint32_t v, uint32_t tick)
 
 SET(set_rto_max)
 {
+	struct tcp_rareopts *own;
+
 	if (!in_bounds(o, in))
 		return -EINVAL;
-	c->opt.rto_max_ms = in_ticks((uint32_t)in->val, TCP_TICK / XTIME_MSEC);
+	own = tcp_rareopts_own(c);
+	if (!own)
+		return -ENOMEM;
+	own->rto_max_ms = in_ticks((uint32_t)in->val, TCP_TICK / XTIME_MSEC);
 	return 0;
 }
 
@@ -341,30 +360,40 @@ GET(get_rto_max)
 
 SET(set_rto_min)
 {
+	struct tcp_rareopts *own;
+
 	if (!in_bounds(o, in))
 		return -EINVAL;
-	c->opt.rto_min_us = in_ticks((uint32_t)in->val, TCP_TICK / XTIME_USEC);
+	own = tcp_rareopts_own(c);
+	if (!own)
+		return -ENOMEM;
+	own->rto_min_us = in_ticks((uint32_t)in->val, TCP_TICK / XTIME_USEC);
 	return 0;
 }
 
 SET(set_delack_max)
 {
+	struct tcp_rareopts *own;
+
 	if (!in_bounds(o, in))
 		return -EINVAL;
-	c->opt.delack_max_us = in_ticks((uint32_t)in->val, TCP_TICK / XTIME_USEC);
+	own = tcp_rareopts_own(c);
+	if (!own)
+		return -ENOMEM;
+	own->delack_max_us = in_ticks((uint32_t)in->val, TCP_TICK / XTIME_USEC);
 	return 0;
 }
 
 GET(get_delack_max)
 {
 	UNUSED_GET();
-	return opt_int(v, c->opt.delack_max_us ? (int32_t)c->opt.delack_max_us : (int32_t)(TCP_DELACK_MAX / XTIME_USEC));
+	return opt_int(v, c->opt.rare->delack_max_us ? (int32_t)c->opt.rare->delack_max_us : (int32_t)(TCP_DELACK_MAX / XTIME_USEC));
 }
 
 GET(get_rto_min)
 {
 	UNUSED_GET();
-	return opt_int(v, c->opt.rto_min_us ? (int32_t)c->opt.rto_min_us : c->s->set.tcp_rto_min_us);
+	return opt_int(v, c->opt.rare->rto_min_us ? (int32_t)c->opt.rare->rto_min_us : c->s->set.tcp_rto_min_us);
 }
 
 /* Linux has dropped its effect but still checks it. */

@@ -15,7 +15,7 @@
 
 uint64_t tcp_pacing_rate(const struct tcp_conn *c)
 {
-	return MIN(c->cc.pacing_rate, c->opt.max_pacing_rate);
+	return MIN(c->cc.pacing_rate, c->opt.rare->max_pacing_rate);
 }
 
 /* What would send the window in an RTT, with room to grow; where the algorithm doesn't say itself. */
@@ -35,7 +35,7 @@ void tcp_update_pacing_rate(struct tcp_conn *c)
 
 bool tcp_is_paced(const struct tcp_conn *c)
 {
-	return c->cc.ops->needs_pacing || c->opt.max_pacing_rate != UINT64_MAX;
+	return c->cc.ops->needs_pacing || c->opt.rare->max_pacing_rate != UINT64_MAX;
 }
 
 /* tcp_pacing_delay(). */

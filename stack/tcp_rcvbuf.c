@@ -40,7 +40,7 @@ void tcp_select_initial_window(const struct tcp_conn *c, const struct ip_route *
                                bool has_wscale, struct tcp_window *w)
 {
 	const struct settings *set = &c->s->set;
-	uint32_t clamp = c->opt.window_clamp ? c->opt.window_clamp : rt->window;
+	uint32_t clamp = c->opt.rare->window_clamp ? c->opt.rare->window_clamp : rt->window;
 	uint32_t space = full_space(c), top;
 
 	/* A program that asked for less gets no scale for more (tcp_connect_init). */

@@ -10,8 +10,8 @@
 
 xtime tcp_rto_min(const struct tcp_conn *c)
 {
-	if (c->opt.rto_min_us)
-		return c->opt.rto_min_us * XTIME_USEC;
+	if (c->opt.rare->rto_min_us)
+		return c->opt.rare->rto_min_us * XTIME_USEC;
 	if (c->rt.rto_min_ms)
 		return c->rt.rto_min_ms * XTIME_MSEC;
 	return c->s->set.tcp_rto_min_us * XTIME_USEC;
@@ -19,8 +19,8 @@ xtime tcp_rto_min(const struct tcp_conn *c)
 
 xtime tcp_rto_max(const struct tcp_conn *c)
 {
-	if (c->opt.rto_max_ms)
-		return c->opt.rto_max_ms * XTIME_MSEC;
+	if (c->opt.rare->rto_max_ms)
+		return c->opt.rare->rto_max_ms * XTIME_MSEC;
 	return c->s->set.tcp_rto_max_ms * XTIME_MSEC;
 }
 

@@ -10,9 +10,9 @@
 
 #define GSO_HDR_ROOM (IP_LEN_MAX + TCP_LEN_MAX)
 
-static ip4 conn_ip_dst(const struct tcp_conn *c)
+ip4 tcp_first_hop(const struct tcp_conn *c)
 {
-	return c->opt.ip_opts.srr ? c->opt.ip_opts.first_hop : c->ent.t.raddr;
+	return c->opt.rare->ip_opts.srr ? c->opt.rare->ip_opts.first_hop : c->ent.t.raddr;
 }
 
 static bool tcp_may_fragment(const struct tcp_conn *c)
@@ -21,7 +21,7 @@ static bool tcp_may_fragment(const struct tcp_conn *c)
 	case IP_PMTUDISC_DO:
 		return false;
 	case IP_PMTUDISC_WANT:
-		return !ip_may_set_df(c->s, &c->rt, conn_ip_dst(c), c->s->now);
+		return !ip_may_set_df(c->s, &c->rt, tcp_first_hop(c), c->s->now);
 	default:
 		return true;
 	}
@@ -31,15 +31,15 @@ static void conn_ip_tx(struct tcp_conn *c, struct ip_tx *tx, uint8_t opts[IP_OPT
 {
 	*tx = (struct ip_tx){
 		.src = c->ent.t.laddr,
-		.dst = conn_ip_dst(c),
+		.dst = tcp_first_hop(c),
 		.id = c->ip_id,
 		.is_df = !tcp_may_fragment(c),
 		.tos = c->opt.tos,
 		.ttl = c->opt.ttl ? c->opt.ttl : (uint8_t)c->s->set.ip_default_ttl,
 		.proto = PROTO_TCP,
 	};
-	if (c->opt.ip_opts.len) {
-		tx->opt_len = (uint8_t)ip_opts_build(&c->opt.ip_opts, tx->src, c->ent.t.raddr,
+	if (c->opt.rare->ip_opts.len) {
+		tx->opt_len = (uint8_t)ip_opts_build(&c->opt.rare->ip_opts, tx->src, c->ent.t.raddr,
 		                                       stack_time_of_day(c->s, c->s->now), opts);
 		tx->opts = opts;
 	}
@@ -259,7 +259,7 @@ static void conn_reply(struct tcp_conn *c, struct tcp_hdr *th, xtime now)
 	}
 	tcp_ecn_send(c, th, 0);
 	reply(c->s, c->has_route ? &c->rt : NULL, &c->ent.t, th, c->opt.tos, c->opt.ttl, c->ip_id++,
-	      &c->opt.ip_opts, now);
+	      &c->opt.rare->ip_opts, now);
 }
 
 void tcp_send_active_reset(struct tcp_conn *c, xtime now)

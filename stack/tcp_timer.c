@@ -111,7 +111,7 @@ void tcp_check_probe(struct tcp_conn *c, xtime now)
 
 xtime tcp_fin_time(const struct tcp_conn *c)
 {
-	xtime fin = (c->opt.linger2_s > 0 ? c->opt.linger2_s : c->s->set.tcp_fin_timeout) * XTIME_SEC;
+	xtime fin = (c->opt.rare->linger2_s > 0 ? c->opt.rare->linger2_s : c->s->set.tcp_fin_timeout) * XTIME_SEC;
 	xtime least = (c->rtt.rto_ns << 2) - (c->rtt.rto_ns >> 1);
 
 	return MAX(fin, least);
@@ -457,7 +457,7 @@ static void keep_fire(struct tcp_conn *c, xtime now)
 	bool is_over;
 
 	if (c->state == TCP_FIN_WAIT2 && c->is_dead) {
-		if (c->opt.linger2_s >= 0) {
+		if (c->opt.rare->linger2_s >= 0) {
 			xtime tmo = tcp_fin_time(c) - TCP_TIMEWAIT_LEN;
 
 			if (tmo > 0) {

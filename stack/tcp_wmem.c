@@ -127,7 +127,7 @@ uint32_t tcp_wmem_queued(const struct tcp_conn *c)
 /* tcp_stream_memory_free(): TCP_NOTSENT_LOWAT; a sleeper is woken at half of it. */
 static bool unsent_is_low(const struct tcp_conn *c, uint32_t unsent, unsigned shift)
 {
-	uint32_t lowat = c->opt.notsent_lowat ? c->opt.notsent_lowat : (uint32_t)c->s->set.tcp_notsent_lowat;
+	uint32_t lowat = c->opt.rare->notsent_lowat ? c->opt.rare->notsent_lowat : (uint32_t)c->s->set.tcp_notsent_lowat;
 
 	return (uint64_t)unsent << shift < lowat;
 }

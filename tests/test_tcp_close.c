@@ -535,7 +535,7 @@ static void linger2_negative_resets_instead_of_fin_wait_2(void **state)
 	struct rig *t = *state;
 
 	establish(t, NULL);
-	t->c->opt.linger2_s = -1;
+	tcp_rareopts_own(t->c)->linger2_s = -1;
 	hang_up(t);
 	expect(t, "F. 1 ack 1");
 	inject(t, ". 1 ack 2");

@@ -613,7 +613,7 @@ static void source_route_goes_to_the_first_hop(void **state)
 	struct rig *t = *state;
 
 	dial_open(t);
-	assert_int_equal(ip_opts_parse(lsrr, sizeof(lsrr), &t->c->opt.ip_opts), 0);
+	assert_int_equal(ip_opts_parse(lsrr, sizeof(lsrr), &tcp_rareopts_own(t->c)->ip_opts), 0);
 	t->peer = FAR;
 	assert_int_equal(dial_connect(t), 0);
 	expect(t, "S 0 mss 1460 sackOK wscale 10");

@@ -655,7 +655,7 @@ static void child_inherits_what_linux_gives_it(void **state)
 	l->opt.priority = 6;
 	l->opt.tos = 16;
 	l->opt.ttl = 9;
-	l->opt.mark = 5;
+	tcp_rareopts_own(l)->mark = 5;
 	l->opt.keepalive = true;
 	l->opt.nodelay = true;
 	l->opt.linger_s = 4;
@@ -673,7 +673,7 @@ static void child_inherits_what_linux_gives_it(void **state)
 	assert_non_null(t->c);
 	assert_int_equal(t->c->opt.priority, 0);
 	assert_int_equal(t->c->opt.tos, 16);
-	assert_int_equal(t->c->opt.mark, 5);
+	assert_int_equal(t->c->opt.rare->mark, 5);
 	assert_true(t->c->opt.keepalive && t->c->opt.nodelay);
 	assert_int_not_equal(t->c->keep_at, XTIME_NEVER);
 	assert_int_equal(t->c->opt.linger_s, 4);
@@ -684,6 +684,27 @@ static void child_inherits_what_linux_gives_it(void **state)
 	expect(t, "P. 1:101 ack 1");
 	assert_int_equal(t->ip.tos, 16);
 	assert_int_equal(t->ip.ttl, 9);
+}
+
+/* What few set is shared until one of the two sets something. */
+static void child_shares_rare_options_until_one_sets_another(void **state)
+{
+	struct rig *t = *state;
+	struct tcp_conn *l = listen_on_80(t, 5);
+	const int seven = 7;
+
+	assert_int_equal(tcp_setopt(l, IPPROTO_TCP, TCP_LINGER2, &seven, sizeof(seven), true, t->now), 0);
+	inject(t, SYN);
+	expect(t, "S. 0 ack 1 win 65208 mss 1460 sackOK ts wscale 10");
+	inject(t, ". 1 ack 1");
+	t->c = try_accept(t, l);
+	assert_non_null(t->c);
+	assert_ptr_equal(t->c->opt.rare, l->opt.rare);
+	assert_int_equal(tcp_setopt(t->c, SOL_SOCKET, SO_MARK, &seven, sizeof(seven), true, t->now), 0);
+	assert_int_equal(t->c->opt.rare->linger2_s, 7);
+	assert_int_equal(t->c->opt.rare->mark, 7);
+	assert_int_equal(l->opt.rare->linger2_s, 7);
+	assert_int_equal(l->opt.rare->mark, 0);
 }
 
 int main(void)
@@ -723,6 +744,7 @@ int main(void)
 		own(cookie_always_if_asked),
 		own(cookie_finds_the_queue_full),
 		own(child_inherits_what_linux_gives_it),
+		own(child_shares_rare_options_until_one_sets_another),
 		shared(cookie_carries_the_options),
 		shared(acceptq_full_drops_the_last_ack),
 	};

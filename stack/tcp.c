@@ -141,6 +141,7 @@ static void conn_free(struct tcp_conn *c)
 	txdev_forget(c);
 	conn_free_protocol(c);
 	free(c->saved_syn);
+	free(c->fo);
 	tcp_rareopts_drop(c);
 	s->nconn--;
 	free(c);
@@ -521,9 +522,9 @@ uint32_t tcp_events(struct tcp_conn *c)
 		ev |= POLLHUP;
 	if (c->shut & SHUT_RCV_BIT)
 		ev |= POLLIN | POLLRDNORM | POLLRDHUP;
-	if (c->state == TCP_SYN_SENT && c->fo.is_deferred)
+	if (c->state == TCP_SYN_SENT && tcp_fo(c)->is_deferred)
 		ev |= POLLOUT | POLLWRNORM;
-	if (!conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)) || c->fo.is_child) {
+	if (!conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)) || tcp_fo(c)->is_child) {
 		if (conn_is_readable(c))
 			ev |= POLLIN | POLLRDNORM;
 		if (c->shut & SHUT_SND_BIT || tcp_wmem_is_writable(c))

@@ -443,7 +443,7 @@ static void count_delivered(struct tcp_conn *c, struct ack_info *a)
 	uint32_t more = c->loss.delivered - a->prior_delivered - a->acked_sacked;
 
 	a->acked_sacked += more;
-	if (more && a->flag & FLAG_SYN_ACKED && c->parent && !c->fo.is_child)
+	if (more && a->flag & FLAG_SYN_ACKED && c->parent && !tcp_fo(c)->is_child)
 		more--;   /* a SYN-ACK is a request's in Linux */
 	c->s->counters[CTR_TcpExtTCPDelivered] += more;
 	if (!(a->flag & FLAG_ECE))

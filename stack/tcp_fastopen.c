@@ -17,6 +17,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+const struct tcp_fo tcp_fo_none;
+
+struct tcp_fo *tcp_fo_own(struct tcp_conn *c)
+{
+	if (!c->fo)
+		c->fo = calloc(1, sizeof(*c->fo));
+	return c->fo;
+}
+
 /* ---- server ---- */
 
 void tcp_fastopen_init(struct stack *s, const struct siphash_key *random)
@@ -51,8 +60,8 @@ static void cookie_of(const struct siphash_key *key, ip4 peer, ip4 local, uint8_
 static int check_cookie(const struct tcp_conn *l, const struct ip_hdr *ip, const struct tcp_hdr *th,
                         struct tcp_fo_option *fresh)
 {
-	const struct siphash_key *keys = l->fo.nkeys ? l->fo.keys : &l->s->key_tfo;
-	unsigned n = l->fo.nkeys ? l->fo.nkeys : 1;
+	const struct siphash_key *keys = tcp_fo(l)->nkeys ? tcp_fo(l)->keys : &l->s->key_tfo;
+	unsigned n = tcp_fo(l)->nkeys ? tcp_fo(l)->nkeys : 1;
 	uint8_t other[8];
 
 	fresh->is_set = true;
@@ -72,8 +81,9 @@ void tcp_fastopen_listen(struct tcp_conn *l, uint32_t backlog)
 {
 	int32_t bits = l->s->set.tcp_fastopen;
 
-	if (bits & TFO_SERVER_WO_SOCKOPT1 && bits & TFO_SERVER_ENABLE && !l->fo.max_qlen)
-		l->fo.max_qlen = backlog;
+	/* Without memory it is none that accepts data with the SYN. */
+	if (bits & TFO_SERVER_WO_SOCKOPT1 && bits & TFO_SERVER_ENABLE && !tcp_fo(l)->max_qlen && tcp_fo_own(l))
+		l->fo->max_qlen = backlog;
 }
 
 bool tcp_fastopen_put(const struct tcp_fo_option *o, struct tcp_hdr *th)
@@ -98,13 +108,13 @@ bool tcp_fastopen_accepts(struct tcp_conn *l, const struct ip_hdr *ip, const str
 	int ok;
 
 	answer->is_set = false;
-	if (!(bits & TFO_SERVER_ENABLE) || !(len || th->has_fastopen) || !l->fo.max_qlen)
+	if (!(bits & TFO_SERVER_ENABLE) || !(len || th->has_fastopen) || !tcp_fo(l)->max_qlen)
 		return false;
-	if (npending >= l->fo.max_qlen) {
+	if (npending >= tcp_fo(l)->max_qlen) {
 		count(l->s, CTR_TcpExtTCPFastOpenListenOverflow);
 		return false;
 	}
-	if (bits & TFO_SERVER_COOKIE_NOT_REQD || l->fo.no_cookie)
+	if (bits & TFO_SERVER_COOKIE_NOT_REQD || tcp_fo(l)->no_cookie)
 		return true;
 	if (!th->has_fastopen)
 		return false;
@@ -145,26 +155,26 @@ static bool is_paused(struct tcp_conn *c, xtime now)
 		return false;
 	if (now < s->tfo_disabled_at + (pause << MIN(s->tfo_disabled - 1, 6u)))
 		return true;
-	c->fo.is_checking = true;
+	c->fo->is_checking = true;
 	return false;
 }
 
 void tcp_fastopen_timeout(struct tcp_conn *c, bool is_over, xtime now)
 {
-	if (!c->fo.was_asked && !c->fo.syn_data && !c->fo.syn_data_acked)
+	if (!tcp_fo(c)->was_asked && !tcp_fo(c)->syn_data && !tcp_fo(c)->syn_data_acked)
 		return;
 	if (c->snd.retransmits != 2 && !(c->snd.retransmits < 2 && is_over))
 		return;
 	blackhole_found(c->s, now);
-	c->fo.client_fail = c->state == TCP_SYN_SENT ? TFO_SYN_RETRANSMITTED : TFO_DATA_NOT_ACKED;
+	c->fo->client_fail = c->state == TCP_SYN_SENT ? TFO_SYN_RETRANSMITTED : TFO_DATA_NOT_ACKED;
 }
 
 void tcp_fastopen_ended(struct tcp_conn *c, xtime now)
 {
-	if (!c->fo.was_asked)
+	if (!tcp_fo(c)->was_asked)
 		return;
 	if (c->rcv.data_segs_in) {
-		if (c->fo.is_checking)
+		if (tcp_fo(c)->is_checking)
 			c->s->tfo_disabled = 0;
 	} else if (c->rcv.has_fin && c->rcv.ofo.n == 1) {
 		blackhole_found(c->s, now);   /* a FIN alone arrived, out of order */
@@ -189,37 +199,49 @@ bool tcp_fastopen_may_send(struct tcp_conn *c, uint16_t *mss, struct tcp_fo_opti
 		o->is_set = false;
 		return false;
 	}
-	if (c->s->set.tcp_fastopen & TFO_CLIENT_NO_COOKIE || c->fo.no_cookie) {
+	if (c->s->set.tcp_fastopen & TFO_CLIENT_NO_COOKIE || tcp_fo(c)->no_cookie) {
 		o->is_set = false;
 		return true;
 	}
 	if (!o->len)
-		c->fo.client_fail = TFO_COOKIE_UNAVAILABLE;
+		c->fo->client_fail = TFO_COOKIE_UNAVAILABLE;
 	return o->len > 0;
+}
+
+/* With the SYN goes what of this there is room for. */
+static void give_data(struct tcp_fo *fo, const struct iovec *iov, int iovcnt)
+{
+	fo->iov = iov;
+	fo->iovcnt = iovcnt;
+	fo->is_asked = true;
 }
 
 int tcp_fastopen_ask(struct tcp_conn *c, const struct iovec *iov, int iovcnt, bool waits)
 {
-	c->fo.copied = 0;
-	c->fo.is_waiting = waits;
+	struct tcp_fo *fo = tcp_fo_own(c);
+
+	if (!fo)
+		return -ENOMEM;
+	fo->copied = 0;
+	fo->is_waiting = waits;
 	if (!(c->s->set.tcp_fastopen & TFO_CLIENT_ENABLE))
 		return -EOPNOTSUPP;
-	c->fo.iov = iov;
-	c->fo.iovcnt = iovcnt;
-	c->fo.is_asked = true;
+	give_data(fo, iov, iovcnt);
 	return 0;
 }
 
 int tcp_fastopen_start(struct tcp_conn *c, const struct iovec *iov, int iovcnt, bool waits, xtime now)
 {
-	c->fo.copied = 0;
-	c->fo.is_waiting = waits;
-	if (!c->fo.is_deferred)
+	struct tcp_fo *fo = tcp_fo_own(c);
+
+	if (!fo)
+		return -ENOMEM;
+	fo->copied = 0;
+	fo->is_waiting = waits;
+	if (!fo->is_deferred)
 		return -EISCONN;
-	c->fo.is_deferred = false;
-	c->fo.iov = iov;
-	c->fo.iovcnt = iovcnt;
-	c->fo.is_asked = true;
+	fo->is_deferred = false;
+	give_data(fo, iov, iovcnt);
 	tcp_fastopen_fill(c, now);
 	count(c->s, CTR_TcpActiveOpens);
 	c->snd.out |= OUT_SYN;
@@ -230,17 +252,19 @@ int tcp_fastopen_start(struct tcp_conn *c, const struct iovec *iov, int iovcnt, 
 
 size_t tcp_fastopen_copied(struct tcp_conn *c)
 {
-	c->fo.iov = NULL;
-	c->fo.is_asked = false;
-	return c->fo.copied;
+	if (!c->fo)
+		return 0;
+	c->fo->iov = NULL;
+	c->fo->is_asked = false;
+	return c->fo->copied;
 }
 
-static size_t data_len(const struct tcp_conn *c)
+static size_t data_len(const struct tcp_fo *fo)
 {
 	size_t n = 0;
 
-	for (int i = 0; i < c->fo.iovcnt; i++)
-		n += c->fo.iov[i].iov_len;
+	for (int i = 0; i < fo->iovcnt; i++)
+		n += fo->iov[i].iov_len;
 	return n;
 }
 
@@ -248,29 +272,32 @@ static size_t data_len(const struct tcp_conn *c)
  * that middleboxes add. */
 void tcp_fastopen_fill(struct tcp_conn *c, xtime now)
 {
+	struct tcp_fo *fo = c->fo;
 	uint16_t mss = c->advmss;
 	size_t space;
 	ssize_t n;
 
-	c->fo.syn_data = c->fo.syn_data_acked = c->fo.was_asked = c->fo.was_exp = false;
-	c->fo.option.is_set = false;
-	if (!c->fo.is_asked)
-		c->fo.is_waiting = false;
-	if (!c->fo.is_asked && !c->fo.by_connect)
+	if (!fo)
 		return;
-	c->fo.is_waiting = c->fo.is_waiting && data_len(c) > 0;
-	if (!tcp_fastopen_may_send(c, &mss, &c->fo.option, now)) {
-		c->fo.option.len = 0;
+	fo->syn_data = fo->syn_data_acked = fo->was_asked = fo->was_exp = false;
+	fo->option.is_set = false;
+	if (!fo->is_asked)
+		fo->is_waiting = false;
+	if (!fo->is_asked && !fo->by_connect)
+		return;
+	fo->is_waiting = fo->is_waiting && data_len(fo) > 0;
+	if (!tcp_fastopen_may_send(c, &mss, &fo->option, now)) {
+		fo->option.len = 0;
 		return;
 	}
 	c->peer_mss = c->opt.user_mss ? MIN(mss, c->opt.user_mss) : mss;
 	tcp_sync_mss(c, c->pmtu);
 	space = MIN(c->pmtu - 40, (uint32_t)c->peer_mss);
-	space = space > 40 ? MIN(space - 40, c->fo.iov ? data_len(c) : 0) : 0;
-	n = space ? ring_append_iov(&c->snd.q, c->fo.iov, c->fo.iovcnt, 0, space) : 0;
-	c->fo.copied = n > 0 ? (size_t)n : 0;
-	c->fo.is_waiting = c->fo.is_waiting && data_len(c) > c->fo.copied;
-	c->fo.syn_data = c->fo.copied > 0;
+	space = space > 40 ? MIN(space - 40, fo->iov ? data_len(fo) : 0) : 0;
+	n = space ? ring_append_iov(&c->snd.q, fo->iov, fo->iovcnt, 0, space) : 0;
+	fo->copied = n > 0 ? (size_t)n : 0;
+	fo->is_waiting = fo->is_waiting && data_len(fo) > fo->copied;
+	fo->syn_data = fo->copied > 0;
 }
 
 /* tcp_fastopen_defer_connect(): with a cookie at hand the SYN waits for what to put in. */
@@ -279,9 +306,10 @@ bool tcp_fastopen_defers(struct tcp_conn *c, xtime now)
 	struct tcp_fo_option o;
 	uint16_t mss = 0;
 
-	c->fo.is_deferred = c->fo.by_connect && !c->fo.is_asked &&
-	                    tcp_fastopen_may_send(c, &mss, &o, now);
-	return c->fo.is_deferred;
+	if (!c->fo)
+		return false;
+	c->fo->is_deferred = c->fo->by_connect && !c->fo->is_asked && tcp_fastopen_may_send(c, &mss, &o, now);
+	return c->fo->is_deferred;
 }
 
 /* tcp_fastopen_cache_set(). */
@@ -293,7 +321,7 @@ static void remember(struct tcp_conn *c, uint16_t mss, const struct tcp_hdr *th,
 		return;
 	if (mss)
 		m->fo_mss = mss;
-	if (th->has_fastopen && th->fastopen_len && c->fo.was_asked) {
+	if (th->has_fastopen && th->fastopen_len && tcp_fo(c)->was_asked) {
 		m->fo_cookie = (struct tcp_fo_option){ .is_set = true, .is_exp = th->fastopen_exp,
 		                                    .len = th->fastopen_len };
 		memcpy(m->fo_cookie.val, th->fastopen, th->fastopen_len);
@@ -309,14 +337,14 @@ bool tcp_fastopen_synack(struct tcp_conn *c, const struct tcp_hdr *th, xtime now
 	uint8_t try_exp = 0;
 	struct tx_queue *q = &c->snd.txq;
 
-	if (!c->fo.was_asked && !c->fo.syn_data)
+	if (!tcp_fo(c)->was_asked && !tcp_fo(c)->syn_data)
 		return false;
-	if (!c->snd.total_retrans && !th->has_fastopen && !c->fo.syn_data)
-		try_exp = c->fo.was_exp ? 2 : 1;
+	if (!c->snd.total_retrans && !th->has_fastopen && !tcp_fo(c)->syn_data)
+		try_exp = tcp_fo(c)->was_exp ? 2 : 1;
 	remember(c, th->has_mss ? th->mss : TCP_MSS_DEFAULT, th, try_exp, now);
-	if (c->fo.syn_data && q->n) {
+	if (tcp_fo(c)->syn_data && q->n) {
 		count(c->s, CTR_TcpExtTCPFastOpenActiveFail);
-		c->fo.client_fail = c->snd.total_retrans ? TFO_SYN_RETRANSMITTED : TFO_DATA_NOT_ACKED;
+		c->fo->client_fail = c->snd.total_retrans ? TFO_SYN_RETRANSMITTED : TFO_DATA_NOT_ACKED;
 		/* tcp_non_congestion_loss_retransmit(). */
 		c->loss.high_seq = c->snd.nxt;
 		c->loss.undo_on = false;
@@ -326,8 +354,8 @@ bool tcp_fastopen_synack(struct tcp_conn *c, const struct tcp_hdr *th, xtime now
 		tcp_want_output(c);
 		return true;
 	}
-	c->fo.syn_data_acked = c->fo.syn_data;
-	if (c->fo.syn_data_acked) {
+	c->fo->syn_data_acked = tcp_fo(c)->syn_data;
+	if (tcp_fo(c)->syn_data_acked) {
 		count(c->s, CTR_TcpExtTCPFastOpenActive);
 		/* The SYN and its data count as one. */
 		if (c->loss.delivered > 1)

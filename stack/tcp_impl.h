@@ -117,6 +117,28 @@ struct tcp_fo_option {
 	uint8_t val[TCP_FASTOPEN_MAX];
 };
 
+/* What a socket has of Fast Open: from the first option, flag or SYN on that asks for it. */
+struct tcp_fo {
+	struct tcp_fo_option option;  /* in our SYN or SYN-ACK, the first time */
+	uint8_t client_fail;          /* why no data went with the SYN: TFO_... */
+	uint8_t nkeys;
+	bool is_child : 1;            /* given to accept() in SYN-RECEIVED (fastopen_rsk) */
+	bool is_pending : 1;          /* counted in the listener's npending */
+	bool syn_data : 1, syn_data_acked : 1;
+	bool was_asked : 1, was_exp : 1;      /* our SYN had the option (syn_fastopen) */
+	bool by_connect : 1;          /* TCP_FASTOPEN_CONNECT */
+	bool no_cookie : 1;           /* TCP_FASTOPEN_NO_COOKIE */
+	bool is_checking : 1;         /* after a pause: does the path carry it? (syn_fastopen_ch) */
+	bool is_asked : 1;            /* MSG_FASTOPEN: this connect() brings bytes */
+	bool is_waiting : 1;          /* and waits to send the rest (sk_write_pending) */
+	bool is_deferred : 1;         /* connect() was called, the SYN waits for data */
+	uint32_t max_qlen;            /* TCP_FASTOPEN: of a listener */
+	int iovcnt;
+	const struct iovec *iov;      /* for the SYN, borrowed while connect() runs */
+	size_t copied;                /* how much of it went there */
+	struct siphash_key keys[2];   /* TCP_FASTOPEN_KEY */
+};
+
 /* What tcp_output() has to do besides sending data. */
 enum {
 	OUT_ACK = 1,           /* an ACK must go now */
@@ -380,6 +402,7 @@ struct tcp_conn {
 	struct list tx_link;          /* in stack.txdev.held while the interface has enough of ours */
 	uint64_t cookie;              /* SO_COOKIE */
 	xtime opened_at;              /* when the attempt to connect began, or the last one ended */
+	struct tcp_fo *fo;            /* Fast Open, NULL: nothing has asked for it; owned */
 	struct tcp_saved_syn *saved_syn;      /* of the SYN that it began with, NULL: none; owned */
 
 	/* Path MTU probing (tcp_mtup.c); sizes of whole packets. */
@@ -391,28 +414,6 @@ struct tcp_conn {
 		seq32 seq_start, seq_end;
 		xtime since;          /* when the search began */
 	} mtup;
-
-	/* Fast Open (tcp_fastopen.c). */
-	struct {
-		struct tcp_fo_option option;  /* in our SYN or SYN-ACK, the first time */
-		uint8_t client_fail;          /* why no data went with the SYN: TFO_... */
-		uint8_t nkeys;
-		bool is_child : 1;            /* given to accept() in SYN-RECEIVED (fastopen_rsk) */
-		bool is_pending : 1;          /* counted in the listener's npending */
-		bool syn_data : 1, syn_data_acked : 1;
-		bool was_asked : 1, was_exp : 1;      /* our SYN had the option (syn_fastopen) */
-		bool by_connect : 1;          /* TCP_FASTOPEN_CONNECT */
-		bool no_cookie : 1;           /* TCP_FASTOPEN_NO_COOKIE */
-		bool is_checking : 1;         /* after a pause: does the path carry it? (syn_fastopen_ch) */
-		bool is_asked : 1;            /* MSG_FASTOPEN: this connect() brings bytes */
-		bool is_waiting : 1;          /* and waits to send the rest (sk_write_pending) */
-		bool is_deferred : 1;         /* connect() was called, the SYN waits for data */
-		uint32_t max_qlen;            /* TCP_FASTOPEN: of a listener */
-		int iovcnt;
-		const struct iovec *iov;      /* for the SYN, borrowed while connect() runs */
-		size_t copied;                /* how much of it went there */
-		struct siphash_key keys[2];   /* TCP_FASTOPEN_KEY */
-	} fo;
 
 	/* Listener and its children (tcp_listen.c). */
 	struct listener *listener;    /* of a listening socket; owned */
@@ -466,6 +467,10 @@ uint32_t tcp_ts_offset(struct stack *s, const struct tuple *t);
 int tcp_oif(const struct tcp_conn *c);
 
 /* ---- tcp_fastopen.c ---- */
+extern const struct tcp_fo tcp_fo_none;
+static inline const struct tcp_fo *tcp_fo(const struct tcp_conn *c) { return c->fo ? c->fo : &tcp_fo_none; }
+/* To be written to; NULL: no memory. */
+struct tcp_fo *tcp_fo_own(struct tcp_conn *c);
 void tcp_fastopen_listen(struct tcp_conn *l, uint32_t backlog);
 /* Puts the option into a header: false when there is none or no room for it. */
 bool tcp_fastopen_put(const struct tcp_fo_option *o, struct tcp_hdr *th);

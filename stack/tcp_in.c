@@ -165,14 +165,14 @@ static void synsent_established(struct tcp_conn *c, const struct seg_in *seg)
 	finish_connect(c, seg->now);
 	if (tcp_fastopen_synack(c, seg->th, seg->now))
 		return;   /* what is sent again carries the ACK */
-	if (seg->len && c->fo.was_asked) {
+	if (seg->len && tcp_fo(c)->was_asked) {
 		struct tcp_hdr data = *seg->th;
 
 		data.seq++;
 		data.flags &= (uint16_t)~TCPF_SYN;
 		tcp_data_queue(c, &data, seg->data, seg->len, seg->gso_size, seg->now);
 	}
-	if (c->snd.q.len || c->snd.fin || c->fo.is_waiting || c->opt.defer_accept || c->rcv.pingpong >= c->s->set.tcp_pingpong_thresh) {
+	if (c->snd.q.len || c->snd.fin || tcp_fo(c)->is_waiting || c->opt.defer_accept || c->rcv.pingpong >= c->s->set.tcp_pingpong_thresh) {
 		/* Save one ACK: data will carry it. */
 		c->rcv.ack_scheduled = true;
 		tcp_enter_quickack(c, TCP_MAX_QUICKACKS);
@@ -367,12 +367,12 @@ static void synrecv_established(struct tcp_conn *c, const struct seg_in *seg)
 	c->snd.max_wnd = MAX(c->snd.max_wnd, c->snd.wnd);
 	if (c->ts_ok)
 		c->advmss -= MIN(c->advmss, 12);
-	if (c->parent && !c->fo.is_child) {
+	if (c->parent && !tcp_fo(c)->is_child) {
 		/* The SYN-ACK was a request's. */
 		c->snd.bytes_acked = 0;
 		c->rate.app_limited = UINT32_MAX;
 	}
-	if (c->fo.is_child)
+	if (tcp_fo(c)->is_child)
 		tcp_listen_confirmed(c);
 	else if (c->parent)
 		tcp_child_queue(c);

@@ -64,9 +64,9 @@ static void info_options(const struct tcp_conn *c, struct tcp_info_abi *i)
 
 static void info_fastopen(const struct tcp_conn *c, struct tcp_info_abi *i)
 {
-	if (c->fo.syn_data_acked)
+	if (tcp_fo(c)->syn_data_acked)
 		i->options |= TCPI_OPT_SYN_DATA;
-	if (c->fo.is_child)
+	if (tcp_fo(c)->is_child)
 		i->options |= TCPI_OPT_TFO_CHILD;
 }
 
@@ -137,5 +137,5 @@ void tcp_get_info(const struct tcp_conn *c, struct tcp_info_abi *i, xtime now)
 	i->rwnd_limited_us = chrono_us(c, CHRONO_RWND, now);
 	i->sndbuf_limited_us = chrono_us(c, CHRONO_SNDBUF, now);
 	i->delivery_rate = tcp_delivery_rate(c);
-	i->rate_flags = (uint8_t)(c->rate.is_app_limited | c->fo.client_fail << 1);
+	i->rate_flags = (uint8_t)(c->rate.is_app_limited | tcp_fo(c)->client_fail << 1);
 }

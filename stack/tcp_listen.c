@@ -135,9 +135,10 @@ void tcp_listen_child_gone(struct tcp_conn *c)
 
 void tcp_listen_confirmed(struct tcp_conn *c)
 {
-	if (c->fo.is_pending && c->parent)
+	if (tcp_fo(c)->is_pending && c->parent)
 		c->parent->listener->npending--;
-	c->fo.is_pending = false;
+	if (c->fo)
+		c->fo->is_pending = false;
 }
 
 /* inet_csk_reqsk_queue_add() */
@@ -233,7 +234,7 @@ struct tcp_conn *tcp_child_new(struct tcp_req *r, xtime now)
 	}
 	c->ent.t = r->ent.t;
 	child_inherit(c, r->l);
-	if (tcp_set_ip_opts(c, &r->ip_opts) < 0) {
+	if (tcp_set_ip_opts(c, &r->ip_opts) < 0 || (r->is_fast && !tcp_fo_own(c))) {
 		count(s, CTR_tcp_nomem);
 		goto no_child;
 	}

@@ -44,6 +44,7 @@ struct tcp_req {
 	uint8_t ntimeout, nretrans;       /* time-outs; SYN-ACKs sent again */
 	bool is_acked;           /* the ACK came, but data is waited for or the queue was full */
 	bool is_cookie;          /* nothing is remembered of it */
+	bool is_fast;            /* a child is made of it at once (Fast Open) */
 	xtime sent;              /* when the first SYN-ACK was */
 	xtime oow_ack_time;      /* last ACK for an out-of-window segment, 0: none */
 	struct ip_optset ip_opts;   /* the SYN's IP options as they are answered */

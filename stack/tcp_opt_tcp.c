@@ -430,14 +430,16 @@ SET(set_fastopen)
 	(void)o;
 	if (in->val < 0 || !conn_in(c, ST(CLOSE) | ST(LISTEN)))
 		return -EINVAL;
-	c->fo.max_qlen = (uint32_t)MIN(in->val, 4096);
+	if (!tcp_fo_own(c))
+		return -ENOMEM;
+	c->fo->max_qlen = (uint32_t)MIN(in->val, 4096);
 	return 0;
 }
 
 GET(get_fastopen)
 {
 	UNUSED_GET();
-	return opt_int(v, (int32_t)c->fo.max_qlen);
+	return opt_int(v, (int32_t)tcp_fo(c)->max_qlen);
 }
 
 #define TFO_KEY_LEN 16
@@ -447,14 +449,16 @@ SET(set_fastopen_key)
 	(void)o;
 	if ((in->len != TFO_KEY_LEN && in->len != 2 * TFO_KEY_LEN) || !conn_in(c, ST(CLOSE) | ST(LISTEN)))
 		return -EINVAL;
-	c->fo.nkeys = (uint8_t)(in->len / TFO_KEY_LEN);
-	for (unsigned i = 0; i < c->fo.nkeys; i++) {
+	if (!tcp_fo_own(c))
+		return -ENOMEM;
+	c->fo->nkeys = (uint8_t)(in->len / TFO_KEY_LEN);
+	for (unsigned i = 0; i < c->fo->nkeys; i++) {
 		const uint8_t *p = (const uint8_t *)in->p + i * TFO_KEY_LEN;
 
-		c->fo.keys[i].k[0] = c->fo.keys[i].k[1] = 0;
+		c->fo->keys[i].k[0] = c->fo->keys[i].k[1] = 0;
 		for (unsigned b = 0; b < 8; b++) {
-			c->fo.keys[i].k[0] |= (uint64_t)p[b] << 8 * b;
-			c->fo.keys[i].k[1] |= (uint64_t)p[8 + b] << 8 * b;
+			c->fo->keys[i].k[0] |= (uint64_t)p[b] << 8 * b;
+			c->fo->keys[i].k[1] |= (uint64_t)p[8 + b] << 8 * b;
 		}
 	}
 	return 0;
@@ -468,28 +472,32 @@ SET(set_fastopen_connect)
 		return -EOPNOTSUPP;
 	if (c->state != TCP_CLOSE)
 		return -EINVAL;
-	c->fo.by_connect = in->val != 0;
+	if (!tcp_fo_own(c))
+		return -ENOMEM;
+	c->fo->by_connect = in->val != 0;
 	return 0;
 }
 
 GET(get_fastopen_connect)
 {
 	UNUSED_GET();
-	return opt_int(v, c->fo.by_connect);
+	return opt_int(v, tcp_fo(c)->by_connect);
 }
 
 SET(set_fastopen_no_cookie)
 {
 	if (!in_bounds(o, in) || !conn_in(c, ST(CLOSE) | ST(LISTEN)))
 		return -EINVAL;
-	c->fo.no_cookie = in->val != 0;
+	if (!tcp_fo_own(c))
+		return -ENOMEM;
+	c->fo->no_cookie = in->val != 0;
 	return 0;
 }
 
 GET(get_fastopen_no_cookie)
 {
 	UNUSED_GET();
-	return opt_int(v, c->fo.no_cookie);
+	return opt_int(v, tcp_fo(c)->no_cookie);
 }
 
 /* tcp_set_ulp(): there is none that a program may have. */
@@ -513,12 +521,12 @@ GET(get_ulp)
 GET(get_fastopen_key)
 {
 	UNUSED_GET();
-	for (unsigned i = 0; i < c->fo.nkeys; i++)
+	for (unsigned i = 0; i < tcp_fo(c)->nkeys; i++)
 		for (unsigned b = 0; b < 8; b++) {
-			v->bytes[i * TFO_KEY_LEN + b] = (uint8_t)(c->fo.keys[i].k[0] >> 8 * b);
-			v->bytes[i * TFO_KEY_LEN + 8 + b] = (uint8_t)(c->fo.keys[i].k[1] >> 8 * b);
+			v->bytes[i * TFO_KEY_LEN + b] = (uint8_t)(tcp_fo(c)->keys[i].k[0] >> 8 * b);
+			v->bytes[i * TFO_KEY_LEN + 8 + b] = (uint8_t)(tcp_fo(c)->keys[i].k[1] >> 8 * b);
 		}
-	return c->fo.nkeys * TFO_KEY_LEN;
+	return tcp_fo(c)->nkeys * TFO_KEY_LEN;
 }
 
 SET(set_flag_strict)

@@ -104,7 +104,7 @@ static bool output_next(struct tcp_conn *c, struct frame_out *f, xtime now)
 		return false;
 	if (c->snd.out & OUT_RETRANS && tcp_output_forced(c, f, now))
 		return true;
-	if (c->state != TCP_SYN_RECV || c->fo.is_child) {
+	if (c->state != TCP_SYN_RECV || tcp_fo(c)->is_child) {
 		if (c->loss.try_new) {
 			/* F-RTO, RFC 5682 3.1 step 2.b: new data tells whether the time-out
 			 * was spurious; nothing lost goes before the next ACK. */

@@ -182,21 +182,24 @@ static void listen_drop(struct stack *s)
 static bool fast_child(struct tcp_req *r, const struct seg_in *seg)
 {
 	struct tcp_hdr h = *seg->th;
-	struct tcp_conn *c = tcp_child_new(r, seg->now);
+	struct tcp_conn *c;
 
+	r->is_fast = true;
+	c = tcp_child_new(r, seg->now);
+	r->is_fast = false;
 	if (!c)
 		return false;
-	c->fo.option = r->fo;
+	c->fo->option = r->fo;
 	c->snd.out |= OUT_SYN;
 	tcp_init_metrics(c, seg->now);
 	c->snd.sml = c->snd.una;   /* the SYN-ACK holds no data back (Nagle) */
-	c->fo.is_child = c->fo.is_pending = true;
+	c->fo->is_child = c->fo->is_pending = true;
 	c->parent->listener->npending++;
 	if (seg->len) {
 		h.seq++;
 		h.flags &= (uint16_t)~TCPF_SYN;
 		tcp_data_queue(c, &h, seg->data, seg->len, 0, seg->now);
-		c->fo.syn_data_acked = true;
+		c->fo->syn_data_acked = true;
 		/* It came before the delayed-ACK engine started (tcp_fastopen_add_skb). */
 		c->rcv.ato = 0;
 		c->rcv.quick = 0;

@@ -26,9 +26,9 @@ static void syn_options(struct tcp_conn *c, struct tcp_hdr *th, xtime now)
 	th->sack_permitted = is_reply ? c->sack_ok : set->tcp_sack != 0;
 	if ((c->state != TCP_SYN_SENT && !c->parent) || (c->snd.txq.n && txq_at(&c->snd.txq, 0)->flags & SEG_EVER_RETRANS))
 		return;
-	if (tcp_fastopen_put(&c->fo.option, th) && !is_reply) {
-		c->fo.was_asked = true;
-		c->fo.was_exp = c->fo.option.is_exp;
+	if (tcp_fastopen_put(&tcp_fo(c)->option, th) && !is_reply) {
+		c->fo->was_asked = true;
+		c->fo->was_exp = tcp_fo(c)->option.is_exp;
 	}
 }
 
@@ -110,9 +110,9 @@ bool tcp_output_syn(struct tcp_conn *c, struct frame_out *f, xtime now)
 	}
 	th.flags |= tcp_ecn_syn_flags(c, txq_at(&c->snd.txq, 0)->flags & SEG_EVER_RETRANS);
 	th.wnd = (uint16_t)MIN(c->rcv.wnd, 65535u);
-	if (th.has_fastopen || (c->fo.syn_data && !c->fo.option.is_set && c->snd.txq.n == 1))
+	if (th.has_fastopen || (tcp_fo(c)->syn_data && !tcp_fo(c)->option.is_set && c->snd.txq.n == 1))
 		len = c->state == TCP_SYN_SENT && !(txq_at(&c->snd.txq, 0)->flags & SEG_EVER_RETRANS) &&
-		      c->fo.syn_data ? c->snd.q.len : 0;
+		      tcp_fo(c)->syn_data ? c->snd.q.len : 0;
 	ret = tcp_emit_segment(c, f, &th, len, MAX(c->snd.mss_cache, (uint32_t)len), &n, now);
 	if (ret < 0)
 		return tcp_output_blocked(c, ret, n, now);

@@ -188,7 +188,7 @@ static unsigned syn_retries(const struct tcp_conn *c)
 
 	if (c->opt.syn_cnt)
 		return c->opt.syn_cnt;
-	return (unsigned)(c->fo.is_child ? set->tcp_synack_retries : set->tcp_syn_retries);
+	return (unsigned)(tcp_fo(c)->is_child ? set->tcp_synack_retries : set->tcp_syn_retries);
 }
 
 /* tcp_out_of_resources(): an orphan that makes no progress counts for several when there are too
@@ -234,7 +234,7 @@ static bool write_timeout(struct tcp_conn *c, xtime now)
 		is_over = false;
 	}
 	/* A child by Fast Open has a timer of its own in Linux (tcp_fastopen_synack_timer). */
-	if (!is_over && !(c->fo.is_child && c->state == TCP_SYN_RECV && !user_timeout(c)))
+	if (!is_over && !(tcp_fo(c)->is_child && c->state == TCP_SYN_RECV && !user_timeout(c)))
 		is_over = timed_out(c, until, user_timeout(c), now);
 	tcp_fastopen_timeout(c, is_over, now);
 	if (is_over)
@@ -344,7 +344,7 @@ static void rto_fire(struct tcp_conn *c, xtime now)
 	if (!c->snd.retransmits)
 		count_first_rto(c);
 	/* A child by Fast Open has a timer of its own in Linux (tcp_fastopen_synack_timer). */
-	if (c->state != TCP_SYN_RECV || !c->fo.is_child)
+	if (c->state != TCP_SYN_RECV || !tcp_fo(c)->is_child)
 		tcp_enter_loss(c, now);
 	if (!c->snd.retrans_stamp)
 		c->snd.retrans_stamp = now;

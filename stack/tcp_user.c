@@ -40,7 +40,7 @@ static int may_send(struct tcp_conn *c)
 {
 	if (c->err || c->shut & SHUT_SND_BIT)
 		return send_error(c);
-	if (c->state == TCP_SYN_RECV && c->fo.is_child)
+	if (c->state == TCP_SYN_RECV && tcp_fo(c)->is_child)
 		return 0;
 	if (conn_in(c, ST(SYN_SENT) | ST(SYN_RECV)))
 		return -EAGAIN;

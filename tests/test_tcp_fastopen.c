@@ -208,16 +208,16 @@ static void client_pauses_where_it_is_swallowed(void **state)
 	expect_after(t, XTIME_SEC, "S 0");
 	expect_after(t, XTIME_SEC, "S 0");
 	assert_int_equal(t->s->counters[CTR_TcpExtTCPFastOpenBlackhole], 0);
-	assert_int_equal(t->c->fo.client_fail, TFO_COOKIE_UNAVAILABLE);
+	assert_int_equal(tcp_fo(t->c)->client_fail, TFO_COOKIE_UNAVAILABLE);
 	expect_after(t, XTIME_SEC, "S 0");
 	assert_int_equal(t->s->counters[CTR_TcpExtTCPFastOpenBlackhole], 1);
-	assert_int_equal(t->c->fo.client_fail, TFO_SYN_RETRANSMITTED);
+	assert_int_equal(tcp_fo(t->c)->client_fail, TFO_SYN_RETRANSMITTED);
 	assert_false(tcp_fastopen_may_send(t->c, &mss, &o, t->now));
 	assert_false(o.is_set);
-	assert_false(t->c->fo.is_checking);
+	assert_false(tcp_fo(t->c)->is_checking);
 	assert_false(tcp_fastopen_may_send(t->c, &mss, &o, t->now + 60 * XTIME_SEC));
 	assert_true(o.is_set);
-	assert_true(t->c->fo.is_checking);
+	assert_true(tcp_fo(t->c)->is_checking);
 	/* Data comes on the connection that is the test: the path is good. */
 	t->c->rcv.data_segs_in = 1;
 	tcp_fastopen_ended(t->c, t->now);

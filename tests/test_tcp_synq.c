@@ -661,7 +661,7 @@ static void child_inherits_what_linux_gives_it(void **state)
 	l->opt.linger_s = 4;
 	l->opt.syn_cnt = 3;
 	l->opt.user_mss = 1000;
-	l->fo.max_qlen = 5;
+	tcp_fo_own(l)->max_qlen = 5;
 	inject(t, SYN);
 	expect(t, "S. 0 ack 1 win 65208 mss 1000 sackOK ts wscale 10");
 	assert_int_equal(t->ip.tos, 16);
@@ -679,7 +679,7 @@ static void child_inherits_what_linux_gives_it(void **state)
 	assert_int_equal(t->c->opt.linger_s, 4);
 	assert_int_equal(t->c->opt.syn_cnt, 3);
 	assert_int_equal(t->c->peer_mss, 1000);
-	assert_int_equal(t->c->fo.max_qlen, 0);
+	assert_int_equal(tcp_fo(t->c)->max_qlen, 0);
 	put(t, 100);
 	expect(t, "P. 1:101 ack 1");
 	assert_int_equal(t->ip.tos, 16);

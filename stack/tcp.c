@@ -74,6 +74,8 @@ static void conn_free_protocol(struct tcp_conn *c)
 	ring_free(&c->snd.q);
 	ring_free(&c->rcv.q);
 	ranges_free(&c->rcv.ofo);
+	free(c->mtup);
+	c->mtup = NULL;
 	c->rcv.rmem = 0;
 	tcp_mem_charge(c);
 }

@@ -139,6 +139,16 @@ struct tcp_fo {
 	struct siphash_key keys[2];   /* TCP_FASTOPEN_KEY */
 };
 
+/* Path MTU probing (tcp_mtup.c); sizes of whole packets. */
+struct tcp_mtup {
+	bool is_on;
+	bool is_checked;       /* no probe before something has happened (tcp_want_output) */
+	uint32_t search_low, search_high;
+	uint32_t probe_size;   /* of the probe in flight, 0: none */
+	seq32 seq_start, seq_end;
+	xtime since;           /* when the search began */
+};
+
 /* What tcp_output() has to do besides sending data. */
 enum {
 	OUT_ACK = 1,           /* an ACK must go now */
@@ -403,17 +413,8 @@ struct tcp_conn {
 	uint64_t cookie;              /* SO_COOKIE */
 	xtime opened_at;              /* when the attempt to connect began, or the last one ended */
 	struct tcp_fo *fo;            /* Fast Open, NULL: nothing has asked for it; owned */
+	struct tcp_mtup *mtup;        /* NULL: tcp_mtu_probing is 0; owned */
 	struct tcp_saved_syn *saved_syn;      /* of the SYN that it began with, NULL: none; owned */
-
-	/* Path MTU probing (tcp_mtup.c); sizes of whole packets. */
-	struct {
-		bool is_on : 1;
-		bool is_checked : 1;  /* no probe before something has happened (tcp_want_output) */
-		uint32_t search_low, search_high;
-		uint32_t probe_size;  /* of the probe in flight, 0: none */
-		seq32 seq_start, seq_end;
-		xtime since;          /* when the search began */
-	} mtup;
 
 	/* Listener and its children (tcp_listen.c). */
 	struct listener *listener;    /* of a listening socket; owned */
@@ -513,6 +514,8 @@ void tcp_mtup_acked(struct tcp_conn *c, xtime now);
 /* Something is lost: true when it was the probe, and all is done. */
 bool tcp_mtup_lost(struct tcp_conn *c, xtime now);
 void tcp_mtup_black_hole(struct tcp_conn *c, xtime now);
+/* What is in flight tells nothing: the probe is sent again otherwise, or was not sent at all. */
+void tcp_mtup_forget(struct tcp_conn *c);
 /* tcp_simple_retransmit(): of what is in flight all that is larger than the MSS has become. */
 void tcp_simple_retransmit(struct tcp_conn *c, xtime now);
 
@@ -573,7 +576,7 @@ bool tcp_mem_is_short(const struct stack *s);     /* tcp_under_memory_pressure()
 bool tcp_mem_may_expand(const struct stack *s);   /* may a buffer grow for throughput? */
 bool tcp_mem_is_out(const struct tcp_conn *c);
 /* In SYN-RECEIVED: a listener's child, not one side of a simultaneous open. */
-static inline bool tcp_is_passive(const struct tcp_conn *c) { return c->parent || c->fo.is_child; }
+static inline bool tcp_is_passive(const struct tcp_conn *c) { return c->parent || (c->fo && c->fo->is_child); }
 /* The SYN takes no room in the peer's window. */
 static inline seq32 tcp_wnd_end(const struct tcp_conn *c)
 {

@@ -44,11 +44,12 @@ uint32_t tcp_sync_mss(struct tcp_conn *c, uint32_t pmtu)
 {
 	uint32_t mss;
 
-	c->mtup.search_high = MIN(c->mtup.search_high, pmtu);
+	if (c->mtup)
+		c->mtup->search_high = MIN(c->mtup->search_high, pmtu);
 	c->pmtu = pmtu;
 	mss = bound_to_half_wnd(c, tcp_mtu_to_mss(c, pmtu));
-	if (c->mtup.is_on)
-		mss = MIN(mss, tcp_mtu_to_mss(c, c->mtup.search_low));
+	if (c->mtup && c->mtup->is_on)
+		mss = MIN(mss, tcp_mtu_to_mss(c, c->mtup->search_low));
 	c->snd.mss_cache = mss;
 	return mss;
 }

@@ -10,39 +10,46 @@
  */
 #include "tcp_out.h"
 
+#include <stdlib.h>
+
 /* tcp_mtup_init(): at the start of a connection and again when the peer's MSS is known. */
 void tcp_mtup_init(struct tcp_conn *c, xtime now)
 {
-	c->mtup.is_on = c->s->set.tcp_mtu_probing > 1;
-	c->mtup.search_high = c->peer_mss + IP_LEN_MIN + TCP_LEN_MIN;
-	c->mtup.search_low = tcp_mss_to_mtu(c, (uint32_t)c->s->set.tcp_base_mss);
-	c->mtup.probe_size = 0;
-	c->mtup.since = now;
+	/* Without memory the MTU is what ICMP tells. */
+	if (!c->mtup && c->s->set.tcp_mtu_probing)
+		c->mtup = calloc(1, sizeof(*c->mtup));
+	if (!c->mtup)
+		return;
+	c->mtup->is_on = c->s->set.tcp_mtu_probing > 1;
+	c->mtup->search_high = c->peer_mss + IP_LEN_MIN + TCP_LEN_MIN;
+	c->mtup->search_low = tcp_mss_to_mtu(c, (uint32_t)c->s->set.tcp_base_mss);
+	c->mtup->probe_size = 0;
+	c->mtup->since = now;
 }
 
 /* tcp_mtu_check_reprobe(): after tcp_probe_interval a larger MTU may have come to pass. */
 static void check_reprobe(struct tcp_conn *c, uint32_t mss, xtime now)
 {
-	if (now - c->mtup.since < c->s->set.tcp_probe_interval * XTIME_SEC)
+	if (now - c->mtup->since < c->s->set.tcp_probe_interval * XTIME_SEC)
 		return;
-	c->mtup.probe_size = 0;
-	c->mtup.search_high = c->peer_mss + IP_LEN_MIN + TCP_LEN_MIN;
-	c->mtup.search_low = tcp_mss_to_mtu(c, mss);
-	c->mtup.since = now;
+	c->mtup->probe_size = 0;
+	c->mtup->search_high = c->peer_mss + IP_LEN_MIN + TCP_LEN_MIN;
+	c->mtup->search_low = tcp_mss_to_mtu(c, mss);
+	c->mtup->since = now;
 }
 
 int tcp_mtup_next(struct tcp_conn *c, uint32_t mss, xtime now)
 {
-	uint32_t size = tcp_mtu_to_mss(c, (c->mtup.search_high + c->mtup.search_low) >> 1);
-	uint32_t needed = size + (c->loss.reordering + 1) * c->snd.mss_cache;
-	uint32_t flight = tcp_in_flight(c);
+	uint32_t flight = tcp_in_flight(c), size, needed;
 
-	if (!c->mtup.is_on || c->mtup.probe_size || c->mtup.is_checked || c->loss.ca_state != CA_OPEN ||
+	if (!c->mtup || !c->mtup->is_on || c->mtup->probe_size || c->mtup->is_checked || c->loss.ca_state != CA_OPEN ||
 	    c->cc.cwnd < 11 || c->rcv.nsacks || c->rcv.has_dsack)
 		return -1;
-	c->mtup.is_checked = true;
-	if (size > tcp_mtu_to_mss(c, c->mtup.search_high) ||
-	    (int32_t)(c->mtup.search_high - c->mtup.search_low) < c->s->set.tcp_probe_threshold) {
+	c->mtup->is_checked = true;
+	size = tcp_mtu_to_mss(c, (c->mtup->search_high + c->mtup->search_low) >> 1);
+	needed = size + (c->loss.reordering + 1) * c->snd.mss_cache;
+	if (size > tcp_mtu_to_mss(c, c->mtup->search_high) ||
+	    (int32_t)(c->mtup->search_high - c->mtup->search_low) < c->s->set.tcp_probe_threshold) {
 		check_reprobe(c, mss, now);
 		return -1;
 	}
@@ -59,9 +66,9 @@ int tcp_mtup_next(struct tcp_conn *c, uint32_t mss, xtime now)
 void tcp_mtup_sent(struct tcp_conn *c, seq32 seq, seq32 end)
 {
 	c->cc.cwnd--;   /* one segment in the place of two */
-	c->mtup.probe_size = tcp_mss_to_mtu(c, end - seq);
-	c->mtup.seq_start = seq;
-	c->mtup.seq_end = end;
+	c->mtup->probe_size = tcp_mss_to_mtu(c, end - seq);
+	c->mtup->seq_start = seq;
+	c->mtup->seq_end = end;
 }
 
 /* tcp_mtup_probe_success(). */
@@ -71,28 +78,34 @@ static void success(struct tcp_conn *c, xtime now)
 
 	count(c->s, CTR_TcpExtTCPMTUPSuccess);
 	c->loss.prior_ssthresh = tcp_current_ssthresh(c);
-	c->cc.cwnd = (uint32_t)MAX(bytes / c->mtup.probe_size, 1u);
+	c->cc.cwnd = (uint32_t)MAX(bytes / c->mtup->probe_size, 1u);
 	c->cc.cwnd_cnt = 0;
 	c->cc.cwnd_stamp = now;
 	c->cc.ssthresh = tcp_current_ssthresh(c);
-	c->mtup.search_low = c->mtup.probe_size;
-	c->mtup.probe_size = 0;
+	c->mtup->search_low = c->mtup->probe_size;
+	c->mtup->probe_size = 0;
 	tcp_sync_mss(c, c->pmtu);
 }
 
 void tcp_mtup_acked(struct tcp_conn *c, xtime now)
 {
-	if (c->mtup.probe_size && seq_le(c->mtup.seq_end, c->snd.una))
+	if (c->mtup && c->mtup->probe_size && seq_le(c->mtup->seq_end, c->snd.una))
 		success(c, now);
+}
+
+void tcp_mtup_forget(struct tcp_conn *c)
+{
+	if (c->mtup)
+		c->mtup->probe_size = 0;
 }
 
 bool tcp_mtup_lost(struct tcp_conn *c, xtime now)
 {
-	if (c->loss.ca_state >= CA_CWR || !c->mtup.probe_size || c->snd.una != c->mtup.seq_start)
+	if (!c->mtup || c->loss.ca_state >= CA_CWR || !c->mtup->probe_size || c->snd.una != c->mtup->seq_start)
 		return false;
 	count(c->s, CTR_TcpExtTCPMTUPFail);
-	c->mtup.search_high = c->mtup.probe_size - 1;
-	c->mtup.probe_size = 0;
+	c->mtup->search_high = c->mtup->probe_size - 1;
+	c->mtup->probe_size = 0;
 	c->cc.cwnd++;
 	tcp_simple_retransmit(c, now);
 	return true;
@@ -106,15 +119,21 @@ void tcp_mtup_black_hole(struct tcp_conn *c, xtime now)
 
 	if (!set->tcp_mtu_probing)
 		return;
-	if (!c->mtup.is_on) {
-		c->mtup.is_on = true;
-		c->mtup.since = now;
+	if (!c->mtup) {   /* the setting was 0 when it began */
+		tcp_mtup_init(c, now);
+		if (!c->mtup)
+			return;
+		c->mtup->is_on = false;
+	}
+	if (!c->mtup->is_on) {
+		c->mtup->is_on = true;
+		c->mtup->since = now;
 	} else {
-		mss = tcp_mtu_to_mss(c, c->mtup.search_low) >> 1;
+		mss = tcp_mtu_to_mss(c, c->mtup->search_low) >> 1;
 		mss = MIN((uint32_t)set->tcp_base_mss, mss);
 		mss = MAX(mss, (uint32_t)set->tcp_mtu_probe_floor);
 		mss = MAX(mss, (uint32_t)set->tcp_min_snd_mss);
-		c->mtup.search_low = tcp_mss_to_mtu(c, mss);
+		c->mtup->search_low = tcp_mss_to_mtu(c, mss);
 	}
 	tcp_sync_mss(c, c->pmtu);
 }

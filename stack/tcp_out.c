@@ -12,7 +12,8 @@
 
 void tcp_want_output(struct tcp_conn *c)
 {
-	c->mtup.is_checked = false;
+	if (c->mtup)
+		c->mtup->is_checked = false;
 	if (!list_is_linked(&c->out_link) && !list_is_linked(&c->neigh_wait) && c->state != TCP_CLOSE)
 		list_append(&c->s->outq, &c->out_link);
 }

@@ -53,7 +53,7 @@ static void take_back_new(struct tcp_conn *c, const struct frame_out *f, bool is
 		uncount(c, f->payload_len, segs, false);
 	if (u->is_mtu_probe) {
 		c->cc.cwnd++;
-		c->mtup.probe_size = 0;
+		tcp_mtup_forget(c);
 	}
 	c->snd.nxt = seg->seq;
 	c->snd.sml = u->sml;

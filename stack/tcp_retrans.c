@@ -72,7 +72,7 @@ static bool retransmit(struct tcp_conn *c, struct frame_out *f, uint32_t idx, ui
 	struct neigh *n = NULL;
 	int ret;
 
-	c->mtup.probe_size = 0;   /* inconclusive */
+	tcp_mtup_forget(c);   /* inconclusive */
 	if (tcp_is_in_device(c, seg))
 		return false;
 	f->undo.seq = seg->seq;

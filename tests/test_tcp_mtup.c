@@ -70,16 +70,16 @@ static void probe_is_tried_again_after_its_interval(void **state)
 	inject(t, ". 1 ack 30241");
 	forget(t);
 	t->s->set.tcp_probe_threshold = 8;
-	t->c->mtup.search_low = t->c->mtup.search_high;   /* as if the search had ended */
+	t->c->mtup->search_low = t->c->mtup->search_high;   /* as if the search had ended */
 	advance(t, 599 * XTIME_SEC);
 	put(t, 10240);
 	forget(t);
-	assert_int_equal(t->c->mtup.search_low, t->c->mtup.search_high);
+	assert_int_equal(t->c->mtup->search_low, t->c->mtup->search_high);
 	inject(t, ". 1 ack %u", t->nput + 1);
 	forget(t);
 	advance(t, 2 * XTIME_SEC);
 	put(t, 1000);
-	assert_true(t->c->mtup.search_low < t->c->mtup.search_high);
+	assert_true(t->c->mtup->search_low < t->c->mtup->search_high);
 }
 
 static void probe_that_is_not_acknowledged_is_inconclusive(void **state)
@@ -90,10 +90,10 @@ static void probe_that_is_not_acknowledged_is_inconclusive(void **state)
 	put(t, 20000);
 	expect(t, ". 10241:11483 ack 1");
 	forget(t);
-	assert_true(t->c->mtup.probe_size > 0);
+	assert_true(t->c->mtup->probe_size > 0);
 	advance(t, XTIME_SEC);   /* a time-out: whatever was too large, all goes again */
 	expect(t, ". 10241:11265 ack 1");
-	assert_int_equal(t->c->mtup.probe_size, 0);
+	assert_int_equal(t->c->mtup->probe_size, 0);
 	assert_int_equal(counted(t, CTR_TcpExtTCPMTUPFail), 0);
 }
 
@@ -107,7 +107,7 @@ static void probe_is_not_sent_by_default(void **state)
 	inject(t, ". 1 ack 14601");
 	put(t, 29200);
 	expect(t, ". 14601:16061 ack 1");
-	assert_false(t->c->mtup.is_on);
+	assert_null(t->c->mtup);
 }
 
 static void black_hole_lowers_the_size_with_each_timeout(void **state)
@@ -121,7 +121,7 @@ static void black_hole_lowers_the_size_with_each_timeout(void **state)
 	expect(t, "P. 1:1461 ack 1");
 	advance(t, 15 * XTIME_SEC);   /* time-outs after 0.2, 0.6, ... 6.2, 12.6 s; tcp_retries1 is 3 s */
 	forget(t);
-	assert_true(t->c->mtup.is_on);
+	assert_true(t->c->mtup->is_on);
 	assert_int_equal(t->c->snd.mss_cache, 512);
 	advance(t, 100 * XTIME_SEC);
 	assert_true(t->c->snd.mss_cache <= 64);

@@ -37,7 +37,7 @@ struct neigh {
 	struct timer timer;
 	xtime confirmed, used, updated;
 	xtime reachable_ns;          /* randomised reachable time */
-	struct list waiters;         /* struct tcp_conn.neigh_wait: blocked connections */
+	struct list waiters;         /* struct tcp_conn.out_link: blocked connections */
 	struct list changed;         /* in stack.neigh_changed while its waiters must be told */
 	struct neigh_packet *queue;  /* oldest first; bounded by neigh_unres_qlen_bytes */
 	uint32_t queue_bytes;        /* as Linux accounts them */

@@ -110,9 +110,7 @@ struct tcp_conn *tcp_alloc(struct stack *s, xtime now)
 	}
 	list_init(&c->out_link);
 	list_init(&c->event_link);
-	list_init(&c->neigh_wait);
 	list_init(&c->tx_link);
-	list_init(&c->accept_link);
 	list_append(&s->conns, &c->all_link);
 	s->nconn++;
 	c->state = TCP_CLOSE;
@@ -138,8 +136,6 @@ static void conn_free(struct tcp_conn *c)
 	list_remove(&c->all_link);
 	list_remove(&c->out_link);
 	list_remove(&c->event_link);
-	list_remove(&c->neigh_wait);
-	list_remove(&c->accept_link);
 	txdev_forget(c);
 	conn_free_protocol(c);
 	free(c->saved_syn);
@@ -161,7 +157,7 @@ void tcp_free_all(struct stack *s)
 
 	/* Children are linked to their listeners, whichever goes first. */
 	for (l = s->conns.next; l != &s->conns; l = l->next)
-		list_remove(&container_of(l, struct tcp_conn, all_link)->accept_link);
+		list_remove(&container_of(l, struct tcp_conn, all_link)->event_link);
 	for (l = s->conns.next; l != &s->conns; l = next) {
 		struct tcp_conn *c = container_of(l, struct tcp_conn, all_link);
 
@@ -221,7 +217,7 @@ void tcp_set_state(struct tcp_conn *c, uint8_t state, xtime now)
 	if (!c->port_bound)
 		conntab_unbind(&s->tab, &c->bind);
 	list_remove(&c->out_link);
-	list_remove(&c->neigh_wait);
+	c->is_blocked = false;
 	c->snd.out = 0;
 	tcp_rexmit_clear(c);
 	tcp_delack_clear(c);

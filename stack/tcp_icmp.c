@@ -123,9 +123,10 @@ void tcp_neigh_done(struct stack *s, struct neigh *n, int err, xtime now)
 {
 	(void)s;
 	while (!list_is_empty(&n->waiters)) {
-		struct tcp_conn *c = container_of(n->waiters.next, struct tcp_conn, neigh_wait);
+		struct tcp_conn *c = container_of(n->waiters.next, struct tcp_conn, out_link);
 
-		list_remove(&c->neigh_wait);
+		list_remove(&c->out_link);
+		c->is_blocked = false;
 		if (err) {
 			conn_icmp(c, c->snd.una, ICMP_UNREACH, 1, 0, now);
 			/* What waits asks again at once: in Linux its time-out, which the error

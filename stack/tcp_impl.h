@@ -194,8 +194,8 @@ struct tcp_conn {
 	struct stack *s;
 	void *user;
 	struct timer timer;           /* the earliest of the deadlines below */
-	struct list out_link;         /* in stack.outq */
-	struct list event_link;       /* in stack.eventq */
+	struct list out_link;         /* in stack.outq; in neigh.waiters while it is_blocked */
+	struct list event_link;       /* in stack.eventq; of a child, which tells nobody, in its listener's queue */
 	uint8_t state;                /* TCP_ESTABLISHED, ... (netinet/tcp.h) */
 	uint8_t shut : 2;             /* bit 0: receive side, bit 1: send side (RCV_SHUTDOWN, SEND_SHUTDOWN) */
 	bool is_dead : 1;             /* tcp_close(): no program behind it (SOCK_DEAD) */
@@ -208,6 +208,7 @@ struct tcp_conn {
 	bool ts_asked : 1;            /* our SYN has timestamps and no answer has come */
 	bool saw_ts : 1;              /* the segment being processed has timestamps, with the echo rcv_tsecr */
 	bool has_route : 1;           /* rt is valid */
+	bool is_blocked : 1;          /* the next hop isn't resolved */
 	uint8_t snd_wscale : 4, rcv_wscale : 4;
 	uint8_t syn_wscale;           /* what our SYN offered */
 	uint8_t keep_probes;
@@ -408,7 +409,6 @@ struct tcp_conn {
 	struct tcp_sockopts opt;
 	struct bind_owner bind;       /* local port */
 	struct list all_link;         /* in stack.conns */
-	struct list neigh_wait;       /* in neigh.waiters while blocked */
 	struct list tx_link;          /* in stack.txdev.held while the interface has enough of ours */
 	uint64_t cookie;              /* SO_COOKIE */
 	xtime opened_at;              /* when the attempt to connect began, or the last one ended */
@@ -419,7 +419,6 @@ struct tcp_conn {
 	/* Listener and its children (tcp_listen.c). */
 	struct listener *listener;    /* of a listening socket; owned */
 	struct tcp_conn *parent;      /* of a child that is not accepted yet */
-	struct list accept_link;      /* in the listener's queue */
 };
 
 /* What stays of a connection in TIME-WAIT, or in FIN-WAIT-2 without a program. */
@@ -802,6 +801,7 @@ xtime tcp_rto_max(const struct tcp_conn *c);
 
 /* ---- tcp_out.c ---- */
 void tcp_want_output(struct tcp_conn *c);                 /* queue it for stack_output() */
+void tcp_output_off(struct tcp_conn *c);                  /* out of that queue; if blocked it stays so */
 void tcp_send_ack(struct tcp_conn *c);                    /* an ACK must go */
 /* Nothing is to be sent but, at most, an ACK that may wait a little for what the program answers. */
 bool tcp_owes_ack_alone(const struct tcp_conn *c);

@@ -10,7 +10,7 @@
 
 static struct tcp_conn *child_of(struct list *l)
 {
-	return container_of(l, struct tcp_conn, accept_link);
+	return container_of(l, struct tcp_conn, event_link);
 }
 
 int tcp_listen(struct tcp_conn *c, int backlog, ip4 *claim_addr, uint16_t *claim_port, xtime now)
@@ -68,7 +68,7 @@ struct tcp_conn *tcp_accept(struct tcp_conn *l, int *err, xtime now)
 		return NULL;
 	}
 	c = child_of(l->listener->ready.next);
-	list_remove(&c->accept_link);
+	list_remove(&c->event_link);
 	l->listener->nready--;
 	tcp_listen_confirmed(c);
 	c->parent = NULL;
@@ -82,7 +82,7 @@ struct tcp_conn *tcp_accept(struct tcp_conn *l, int *err, xtime now)
 /* A child that nobody will accept: reset (inet_child_forget). */
 static void child_kill(struct tcp_conn *c, xtime now)
 {
-	list_remove(&c->accept_link);
+	list_remove(&c->event_link);
 	tcp_listen_confirmed(c);
 	c->parent = NULL;
 	if (c->state != TCP_CLOSE) {
@@ -127,7 +127,7 @@ void tcp_listen_counts(const struct tcp_conn *l, uint32_t *ready, uint32_t *back
  * it, and the first read tells. */
 void tcp_listen_child_gone(struct tcp_conn *c)
 {
-	if (list_is_linked(&c->accept_link))
+	if (list_is_linked(&c->event_link))
 		return;
 	c->parent = NULL;
 	c->is_released = true;
@@ -147,7 +147,7 @@ void tcp_child_queue(struct tcp_conn *c)
 	struct listener *ls = c->parent->listener;
 
 	ls->nready++;
-	list_append(&ls->ready, &c->accept_link);
+	list_append(&ls->ready, &c->event_link);
 	c->is_connected = true;
 	c->parent->edges++;
 	tcp_report(c->parent);
@@ -278,7 +278,7 @@ void tcp_child_process(struct tcp_conn *c, const struct seg_in *seg)
 	if (!e || e->kind != ENT_CONN)
 		return;
 	c = container_of(e, struct tcp_conn, ent);
-	if (c->state == TCP_SYN_RECV && c->parent && !list_is_linked(&c->accept_link))
+	if (c->state == TCP_SYN_RECV && c->parent && !list_is_linked(&c->event_link))
 		tcp_done(c, seg->now);
 	tcp_free_if_gone(c);
 }

@@ -15,7 +15,7 @@
 #include "tcp_impl.h"
 
 struct listener {
-	struct list ready;       /* struct tcp_conn.accept_link: to be accepted, oldest first */
+	struct list ready;       /* struct tcp_conn.event_link: to be accepted, oldest first */
 	uint32_t nready, backlog;
 	uint32_t npending;       /* of the ready ones: by Fast Open, not confirmed yet */
 	struct list reqs;        /* struct tcp_req.link: the SYN queue; owned */

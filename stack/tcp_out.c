@@ -14,8 +14,14 @@ void tcp_want_output(struct tcp_conn *c)
 {
 	if (c->mtup)
 		c->mtup->is_checked = false;
-	if (!list_is_linked(&c->out_link) && !list_is_linked(&c->neigh_wait) && c->state != TCP_CLOSE)
+	if (!list_is_linked(&c->out_link) && c->state != TCP_CLOSE)
 		list_append(&c->s->outq, &c->out_link);
+}
+
+void tcp_output_off(struct tcp_conn *c)
+{
+	if (!c->is_blocked)
+		list_remove(&c->out_link);
 }
 
 void tcp_send_ack(struct tcp_conn *c)
@@ -152,7 +158,7 @@ bool tcp_output(struct tcp_conn *c, struct frame_out *f, xtime now)
 	bool has_frame;
 
 	if (!c->has_route && c->state != TCP_CLOSE && tcp_reroute(c, now) < 0) {
-		list_remove(&c->out_link);
+		tcp_output_off(c);
 		return false;
 	}
 	if (c->has_route && c->rt.gen != c->s->routes.gen)
@@ -165,11 +171,11 @@ bool tcp_output(struct tcp_conn *c, struct frame_out *f, xtime now)
 	has_frame = c->has_route && output_next(c, f, now);
 	if (!has_frame) {
 		c->snd.is_mss_kept = false;
-		list_remove(&c->out_link);
+		tcp_output_off(c);
 		if (c->snd.is_space_due)
 			tcp_check_space(c, now);
 		/* Data that can't leave and nothing in flight that would bring an ACK. */
-		if (!list_is_linked(&c->neigh_wait) && !c->snd.is_pace_held)
+		if (!c->is_blocked && !c->snd.is_pace_held)
 			tcp_check_probe(c, now);
 	} else {
 		f->undo.conn = c;

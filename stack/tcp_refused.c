@@ -113,7 +113,7 @@ static void stop(struct tcp_conn *c, const struct frame_undo *u, xtime now)
 {
 	bool is_bare = u->use == FRAME_BARE, is_new = u->use == FRAME_NEW;
 
-	list_remove(&c->out_link);
+	tcp_output_off(c);
 	c->snd.is_mss_kept = false;
 	/* Writes don't send again what is lost: ACKs and timers do. */
 	if (u->use == FRAME_LOST || u->use == FRAME_FORCED)

@@ -141,7 +141,7 @@ bool tcp_output_forced(struct tcp_conn *c, struct frame_out *f, xtime now)
 	if (!c->snd.txq.n)
 		return false;
 	if (!retransmit(c, f, 0, 1, false, now)) {
-		if (list_is_linked(&c->neigh_wait))
+		if (c->is_blocked)
 			c->snd.out |= OUT_RETRANS;
 		return false;
 	}

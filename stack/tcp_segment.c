@@ -97,9 +97,9 @@ static void event_ack_sent(struct tcp_conn *c)
 bool tcp_output_blocked(struct tcp_conn *c, int err, struct neigh *n, xtime now)
 {
 	if (err == -EAGAIN && n) {
-		list_remove(&c->out_link);
-		list_remove(&c->neigh_wait);   /* data, a probe and an ACK may block one after another */
-		list_append(&n->waiters, &c->neigh_wait);
+		list_remove(&c->out_link);   /* of waiters, too: data, a probe and an ACK may block one after another */
+		list_append(&n->waiters, &c->out_link);
+		c->is_blocked = true;
 		return false;
 	}
 	count(c->s, CTR_tx_failed);

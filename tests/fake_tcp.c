@@ -20,7 +20,6 @@ void fake_conn_init(struct fake_conn *fc, struct stack *s, uint8_t tag)
 	fc->tag = tag;
 	list_init(&fc->c.out_link);
 	list_init(&fc->c.event_link);
-	list_init(&fc->c.neigh_wait);
 	timer_init(&fc->c.timer, TIMER_CONN);
 }
 

@@ -2,7 +2,9 @@
 /* cc.c - the table of algorithms, how a connection gets one, and what they share. */
 #include "cc.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tcp_impl.h"
@@ -75,11 +77,34 @@ void cc_avoid_ai(struct tcp_conn *c, uint32_t w, uint32_t acked)
 }
 
 /* tcp_assign_congestion_control(). */
-void cc_assign(struct tcp_conn *c, const struct cc_ops *ops)
+int cc_assign(struct tcp_conn *c, const struct cc_ops *ops)
 {
+	void *own = ops->own_size ? calloc(1, ops->own_size) : NULL;
+
+	if (ops->own_size && !own)
+		return -ENOMEM;
+	cc_drop(c);
 	c->cc.ops = ops;
 	memset(c->cc.priv, 0, sizeof(c->cc.priv));
+	if (own)
+		c->cc.own = own;
 	tcp_ecn_mark(c, ops->needs_ecn);
+	return 0;
+}
+
+void cc_reset(struct tcp_conn *c)
+{
+	if (c->cc.ops->own_size)
+		memset(c->cc.own, 0, c->cc.ops->own_size);
+	else
+		memset(c->cc.priv, 0, sizeof(c->cc.priv));
+}
+
+void cc_drop(struct tcp_conn *c)
+{
+	if (c->cc.ops && c->cc.ops->own_size)
+		free(c->cc.own);
+	c->cc.ops = NULL;
 }
 
 /* tcp_init_congestion_control(); init() may have put something else in its place. */

@@ -2,7 +2,7 @@
 /*
  * cc.h - congestion control as a const table of operations (Linux's
  * tcp_congestion_ops).  An algorithm reads and writes the cc part of the
- * connection and keeps its own state in cc.priv.
+ * connection and keeps its own state in cc.priv, or where cc.own says.
  */
 #ifndef XTCP_CC_H
 #define XTCP_CC_H
@@ -11,7 +11,7 @@
 
 struct tcp_conn;
 
-#define CC_PRIV_SIZE 128   /* bytes: Linux has 104, its times are narrower */
+#define CC_PRIV_SIZE 96    /* bytes in the connection: CUBIC's; whose state is larger has it allocated */
 #define CC_NAME_MAX 16
 
 enum cc_event {
@@ -60,6 +60,7 @@ struct cc_ops {
 	uint32_t (*min_tso_segs)(const struct tcp_conn *c);          /* least burst; may be NULL */
 	bool needs_pacing;                                           /* data leaves at cc.pacing_rate */
 	bool needs_ecn;                                              /* every packet is ECN-capable */
+	uint8_t own_size;                                            /* bytes at cc.own, 0: its state is in cc.priv */
 	uint8_t sndbuf_windows;                                      /* the send buffer's, 0: two */
 	/* TCP_CC_INFO: at most 20 bytes, how many; may be NULL. */
 	size_t (*get_info)(const struct tcp_conn *c, void *buf);
@@ -71,8 +72,12 @@ extern const struct cc_ops cc_reno, cc_cubic, cc_bbr, cc_dctcp;
 const struct cc_ops *cc_find(const char *name);
 /* Names, separated by spaces, into buf as snprintf() does. */
 size_t cc_names(char *buf, size_t len);
-/* A connection gets its algorithm; it starts when the connection is established. */
-void cc_assign(struct tcp_conn *c, const struct cc_ops *ops);
+/* A connection gets its algorithm; it starts when the connection is established.  0, or -ENOMEM: it keeps the one it had. */
+int cc_assign(struct tcp_conn *c, const struct cc_ops *ops);
+/* Nothing is known yet. */
+void cc_reset(struct tcp_conn *c);
+/* The connection ends. */
+void cc_drop(struct tcp_conn *c);
 void cc_start(struct tcp_conn *c, xtime now);
 
 /* Shared by the algorithms (tcp_slow_start, tcp_cong_avoid_ai, tcp_is_cwnd_limited). */

@@ -65,10 +65,10 @@ struct bbr {
 	bool has_rtt : 1, probe_rtt_round : 1, lt_samples : 1, lt_use : 1, has_probe_end : 1;
 };
 
-_Static_assert(sizeof(struct bbr) <= CC_PRIV_SIZE, "bbr state too large");
+_Static_assert(sizeof(struct bbr) <= UINT8_MAX, "bbr state too large");
 
-static struct bbr *priv(struct tcp_conn *c) { return (struct bbr *)c->cc.priv; }
-static const struct bbr *cpriv(const struct tcp_conn *c) { return (const struct bbr *)c->cc.priv; }
+static struct bbr *priv(struct tcp_conn *c) { return c->cc.own; }
+static const struct bbr *cpriv(const struct tcp_conn *c) { return c->cc.own; }
 
 /* ---- the model ---- */
 
@@ -631,6 +631,7 @@ const struct cc_ops cc_bbr = {
 	.undo_cwnd = bbr_undo_cwnd,
 	.min_tso_segs = bbr_min_tso_segs,
 	.needs_pacing = true,
+	.own_size = sizeof(struct bbr),
 	.sndbuf_windows = 3,
 	.get_info = bbr_get_info,
 };

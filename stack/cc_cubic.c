@@ -19,13 +19,13 @@
 struct cubic {
 	uint32_t cnt;                /* ACKs per increase of cwnd by one */
 	uint32_t last_max_cwnd, last_cwnd;
-	xtime last_time, epoch_start;
 	uint32_t origin_point, k;    /* k in 1/1024 s */
 	uint32_t delay_min_us;
 	uint32_t ack_cnt, tcp_cwnd;  /* of the Reno-friendly region: W_est */
 	uint32_t cwnd_prior;         /* before the last reduction */
+	bool has_epoch;              /* epoch_start is valid */
+	xtime last_time, epoch_start;
 	struct hystart hs;
-	bool has_epoch;
 };
 
 _Static_assert(sizeof(struct cubic) <= CC_PRIV_SIZE, "cubic state too large");

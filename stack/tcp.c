@@ -42,7 +42,6 @@ static void conn_init_protocol(struct tcp_conn *c, xtime now)
 	c->rate.is_app_limited = true;
 	ring_init(&c->snd.q);
 	ring_init(&c->rcv.q);
-	ranges_init(&c->rcv.ofo);
 	c->snd.rexmit_at = c->rcv.delack_at = c->rcv.comp_at = c->keep_at = c->trim_at = XTIME_NEVER;
 	c->snd.pace_at = 0;
 	c->keep_probes = 0;
@@ -62,7 +61,7 @@ static void conn_init_protocol(struct tcp_conn *c, xtime now)
 	c->cc.max_packets_out = 0;
 	c->cc.is_cwnd_limited = false;
 	c->cc.cwnd_stamp = now;
-	memset(c->cc.priv, 0, sizeof(c->cc.priv));
+	cc_reset(c);
 	c->has_route = false;
 	tcp_rtt_init(c);
 }
@@ -73,7 +72,7 @@ static void conn_free_protocol(struct tcp_conn *c)
 	tcp_marks_free(c);
 	ring_free(&c->snd.q);
 	ring_free(&c->rcv.q);
-	ranges_free(&c->rcv.ofo);
+	tcp_ofo_free(c);
 	free(c->mtup);
 	c->mtup = NULL;
 	c->rcv.rmem = 0;
@@ -104,7 +103,8 @@ struct tcp_conn *tcp_alloc(struct stack *s, xtime now)
 	c->cookie = ++s->last_cookie;
 	c->ent.kind = ENT_CONN;
 	timer_init(&c->timer, TIMER_CONN);
-	if (timers_grow(&s->timers, s->nconn + s->ntw + s->nreq + s->neighs.n + 2) < 0) {
+	conn_init_options(c);
+	if (timers_grow(&s->timers, s->nconn + s->ntw + s->nreq + s->neighs.n + 2) < 0 || cc_assign(c, s->cc) < 0) {
 		free(c);
 		return NULL;
 	}
@@ -115,8 +115,6 @@ struct tcp_conn *tcp_alloc(struct stack *s, xtime now)
 	s->nconn++;
 	c->state = TCP_CLOSE;
 	c->opened_at = now;
-	conn_init_options(c);
-	cc_assign(c, s->cc);
 	conn_init_protocol(c, now);
 	return c;
 }
@@ -141,6 +139,7 @@ static void conn_free(struct tcp_conn *c)
 	free(c->saved_syn);
 	free(c->fo);
 	tcp_rareopts_drop(c);
+	cc_drop(c);
 	s->nconn--;
 	free(c);
 }
@@ -294,8 +293,7 @@ void tcp_fin(struct tcp_conn *c, xtime now)
 	default:              /* CLOSE_WAIT, CLOSING, LAST_ACK: it came before */
 		break;
 	}
-	ranges_free(&c->rcv.ofo);   /* nothing is behind a FIN */
-	c->rcv.nsacks = 0;
+	tcp_ofo_free(c);   /* nothing is behind a FIN */
 	conn_wake(c);
 }
 

@@ -10,6 +10,7 @@
 #include "tcp_impl.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #define DUPTHRESH 3                 /* TCP_FASTRETRANS_THRESH */
 #define SACK_BLOCKS_EXPECTED 2u     /* TCP_SACK_BLOCKS_EXPECTED */
@@ -106,7 +107,7 @@ void tcp_ack_check(struct tcp_conn *c, xtime now)
 	     (c->rcv.q.len < c->opt.rcvlowat || tcp_window_free(c) >= c->rcv.wnd)) ||
 	    in_quickack(c) || c->rcv.ack_now) {
 		tcp_send_ack(c);
-	} else if (c->rcv.ofo.n) {
+	} else if (tcp_ofo(c)->ranges.n) {
 		/* RFC 5681 4.2: at once; each one counts for a peer without SACK. */
 		if (!c->sack_ok && c->snd.out & OUT_ACK)
 			c->rcv.dup_acks++;
@@ -188,12 +189,35 @@ void tcp_dsack_set(struct tcp_conn *c, seq32 start, seq32 end)
 	c->rcv.dsack = (struct tcp_sack_block){ start, end };
 }
 
+const struct tcp_ofo tcp_ofo_none;
+
+static bool ofo_make(struct tcp_conn *c)
+{
+	c->rcv.ofo = calloc(1, sizeof(*c->rcv.ofo));
+	return c->rcv.ofo;
+}
+
+void tcp_ofo_free(struct tcp_conn *c)
+{
+	if (!c->rcv.ofo)
+		return;
+	ranges_free(&c->rcv.ofo->ranges);
+	free(c->rcv.ofo);
+	c->rcv.ofo = NULL;
+}
+
+void tcp_ofo_settle(struct tcp_conn *c)
+{
+	if (!tcp_ofo(c)->ranges.n)
+		tcp_ofo_free(c);
+}
+
 /* tcp_sack_new_ofo_skb(): what is held back goes before it is more than an ACK can tell. */
 static void sacks_flush(struct tcp_conn *c, const struct range *recent)
 {
 	unsigned i = 0;
 
-	while (i < c->rcv.nsacks && (seq_lt(c->rcv.sacks[i].end, recent->start) || seq_gt(c->rcv.sacks[i].start, recent->end)))
+	while (i < tcp_ofo(c)->nsacks && (seq_lt(tcp_ofo(c)->sacks[i].end, recent->start) || seq_gt(tcp_ofo(c)->sacks[i].start, recent->end)))
 		i++;
 	if (c->rcv.comp_acks && i >= SACK_BLOCKS_EXPECTED) {
 		c->rcv.comp_acks--;
@@ -205,25 +229,28 @@ static void sacks_flush(struct tcp_conn *c, const struct range *recent)
 /* The block that changed last comes first (RFC 2018 4); stale ones leave. */
 static void sacks_update(struct tcp_conn *c, const struct range *recent)
 {
+	struct tcp_ofo *ofo = c->rcv.ofo;
 	struct tcp_sack_block old[4];
-	unsigned n_old = c->rcv.nsacks, n = 0;
+	unsigned n_old = tcp_ofo(c)->nsacks, n = 0;
 
 	if (!c->sack_ok)
 		return;
 	for (unsigned i = 0; i < n_old; i++)
-		old[i] = c->rcv.sacks[i];
+		old[i] = tcp_ofo(c)->sacks[i];
 	if (recent)
 		sacks_flush(c, recent);
+	if (!ofo)
+		return;
 	if (recent)
-		c->rcv.sacks[n++] = (struct tcp_sack_block){ recent->start, recent->end };
+		ofo->sacks[n++] = (struct tcp_sack_block){ recent->start, recent->end };
 	for (unsigned i = 0; i < n_old && n < 4; i++) {
-		const struct range *r = ranges_find(&c->rcv.ofo, old[i].start);
+		const struct range *r = ranges_find(&tcp_ofo(c)->ranges, old[i].start);
 
 		if (!r || (recent && r->start == recent->start))
 			continue;
-		c->rcv.sacks[n++] = (struct tcp_sack_block){ r->start, r->end };
+		ofo->sacks[n++] = (struct tcp_sack_block){ r->start, r->end };
 	}
-	c->rcv.nsacks = (uint8_t)n;
+	ofo->nsacks = (uint8_t)n;
 }
 
 /* ---- queueing ---- */
@@ -242,7 +269,7 @@ static void check_fin(struct tcp_conn *c, xtime now)
  * ends with a FIN all but that. */
 static void advance(struct tcp_conn *c, seq32 end)
 {
-	const struct range *r = ranges_find(&c->rcv.ofo, end);
+	const struct range *r = ranges_find(&tcp_ofo(c)->ranges, end);
 
 	if (r)
 		end = r->end;
@@ -251,13 +278,15 @@ static void advance(struct tcp_conn *c, seq32 end)
 	ring_extend(&c->rcv.q, end - c->rcv.nxt);
 	c->rcv.bytes_received += end - c->rcv.nxt;
 	c->rcv.nxt = end;
-	ranges_cut_before(&c->rcv.ofo, end);
+	if (c->rcv.ofo)
+		ranges_cut_before(&c->rcv.ofo->ranges, end);
+	tcp_ofo_settle(c);
 }
 
 /* RFC 2883 4: the first part of [start, end) that was there already. */
 static void dsack_overlap(struct tcp_conn *c, seq32 start, seq32 end)
 {
-	const struct ranges *ofo = &c->rcv.ofo;
+	const struct ranges *ofo = &tcp_ofo(c)->ranges;
 
 	for (uint32_t i = 0; i < ofo->n && seq_lt(ofo->v[i].start, end); i++) {
 		if (seq_le(ofo->v[i].end, start))
@@ -305,8 +334,8 @@ static void queue_in_order(struct tcp_conn *c, const struct tcp_hdr *th, const u
 
 	if (!may_store(c, seq, len, gso_size))
 		return;
-	had_holes = c->rcv.ofo.n > 0;   /* some may just have been thrown away */
-	stored = had_holes ? ranges_total(&c->rcv.ofo) : 0;
+	had_holes = tcp_ofo(c)->ranges.n > 0;   /* some may just have been thrown away */
+	stored = had_holes ? ranges_total(&tcp_ofo(c)->ranges) : 0;
 	if (len && place(c, seq, data, len) < 0) {
 		count(c->s, CTR_tcp_nomem);
 		return;
@@ -316,7 +345,7 @@ static void queue_in_order(struct tcp_conn *c, const struct tcp_hdr *th, const u
 			dsack_overlap(c, seq, seq + (seq32)len);
 		stored += c->rcv.q.len;
 		advance(c, seq + (seq32)len);
-		stored = c->rcv.q.len + (had_holes ? ranges_total(&c->rcv.ofo) : 0) - stored;
+		stored = c->rcv.q.len + (had_holes ? ranges_total(&tcp_ofo(c)->ranges) : 0) - stored;
 		if (stored)
 			tcp_rmem_charge(c, stored, gso_size);
 		c->s->counters[CTR_bytes_in] += len;
@@ -326,7 +355,7 @@ static void queue_in_order(struct tcp_conn *c, const struct tcp_hdr *th, const u
 	tcp_fast_path_check(c);
 	if (had_holes) {
 		/* RFC 5681 4.2: at once when a gap is filled. */
-		if (!c->rcv.ofo.n)
+		if (!tcp_ofo(c)->ranges.n)
 			c->rcv.ack_now = true;
 		sacks_update(c, NULL);
 	}
@@ -337,7 +366,7 @@ static void queue_in_order(struct tcp_conn *c, const struct tcp_hdr *th, const u
 /* Ranges that [start, end) covers whole: it takes their place. */
 static void count_covered(struct tcp_conn *c, seq32 start, seq32 end)
 {
-	const struct ranges *ofo = &c->rcv.ofo;
+	const struct ranges *ofo = &tcp_ofo(c)->ranges;
 
 	for (uint32_t i = 0; i < ofo->n && seq_lt(ofo->v[i].start, end); i++)
 		if (seq_le(start, ofo->v[i].start) && seq_le(ofo->v[i].end, end))
@@ -379,10 +408,10 @@ static void queue_out_of_order(struct tcp_conn *c, const struct tcp_hdr *th, seq
 	c->rcv.is_predicting = false;
 	c->rcv.ack_scheduled = true;
 	c->rcv.ooopack += gso_size ? (uint32_t)((len + gso_size - 1) / gso_size) : 1;
-	if (ranges_has(&c->rcv.ofo, seq, end)) {
+	if (ranges_has(&tcp_ofo(c)->ranges, seq, end)) {
 		count(c->s, CTR_TcpExtTCPOFOMerge);
 		tcp_dsack_set(c, seq, end);
-		out_of_order_stored(c, ranges_find(&c->rcv.ofo, seq), 0, len, gso_size);
+		out_of_order_stored(c, ranges_find(&tcp_ofo(c)->ranges, seq), 0, len, gso_size);
 		return;
 	}
 	if (len && place(c, seq, data, len) < 0) {
@@ -391,8 +420,9 @@ static void queue_out_of_order(struct tcp_conn *c, const struct tcp_hdr *th, seq
 	}
 	dsack_overlap(c, seq, end);
 	count_covered(c, seq, end);
-	ret = ranges_add(&c->rcv.ofo, seq, end, TCP_OFO_MAX, &merged, &was_new);
+	ret = c->rcv.ofo || ofo_make(c) ? ranges_add(&c->rcv.ofo->ranges, seq, end, TCP_OFO_MAX, &merged, &was_new) : -ENOMEM;
 	if (ret < 0) {
+		tcp_ofo_settle(c);
 		count(c->s, CTR_TcpExtTCPOFODrop);
 		count(c->s, ret == -ENOSPC ? CTR_tcp_ofo_limit : CTR_tcp_nomem);
 		return;

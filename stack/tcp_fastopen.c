@@ -176,7 +176,7 @@ void tcp_fastopen_ended(struct tcp_conn *c, xtime now)
 	if (c->rcv.data_segs_in) {
 		if (tcp_fo(c)->is_checking)
 			c->s->tfo_disabled = 0;
-	} else if (c->rcv.has_fin && c->rcv.ofo.n == 1) {
+	} else if (c->rcv.has_fin && tcp_ofo(c)->ranges.n == 1) {
 		blackhole_found(c->s, now);   /* a FIN alone arrived, out of order */
 	}
 }

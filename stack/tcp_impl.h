@@ -149,6 +149,13 @@ struct tcp_mtup {
 	xtime since;           /* when the search began */
 };
 
+/* What has arrived beyond a gap, and what tells the peer of it. */
+struct tcp_ofo {
+	struct ranges ranges;
+	struct tcp_sack_block sacks[4];   /* most recent first */
+	uint8_t nsacks;
+};
+
 /* What tcp_output() has to do besides sending data. */
 enum {
 	OUT_ACK = 1,           /* an ACK must go now */
@@ -222,13 +229,13 @@ struct tcp_conn {
 	uint32_t ts_offset;           /* added to our clock in tsval */
 	uint32_t ts_recent;           /* RFC 7323 TS.Recent */
 	uint32_t rcv_tsecr;           /* see saw_ts */
-	uint32_t mem_pages;           /* charged to the stack for both rings (tcp_mem.c) */
 	xtime ts_recent_stamp;        /* when it was stored, 0: never */
 	xtime trim_at;                /* when empty rings may be freed, XTIME_NEVER */
 	xtime keep_at;                /* keepalive, or end of FIN-WAIT-2 of an orphan */
 
 	/* The way to the peer. */
 	struct ip_route rt;
+	uint32_t mem_pages;           /* charged to the stack for both rings (tcp_mem.c) */
 
 	/* Congestion control. */
 	struct {
@@ -239,7 +246,10 @@ struct tcp_conn {
 		bool is_cwnd_limited;
 		xtime cwnd_stamp;
 		uint64_t pacing_rate; /* bytes/s, ~0: none yet; as of the last ACK */
-		uint64_t priv[CC_PRIV_SIZE / 8];
+		union {
+			uint64_t priv[CC_PRIV_SIZE / 8];
+			void *own;    /* where ops has an own_size; owned */
+		};
 	} cc;
 
 	/* RTT and RTO, RFC 6298 as tcp_rtt_estimator() has it; microseconds. */
@@ -255,10 +265,8 @@ struct tcp_conn {
 
 	struct {
 		/* What only some wait for, or are asked for. */
-		seq32 iss;
 		uint32_t total_rto;
 		uint32_t rto_recoveries;      /* troubles that began with a time-out ... */
-		uint32_t total_retrans;
 		xtime rto_time;               /* ... and how long they took in all */
 		xtime rto_stamp;              /* when the present one began, 0: none */
 		xtime prior_rto;              /* rtt.rto_ns before the latest time-out or probe */
@@ -283,10 +291,11 @@ struct tcp_conn {
 		uint8_t out;          /* OUT_* */
 		uint8_t rexmit_kind;  /* enum rexmit_kind */
 		uint8_t backoff, retransmits, probes_out;
+		uint32_t total_retrans;
 		uint32_t in_device;   /* bytes that the interface still has of ours (Linux sk_wmem_alloc) */
 		struct ring q;
 		seq32 q_seq;          /* of q's first byte */
-		seq32 una, nxt;
+		seq32 iss, una, nxt;
 		seq32 wl1;            /* segment of the last window update */
 		seq32 sml;            /* end of the last small segment (Minshall) */
 		seq32 pushed;         /* where PSH was last put (pushed_seq) */
@@ -365,7 +374,6 @@ struct tcp_conn {
 		/* Delayed ACKs (Linux icsk_ack). */
 		uint8_t quick;        /* quick ACKs left */
 		uint8_t pingpong;     /* interactive session counter */
-		uint8_t nsacks;
 		uint8_t comp_acks;    /* SACKs that are held back (Linux compressed_ack) */
 		uint16_t last_seg_size;
 		uint16_t rcv_mss;     /* estimate of the peer's segment size */
@@ -376,7 +384,7 @@ struct tcp_conn {
 		uint64_t bytes_received;
 		xtime ato, lrcvtime, delack_at;
 		xtime comp_at;        /* when one ACK goes for all comp_acks, XTIME_NEVER: none is held back */
-		struct ranges ofo;
+		struct tcp_ofo *ofo;  /* what has arrived beyond nxt, NULL: nothing has; owned */
 		/* Receive buffer auto-tuning (Linux rcvq_space, rcv_rtt_est). */
 		xtime space_time;
 		uint32_t space;       /* bytes copied in the last measured round */
@@ -387,7 +395,6 @@ struct tcp_conn {
 		/* What only disorder and urgent data take. */
 		seq32 irs;
 		seq32 fin_seq;        /* of a FIN that arrived out of order */
-		struct tcp_sack_block sacks[4];   /* most recent first */
 		struct tcp_sack_block dsack;
 		seq32 comp_nxt;
 		uint32_t ooopack;     /* segments that came out of order */
@@ -648,6 +655,10 @@ void tcp_rcv(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t *data, 
              uint16_t gso_size, xtime now);
 void tcp_data_queue(struct tcp_conn *c, const struct tcp_hdr *th, const uint8_t *data, size_t len,
                     uint16_t gso_size, xtime now);
+extern const struct tcp_ofo tcp_ofo_none;
+static inline const struct tcp_ofo *tcp_ofo(const struct tcp_conn *c) { return c->rcv.ofo ? c->rcv.ofo : &tcp_ofo_none; }
+void tcp_ofo_free(struct tcp_conn *c);
+void tcp_ofo_settle(struct tcp_conn *c);                  /* frees it when nothing is left */
 void tcp_ack_check(struct tcp_conn *c, xtime now);        /* __tcp_ack_snd_check() */
 void tcp_fast_path_check(struct tcp_conn *c);
 xtime tcp_delack_max(const struct tcp_conn *c);

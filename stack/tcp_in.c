@@ -271,11 +271,11 @@ static bool reset_is_exact(const struct tcp_conn *c, seq32 seq)
 {
 	if (seq == c->rcv.nxt || reset_follows_fin(c, seq))
 		return true;
-	if (c->sack_ok && c->rcv.nsacks) {
-		seq32 max = c->rcv.sacks[0].end;
+	if (c->sack_ok && tcp_ofo(c)->nsacks) {
+		seq32 max = tcp_ofo(c)->sacks[0].end;
 
-		for (unsigned i = 1; i < c->rcv.nsacks; i++)
-			max = seq_max(max, c->rcv.sacks[i].end);
+		for (unsigned i = 1; i < tcp_ofo(c)->nsacks; i++)
+			max = seq_max(max, tcp_ofo(c)->sacks[i].end);
 		return seq == max;
 	}
 	return false;
@@ -491,7 +491,7 @@ static bool header_is_foreseen(const struct tcp_conn *c, const struct seg_in *se
 /* tcp_fast_path_check(). */
 void tcp_fast_path_check(struct tcp_conn *c)
 {
-	c->rcv.is_predicting = !c->rcv.ofo.n && c->rcv.wnd && !c->rcv.urg_data;
+	c->rcv.is_predicting = !tcp_ofo(c)->ranges.n && c->rcv.wnd && !c->rcv.urg_data;
 }
 
 static void rcv_synchronized(struct tcp_conn *c, const struct seg_in *seg)

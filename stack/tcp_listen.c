@@ -157,13 +157,14 @@ void tcp_child_queue(struct tcp_conn *c)
 
 /* What a connection inherits from its listener: all that was set (inet_csk_clone_lock) but
  * SO_PRIORITY (sk_clone_lock), what belongs to the queue, and the IP options, which are the peer's. */
-static void child_inherit(struct tcp_conn *c, struct tcp_conn *l)
+static int child_inherit(struct tcp_conn *c, struct tcp_conn *l)
 {
-	c->opt = l->opt;
+	if (cc_assign(c, l->cc.ops) < 0)
+		return -ENOMEM;
+	c->opt = l->opt;   /* with the algorithm's mark */
 	tcp_rareopts_share(c);
 	c->opt.priority = 0;
 	c->opt.defer_accept = 0;
-	c->cc.ops = l->cc.ops;   /* its mark is among the options */
 	c->shut = l->shut;       /* shutdown() of a socket that was closed, before it listened */
 	c->parent = l;
 	c->bind.addr = c->ent.t.laddr;
@@ -172,6 +173,7 @@ static void child_inherit(struct tcp_conn *c, struct tcp_conn *l)
 	c->bind.reuseport = l->bind.reuseport;
 	c->bind.uid = l->bind.uid;
 	c->addr_bound = l->addr_bound;
+	return 0;
 }
 
 /* What the handshake has settled (tcp_create_openreq_child). */
@@ -233,8 +235,7 @@ struct tcp_conn *tcp_child_new(struct tcp_req *r, xtime now)
 		return NULL;
 	}
 	c->ent.t = r->ent.t;
-	child_inherit(c, r->l);
-	if (tcp_set_ip_opts(c, &r->ip_opts) < 0 || (r->is_fast && !tcp_fo_own(c))) {
+	if (child_inherit(c, r->l) < 0 || tcp_set_ip_opts(c, &r->ip_opts) < 0 || (r->is_fast && !tcp_fo_own(c))) {
 		count(s, CTR_tcp_nomem);
 		goto no_child;
 	}

@@ -31,7 +31,7 @@ static uint64_t tx_bytes(const struct tcp_conn *c)
 /* Rings as small as what they hold allows. */
 static void fit(struct tcp_conn *c)
 {
-	const struct ranges *ofo = &c->rcv.ofo;
+	const struct ranges *ofo = &tcp_ofo(c)->ranges;
 
 	if (c->s->placing.conn != c)
 		ring_fit(&c->rcv.q, ofo->n ? ofo->v[ofo->n - 1].end - c->rcv.copied : c->rcv.q.len);

@@ -58,7 +58,7 @@ uint32_t tcp_sync_mss(struct tcp_conn *c, uint32_t pmtu)
 uint32_t tcp_current_mss(struct tcp_conn *c, xtime now)
 {
 	uint32_t mss, sack_len = 0;
-	unsigned nblocks = c->rcv.nsacks + (c->rcv.has_dsack ? 1 : 0);
+	unsigned nblocks = tcp_ofo(c)->nsacks + (c->rcv.has_dsack ? 1 : 0);
 	ip4 dst = tcp_first_hop(c);
 
 	if (c->has_route) {

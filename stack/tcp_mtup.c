@@ -43,7 +43,7 @@ int tcp_mtup_next(struct tcp_conn *c, uint32_t mss, xtime now)
 	uint32_t flight = tcp_in_flight(c), size, needed;
 
 	if (!c->mtup || !c->mtup->is_on || c->mtup->probe_size || c->mtup->is_checked || c->loss.ca_state != CA_OPEN ||
-	    c->cc.cwnd < 11 || c->rcv.nsacks || c->rcv.has_dsack)
+	    c->cc.cwnd < 11 || tcp_ofo(c)->nsacks || c->rcv.has_dsack)
 		return -1;
 	c->mtup->is_checked = true;
 	size = tcp_mtu_to_mss(c, (c->mtup->search_high + c->mtup->search_low) >> 1);

@@ -312,7 +312,8 @@ SET(set_congestion)
 		return -ENOENT;
 	if (ops == c->cc.ops)
 		return 0;
-	cc_assign(c, ops);
+	if (cc_assign(c, ops) < 0)
+		return -ENOMEM;
 	if (!conn_in(c, ST(CLOSE) | ST(LISTEN)))
 		cc_start(c, in->now);
 	return 0;

@@ -38,7 +38,7 @@ static bool is_ack_young(const struct tcp_conn *c)
 {
 	uint32_t unacked = c->rcv.nxt - c->rcv.wup;
 
-	if (c->rcv.ofo.n || c->rcv.has_dsack || c->rcv.dup_acks || c->ecn.is_ok)
+	if (c->rcv.ofo || c->rcv.has_dsack || c->rcv.dup_acks || c->ecn.is_ok)
 		return false;
 	if (!unacked)
 		return c->rcv.nxt == c->rcv.irs + 1 && c->snd.segs_out == 1;

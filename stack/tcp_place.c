@@ -44,7 +44,7 @@ static struct tcp_conn *conn_of(struct stack *s, int iface, const struct frame_i
 /* Are these sequence numbers in the window, and nothing of them there? */
 static bool is_vacant(const struct tcp_conn *c, seq32 seq, seq32 end)
 {
-	const struct ranges *ofo = &c->rcv.ofo;
+	const struct ranges *ofo = &tcp_ofo(c)->ranges;
 
 	if (seq_lt(seq, c->rcv.nxt) || seq_gt(end, c->rcv.nxt + tcp_receive_window(c)))
 		return false;
@@ -67,7 +67,7 @@ static uint32_t to_reader(const struct tcp_conn *c, const struct tcp_reader *r, 
 	uint32_t got = 0;
 	size_t skip, at, n;
 
-	if (!r || r->conn != c || seq != c->rcv.nxt || c->rcv.q.len || c->rcv.ofo.n)
+	if (!r || r->conn != c || seq != c->rcv.nxt || c->rcv.q.len || tcp_ofo(c)->ranges.n)
 		return 0;
 	skip = r->skip + r->done;
 	for (int i = 0; i < r->iovcnt && p->cnt < PLACE_READER_IOV; i++) {

@@ -149,8 +149,8 @@ uint32_t tcp_select_window(struct tcp_conn *c)
 	if (new < cur && !new)
 		count(c->s, CTR_TcpExtTCPWantZeroWindowAdv);
 	/* What fills the buffer lies behind a gap, which nothing but the peer can close. */
-	if (may_shrink(c) && !c->rcv.q.len && c->rcv.ofo.n)
-		new = MAX(new, round_up(c->rcv.ofo.v[0].start - c->rcv.nxt, 1u << c->rcv_wscale));
+	if (may_shrink(c) && !c->rcv.q.len && tcp_ofo(c)->ranges.n)
+		new = MAX(new, round_up(tcp_ofo(c)->ranges.v[0].start - c->rcv.nxt, 1u << c->rcv_wscale));
 	if (new < cur && !may_shrink(c) && !c->rcv.is_nomem)
 		new = round_up(cur, 1u << c->rcv_wscale);   /* RFC 9293 3.8.6: don't take it back */
 	c->rcv.wnd = new;
@@ -179,7 +179,7 @@ void tcp_set_window_clamp(struct tcp_conn *c, uint32_t clamp)
 
 static uint32_t stored_bytes(const struct tcp_conn *c)
 {
-	return c->rcv.q.len + (c->rcv.ofo.n ? ranges_total(&c->rcv.ofo) : 0);
+	return c->rcv.q.len + (tcp_ofo(c)->ranges.n ? ranges_total(&tcp_ofo(c)->ranges) : 0);
 }
 
 /* The block that kmalloc() gives for so many bytes. */
@@ -230,8 +230,8 @@ static void collapse(struct tcp_conn *c)
 {
 	uint32_t tight = collapsed(c->rcv.q.len);
 
-	for (uint32_t i = 0; i < c->rcv.ofo.n && tight < c->rcv.rmem; i++)
-		tight += collapsed(c->rcv.ofo.v[i].end - c->rcv.ofo.v[i].start);
+	for (uint32_t i = 0; i < tcp_ofo(c)->ranges.n && tight < c->rcv.rmem; i++)
+		tight += collapsed(tcp_ofo(c)->ranges.v[i].end - tcp_ofo(c)->ranges.v[i].start);
 	if (tight >= c->rcv.rmem)
 		return;
 	count(c->s, CTR_TcpExtTCPRcvCollapsed);
@@ -253,14 +253,14 @@ static void clamp_window(struct tcp_conn *c)
 /* Cuts the farthest bytes beyond seq that take up so much of the buffer, at least a segment of them. */
 static void cut_last(struct tcp_conn *c, seq32 seq, uint32_t truesize, uint32_t *stored)
 {
-	const struct range *r = &c->rcv.ofo.v[c->rcv.ofo.n - 1];
+	const struct range *r = &tcp_ofo(c)->ranges.v[tcp_ofo(c)->ranges.n - 1];
 	uint64_t n = (uint64_t)truesize * *stored / MAX(c->rcv.rmem, 1u);
 	seq32 from = seq_max(seq, r->end - (uint32_t)MIN(MAX(n, c->advmss), (uint64_t)(r->end - r->start)));
 
 	n = r->end - from;
 	if (c->rcv.has_fin && seq_le(from, c->rcv.fin_seq))
 		c->rcv.has_fin = false;
-	ranges_cut_from(&c->rcv.ofo, from);
+	ranges_cut_from(&c->rcv.ofo->ranges, from);
 	c->rcv.rmem = (uint32_t)((uint64_t)c->rcv.rmem * (*stored - n) / MAX(*stored, 1u));
 	*stored -= (uint32_t)n;
 }
@@ -269,7 +269,7 @@ static void cut_last(struct tcp_conn *c, seq32 seq, uint32_t truesize, uint32_t 
  * at a time; nothing that lies before seq. */
 static bool prune_ofo(struct tcp_conn *c, seq32 seq)
 {
-	const struct ranges *ofo = &c->rcv.ofo;
+	const struct ranges *ofo = &tcp_ofo(c)->ranges;
 	uint32_t stored = stored_bytes(c), enough;
 
 	if (!ofo->n || !seq_gt(ofo->v[ofo->n - 1].end, seq))
@@ -281,7 +281,8 @@ static bool prune_ofo(struct tcp_conn *c, seq32 seq)
 		while (ofo->n && seq_gt(ofo->v[ofo->n - 1].end, seq) && c->rcv.rmem > enough);
 	} while (ofo->n && seq_gt(ofo->v[ofo->n - 1].end, seq) && c->rcv.rmem > c->opt.rcvbuf);
 	count(c->s, CTR_TcpExtOfoPruned);
-	c->rcv.nsacks = 0;   /* RFC 2018 8: what was told is taken back */
+	c->rcv.ofo->nsacks = 0;   /* RFC 2018 8: what was told is taken back */
+	tcp_ofo_settle(c);
 	tcp_mem_charge(c);
 	return true;
 }
@@ -418,8 +419,8 @@ void tcp_rcvbuf_grow(struct tcp_conn *c, uint32_t new)
 	if (!c->s->set.tcp_moderate_rcvbuf || c->opt.is_rcvbuf_locked)
 		return;
 	win += 2 * (win * (new - old) / MAX(old, 1u));
-	if (c->rcv.ofo.n)
-		win += c->rcv.ofo.v[c->rcv.ofo.n - 1].end - c->rcv.nxt;
+	if (tcp_ofo(c)->ranges.n)
+		win += tcp_ofo(c)->ranges.v[tcp_ofo(c)->ranges.n - 1].end - c->rcv.nxt;
 	space = MIN(tcp_space_from_win(c, (uint32_t)MIN(win, (uint64_t)UINT32_MAX)),
 	            (uint32_t)c->s->set.tcp_rmem_max);
 	if (space > c->opt.rcvbuf) {

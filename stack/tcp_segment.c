@@ -60,8 +60,8 @@ static void hdr_set_options(const struct tcp_conn *c, struct tcp_hdr *th, xtime 
 		return;
 	if (c->rcv.has_dsack)
 		th->sack[n++] = c->rcv.dsack;
-	for (unsigned i = 0; i < c->rcv.nsacks && n < room; i++)
-		th->sack[n++] = c->rcv.sacks[i];
+	for (unsigned i = 0; i < tcp_ofo(c)->nsacks && n < room; i++)
+		th->sack[n++] = tcp_ofo(c)->sacks[i];
 	th->nsack = (uint8_t)n;
 }
 

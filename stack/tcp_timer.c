@@ -532,7 +532,7 @@ static void trim_fire(struct tcp_conn *c, xtime now)
 		c->trim_at = last + TCP_RING_IDLE;
 		return;
 	}
-	if (!c->rcv.q.len && !c->rcv.ofo.n)
+	if (!c->rcv.q.len && !tcp_ofo(c)->ranges.n)
 		ring_free(&c->rcv.q);
 	if (!c->snd.q.len)
 		ring_free(&c->snd.q);

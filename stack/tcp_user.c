@@ -136,7 +136,7 @@ void tcp_has_read(struct tcp_conn *c, size_t n, xtime now)
 	c->rcv.copied += (seq32)n;
 	tcp_rmem_uncharge(c, (uint32_t)n);
 	tcp_urg_passed(c);
-	if (!c->rcv.q.len && !c->rcv.ofo.n && ring_rewind(&c->rcv.q))
+	if (!c->rcv.q.len && !tcp_ofo(c)->ranges.n && ring_rewind(&c->rcv.q))
 		tcp_trim_later(c, now);
 	tcp_mem_charge(c);
 	tcp_rcv_space_adjust(c, now);

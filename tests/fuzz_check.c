@@ -55,10 +55,10 @@ static seq32 readable_end(const struct tcp_conn *c, const struct range *r)
 
 static void check_receive(const struct tcp_conn *c)
 {
-	const struct ranges *ofo = &c->rcv.ofo;
+	const struct ranges *ofo = &tcp_ofo(c)->ranges;
 
 	fuzz_require(c->rcv.q.len <= c->rcv.q.cap, "receive ring overfull");
-	fuzz_require(c->rcv.nsacks <= 4, "too many SACK blocks");
+	fuzz_require(tcp_ofo(c)->nsacks <= 4, "too many SACK blocks");
 	for (uint32_t i = 0; i < ofo->n; i++) {
 		const struct range *r = &ofo->v[i];
 
@@ -145,7 +145,7 @@ void fuzz_check_memory(struct stack *s)
 		fuzz_require(c->rcv.q.cap <= pow2_above(rcv), "receive ring beyond the receive buffer");
 		fuzz_require(c->snd.q.cap <= pow2_above(snd), "send ring beyond the send buffer");
 		fuzz_require(c->snd.txq.n <= snd / 8, "more segments in flight than the send buffer holds");
-		fuzz_require(c->rcv.ofo.n <= TCP_OFO_MAX, "more holes than allowed");
+		fuzz_require(tcp_ofo(c)->ranges.n <= TCP_OFO_MAX, "more holes than allowed");
 		pages += c->mem_pages;
 	}
 	fuzz_require(pages == s->mem_pages, "mem_pages is not the sum");

@@ -11,7 +11,7 @@
 static struct tcp_conn *conn(struct rig *t, const struct cc_ops *ops, uint32_t cwnd, uint32_t ssthresh)
 {
 	dial_open(t);
-	t->c->cc.ops = ops;
+	assert_int_equal(cc_assign(t->c, ops), 0);
 	t->c->cc.cwnd = cwnd;
 	t->c->cc.ssthresh = ssthresh;
 	t->c->cc.is_cwnd_limited = true;

@@ -76,7 +76,7 @@ static void receive_single_bytes_with_holes_keeps_the_window_and_32_kb(void **st
 		inject(t, ". %u:%u ack 1", at, at + 1);
 		forget(t);
 	}
-	assert_int_equal(t->c->rcv.ofo.n, TCP_OFO_MAX);
+	assert_int_equal(tcp_ofo(t->c)->ranges.n, TCP_OFO_MAX);
 	assert_in_range(live - before, 2 * TCP_OFO_MAX, 64 * KB + TCP_OFO_MAX * sizeof(struct range) + KB);
 }
 

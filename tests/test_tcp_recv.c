@@ -568,7 +568,7 @@ static void window_does_not_shrink(void **state)
 	establish(t, NULL);
 	for (int i = 0; i < 200 && t->c->rcv.wnd > 1448; i++, at += 1448) {
 		inject(t, ". %u:%u ack 1", at, at + 1448);
-		if (t->c->rcv.ofo.n)   /* beyond the edge, and something waits */
+		if (tcp_ofo(t->c)->ranges.n)   /* beyond the edge, and something waits */
 			break;
 		while (t->first) {
 			expect(t, ". 1 ack %u", t->c->rcv.nxt - t->irs);

@@ -46,15 +46,15 @@ struct bind_owner {
 	ip4 addr;                    /* bound address, 0 for any; conntab_connect() narrows it */
 	int oif;                     /* SO_BINDTODEVICE as interface index, 0 for none */
 	uint32_t uid;                /* owner, for SO_REUSEPORT */
-	bool reuse;                  /* SO_REUSEADDR */
-	bool reuseport;              /* SO_REUSEPORT */
-	bool is_listening;           /* in LISTEN: SO_REUSEADDR doesn't share with it */
-	bool by_connect;             /* chosen by connect(), not by bind(); the table's */
-	bool is_timewait;
-	bool is_inherited;           /* of a listener by an accepted connection; the table's */
-	bool is_named;               /* the port came by bind(), or is listened on: its claim is not kept for
+	uint32_t group_index : 24;   /* among the listeners of its SO_REUSEPORT group; the table's */
+	bool reuse : 1;              /* SO_REUSEADDR */
+	bool reuseport : 1;          /* SO_REUSEPORT */
+	bool is_listening : 1;       /* in LISTEN: SO_REUSEADDR doesn't share with it */
+	bool by_connect : 1;         /* chosen by connect(), not by bind(); the table's */
+	bool is_timewait : 1;
+	bool is_inherited : 1;       /* of a listener by an accepted connection; the table's */
+	bool is_named : 1;           /* the port came by bind(), or is listened on: its claim is not kept for
 	                              * others; the table's */
-	uint32_t group_index;        /* among the listeners of its SO_REUSEPORT group; the table's */
 };
 
 struct conntab {

@@ -360,6 +360,8 @@ static bool same_group(const struct bind_owner *a, const struct bind_owner *b)
 	       a->addr == b->addr && a->oif == b->oif;
 }
 
+#define NO_INDEX 0xffffffu       /* bind_owner.group_index has 24 bits */
+
 /* How many listeners are in o's group, and in *at the one with this index. */
 static uint32_t group_find(const struct bind_owner *o, uint32_t index, struct bind_owner **at)
 {
@@ -390,8 +392,8 @@ void conntab_listen(struct conntab *ct, struct bind_owner *o, bool on)
 	if (on) {
 		o->is_listening = true;
 		o->is_named = true;
-		o->group_index = UINT32_MAX;
-		o->group_index = group_find(o, 0, &last) - 1;
+		o->group_index = NO_INDEX;
+		o->group_index = (group_find(o, 0, &last) - 1) & NO_INDEX;
 		return;
 	}
 	n = o->bucket ? group_find(o, UINT32_MAX, &last) : 0;

@@ -79,8 +79,8 @@ struct tx_seg {
 	xtime flight_start;    /* rate.first_tx when it left */
 };
 struct tx_queue {
-	struct tx_seg *v;      /* v[first .. first+n), ascending, contiguous; owned */
-	uint32_t first, n, cap;
+	struct tx_block *block;       /* its v[first .. first+n), ascending, contiguous; owned */
+	uint32_t first, n;
 };
 
 /* Where the skbs end that Linux would have unsent: a segment never crosses such an end, and
@@ -90,9 +90,18 @@ struct tx_mark {
 	bool psh;
 	bool eor;              /* MSG_EOR: nothing is added to it */
 };
+struct tx_mark_block {
+	uint32_t cap;
+	struct tx_mark v[];
+};
 struct tx_marks {
-	struct tx_mark *v;     /* v[first .. first+n), ascending, beyond snd.nxt; owned */
-	uint32_t first, n, cap;
+	union {
+		struct tx_mark one;
+		struct tx_mark_block *block;   /* its v[first .. first+n), ascending, beyond snd.nxt; owned */
+	};
+	uint32_t first : 31;
+	bool has_block : 1;    /* else there is one at most */
+	uint32_t n;
 };
 
 /* What a connection with data to send waits for (Linux tcp_chrono). */
@@ -261,6 +270,7 @@ struct tcp_conn {
 		xtime rto_ns;
 		xtime min_stamp;
 		uint32_t last_us;
+		uint32_t prior_rto_us;        /* rto_ns before the latest time-out or probe, as snd.prior_backoff */
 	} rtt;
 
 	struct {
@@ -269,7 +279,6 @@ struct tcp_conn {
 		uint32_t rto_recoveries;      /* troubles that began with a time-out ... */
 		xtime rto_time;               /* ... and how long they took in all */
 		xtime rto_stamp;              /* when the present one began, 0: none */
-		xtime prior_rto;              /* rtt.rto_ns before the latest time-out or probe */
 		xtime probes_tstamp;
 		uint64_t tx_limit;    /* while in txdev.held: not until there is less than that ... */
 		uint64_t bytes_retrans;

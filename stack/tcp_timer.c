@@ -282,7 +282,7 @@ static bool is_linear(const struct tcp_conn *c)
 static void next_rto(struct tcp_conn *c, xtime now)
 {
 	c->snd.prior_backoff = c->snd.backoff;
-	c->snd.prior_rto = c->rtt.rto_ns;
+	c->rtt.prior_rto_us = (uint32_t)(c->rtt.rto_ns / XTIME_USEC);
 	if (is_linear(c)) {
 		c->snd.backoff = 0;
 		tcp_set_rto(c);
@@ -373,7 +373,7 @@ static xtime clamp_probe0(const struct tcp_conn *c, xtime when, xtime now)
  * they sent: soon again, without a backoff. */
 void tcp_rto_was_refused(struct tcp_conn *c, xtime now)
 {
-	c->rtt.rto_ns = c->snd.prior_rto;
+	c->rtt.rto_ns = c->rtt.prior_rto_us * XTIME_USEC;
 	c->snd.backoff = c->snd.prior_backoff;
 	tcp_rexmit_set(c, REXMIT_RTO, now + TCP_RESOURCE_PROBE_INTERVAL);
 }

@@ -15,38 +15,48 @@
 
 #define TXQ_MIN 8
 
+struct tx_block {
+	uint32_t cap;
+	struct tx_seg v[];
+};
+
 struct tx_seg *txq_at(struct tx_queue *q, uint32_t i)
 {
-	return &q->v[q->first + i];
+	return &q->block->v[q->first + i];
+}
+
+static bool txq_is_full(const struct tx_queue *q)
+{
+	return q->first + q->n == (q->block ? q->block->cap : 0);
 }
 
 static int txq_grow(struct tx_queue *q)
 {
-	uint32_t cap = q->cap ? q->cap * 2 : TXQ_MIN;
-	struct tx_seg *v;
+	uint32_t cap = q->block ? q->block->cap * 2 : TXQ_MIN;
+	struct tx_block *block;
 
-	if (q->first > q->cap / 2) {
-		memmove(q->v, q->v + q->first, q->n * sizeof(*q->v));
+	if (q->block && q->first > q->block->cap / 2) {
+		memmove(q->block->v, txq_at(q, 0), q->n * sizeof(struct tx_seg));
 		q->first = 0;
 		return 0;
 	}
-	v = malloc(cap * sizeof(*v));
-	if (!v)
+	block = malloc(sizeof(*block) + cap * sizeof(struct tx_seg));
+	if (!block)
 		return -ENOMEM;
+	block->cap = cap;
 	if (q->n)
-		memcpy(v, q->v + q->first, q->n * sizeof(*v));
-	free(q->v);
-	q->v = v;
-	q->cap = cap;
+		memcpy(block->v, txq_at(q, 0), q->n * sizeof(struct tx_seg));
+	free(q->block);
+	q->block = block;
 	q->first = 0;
 	return 0;
 }
 
 int txq_push(struct tx_queue *q, const struct tx_seg *seg)
 {
-	if (q->first + q->n == q->cap && txq_grow(q) < 0)
+	if (txq_is_full(q) && txq_grow(q) < 0)
 		return -ENOMEM;
-	q->v[q->first + q->n++] = *seg;
+	q->block->v[q->first + q->n++] = *seg;
 	return 0;
 }
 
@@ -56,13 +66,13 @@ void txq_pop(struct tx_queue *q)
 	if (--q->n)
 		return;
 	q->first = 0;
-	if (q->cap == TXQ_MIN)
+	if (q->block->cap == TXQ_MIN)
 		txq_free(q);   /* an idle connection keeps none; to have it again costs little */
 }
 
 void txq_free(struct tx_queue *q)
 {
-	free(q->v);
+	free(q->block);
 	*q = (struct tx_queue){ 0 };
 }
 
@@ -118,7 +128,7 @@ int txq_split(struct tcp_conn *c, uint32_t i, seq32 seq)
 	struct tx_queue *q = &c->snd.txq;
 	struct tx_seg *seg, *tail;
 
-	if (q->first + q->n == q->cap && txq_grow(q) < 0)
+	if (txq_is_full(q) && txq_grow(q) < 0)
 		return -ENOMEM;
 	seg = txq_at(q, i);
 	seg_account(c, seg, -1);

@@ -20,32 +20,47 @@
 
 /* ---- marks ---- */
 
-static struct tx_mark *mark_last(const struct tx_marks *m)
+/* One lies in the connection itself: a small write that leaves at once takes no memory. */
+static struct tx_mark *marks(struct tx_marks *m)
 {
-	return m->n ? &m->v[m->first + m->n - 1] : NULL;
+	return (m->has_block ? m->block->v : &m->one) + m->first;
+}
+
+static struct tx_mark *mark_last(struct tx_marks *m)
+{
+	return m->n ? marks(m) + m->n - 1 : NULL;
 }
 
 const struct tx_mark *tcp_mark_first(const struct tcp_conn *c)
 {
-	return c->snd.marks.n ? &c->snd.marks.v[c->snd.marks.first] : NULL;
+	return c->snd.marks.n ? marks((struct tx_marks *)&c->snd.marks) : NULL;
+}
+
+static uint32_t marks_cap(const struct tx_marks *m)
+{
+	return m->has_block ? m->block->cap : 1;
 }
 
 static int marks_grow(struct tx_marks *m)
 {
-	uint32_t cap = m->cap ? m->cap * 2 : MARKS_MIN;
-	struct tx_mark *v;
+	uint32_t cap = m->has_block ? m->block->cap * 2 : MARKS_MIN;
+	struct tx_mark_block *block;
 
 	if (m->first) {
-		memmove(m->v, m->v + m->first, m->n * sizeof(*m->v));
+		memmove(marks(m) - m->first, marks(m), m->n * sizeof(struct tx_mark));
 		m->first = 0;
-		if (m->n <= m->cap / 2)
+		if (m->n <= m->block->cap / 2)
 			return 0;
 	}
-	v = realloc(m->v, cap * sizeof(*v));
-	if (!v)
-		return m->n < m->cap ? 0 : -ENOMEM;
-	m->v = v;
-	m->cap = cap;
+	block = malloc(sizeof(*block) + cap * sizeof(struct tx_mark));
+	if (!block)
+		return m->n < marks_cap(m) ? 0 : -ENOMEM;
+	block->cap = cap;
+	memcpy(block->v, marks(m), m->n * sizeof(struct tx_mark));
+	if (m->has_block)
+		free(m->block);
+	m->block = block;
+	m->has_block = true;
 	return 0;
 }
 
@@ -54,19 +69,29 @@ static struct tx_mark *mark_add(struct tx_marks *m, seq32 end)
 {
 	struct tx_mark *t;
 
-	if (m->first + m->n < m->cap || marks_grow(m) == 0)
+	if (m->first + m->n < marks_cap(m) || marks_grow(m) == 0)
 		m->n++;
 	t = mark_last(m);
-	if (t)
-		*t = (struct tx_mark){ .end = end };
+	*t = (struct tx_mark){ .end = end };
 	return t;
 }
 
+static void marks_free(struct tx_marks *m)
+{
+	if (m->has_block)
+		free(m->block);
+	*m = (struct tx_marks){ 0 };
+}
+
+/* An idle connection keeps no small block. */
 static void mark_drop_first(struct tx_marks *m)
 {
 	m->first++;
-	if (--m->n == 0)
-		m->first = 0;
+	if (--m->n)
+		return;
+	m->first = 0;
+	if (m->has_block && m->block->cap == MARKS_MIN)
+		marks_free(m);
 }
 
 void tcp_mark_grow(struct tcp_conn *c, uint32_t want)
@@ -76,7 +101,7 @@ void tcp_mark_grow(struct tcp_conn *c, uint32_t want)
 
 	if (m->n < 2)
 		return;
-	first = &m->v[m->first];
+	first = marks(m);
 	next = first + 1;
 	if (first->eor || first->end - c->snd.nxt >= want)
 		return;
@@ -92,7 +117,7 @@ void tcp_marks_pass(struct tcp_conn *c)
 {
 	struct tx_marks *m = &c->snd.marks;
 
-	while (m->n && seq_le(m->v[m->first].end, c->snd.nxt))
+	while (m->n && seq_le(marks(m)->end, c->snd.nxt))
 		mark_drop_first(m);
 }
 
@@ -103,18 +128,16 @@ void tcp_marks_return(struct tcp_conn *c, seq32 end, bool psh, bool eor)
 	if (m->first) {
 		m->first--;
 		m->n++;
-	} else if (mark_add(m, end)) {   /* without memory it is one with what follows */
-		memmove(m->v + 1, m->v, (m->n - 1) * sizeof(*m->v));
-	} else {
-		return;
+	} else {   /* without memory it is one with what follows */
+		mark_add(m, end);
+		memmove(marks(m) + 1, marks(m), (m->n - 1) * sizeof(struct tx_mark));
 	}
-	m->v[m->first] = (struct tx_mark){ .end = end, .psh = psh, .eor = eor };
+	*marks(m) = (struct tx_mark){ .end = end, .psh = psh, .eor = eor };
 }
 
 void tcp_marks_free(struct tcp_conn *c)
 {
-	free(c->snd.marks.v);
-	c->snd.marks = (struct tx_marks){ 0 };
+	marks_free(&c->snd.marks);
 }
 
 /* ---- room ---- */
@@ -194,7 +217,7 @@ static uint32_t size_goal(const struct tcp_conn *c, uint32_t mss)
 
 uint32_t tcp_wmem_last(struct tcp_conn *c, uint32_t *goal, xtime now)
 {
-	const struct tx_marks *m = &c->snd.marks;
+	struct tx_marks *m = &c->snd.marks;
 	const struct tx_mark *t = mark_last(m);
 
 	if (!t || t->eor)

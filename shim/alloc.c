@@ -2,7 +2,7 @@
 /*
  * alloc.c - free lists by size.
  *
- * Sizes up to 1 KB go by 16 bytes, larger ones by quarters of a power of two.  Small
+ * Sizes up to 2 KB go by 16 bytes, larger ones by quarters of a power of two.  Small
  * blocks are cut from chunks and stay on their lists; a large block is a mapping
  * of its own and goes back to the kernel when CACHE_MAX bytes of such are free
  * already.  In front of each block stand its size and a mark that tells it from
@@ -21,11 +21,11 @@
 #define CHUNK_BYTES ((size_t)1 << 20)
 #define HUGE_BYTES ((size_t)2 << 20)
 #define HUGE_FROM ((size_t)32 << 20)       /* a process with so much in small blocks gets huge pages for the next ones */
-#define FINE_MAX ((size_t)1024)
+#define FINE_MAX ((size_t)2048)          /* a connection is among them */
 #define FINE_STEP 16
 #define NFINE (FINE_MAX / FINE_STEP)
 #define SMALL_MAX ((size_t)1 << 18)
-#define NCLASSES (NFINE + 4 * 14)          /* up to 16 MB */
+#define NCLASSES (NFINE + 4 * 13)          /* up to 16 MB */
 #define CACHE_MAX ((size_t)16 << 20)
 #define MARK 0x7874637061110c8bull
 
@@ -76,7 +76,7 @@ static size_t class_of(size_t size, size_t *room)
 	step = (size_t)1 << (log - 2);
 	quarter = (unsigned)((size - 1) >> (log - 2)) & 3;
 	*room = ((size_t)4 + quarter + 1) * step;
-	size = NFINE + 4 * (log - 10) + quarter;
+	size = NFINE + 4 * (log - 11) + quarter;
 	return size < NCLASSES ? size : NCLASSES;
 }
 

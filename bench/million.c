@@ -42,6 +42,9 @@
 
 enum { CONNECT, REQUEST, TICK, CLOSE, EVENTS };
 
+/* What a population is told to do. */
+enum { FILL = 'f', OPEN = 'o', USE = 'u', SHUT = 's', END = 'e' };
+
 static const char *const names[EVENTS] = { "connect", "request", "tick", "close" };
 
 struct sim {
@@ -50,6 +53,9 @@ struct sim {
 	unsigned n;
 	struct tcp_conn **client;   /* of A; the user of each is its other end's place in server */
 	struct tcp_conn **server;
+	struct tcp_conn **listeners;
+	unsigned nopen, nclose;     /* connections opened; closed in a round */
+	double empty;               /* bytes of the process before them */
 	uint64_t rng;
 };
 
@@ -272,20 +278,15 @@ static void listen_all(struct sim *m, struct tcp_conn **listeners)
 	}
 }
 
-/* The last `events` of them are timed, in ROUNDS. */
-static void open_all(struct sim *m, struct tcp_conn **listeners, unsigned events, struct result *r)
+/* How many connections a round opens, and another closes. */
+static unsigned of_a_round(const struct sim *m, unsigned events)
 {
-	unsigned each = MIN(events, m->n / 2) / ROUNDS;
-	double begin = 0;
+	return MIN(events, m->n / 2) / ROUNDS;
+}
 
-	for (unsigned i = 0, left; i < m->n; i++) {
-		left = m->n - i;
-		if (left % each == 0 && left <= ROUNDS * each)
-			begin = cpu_ns();
-		open_one(m, listeners, i);
-		if ((left - 1) % each == 0 && left <= ROUNDS * each)
-			r->ns[CONNECT] = best(r->ns[CONNECT], (cpu_ns() - begin) / each);
-	}
+static void open_next(struct sim *m)
+{
+	open_one(m, m->listeners, m->nopen++);
 }
 
 static void time_rounds(struct sim *m, void (*event)(struct sim *), unsigned events, double *ns)
@@ -297,36 +298,61 @@ static void time_rounds(struct sim *m, void (*event)(struct sim *), unsigned eve
 	*ns = best(*ns, (cpu_ns() - begin) / events);
 }
 
+static void init(struct sim *m, unsigned n)
+{
+	*m = (struct sim){ .a = make_stack(ADDR_A), .b = make_stack(ADDR_B), .now = XTIME_SEC, .n = n, .rng = 88172645463325252 };
+	m->listeners = calloc(n / PER_PORT + 1, sizeof(struct tcp_conn *));
+	m->client = malloc(n * sizeof(struct tcp_conn *));
+	m->server = malloc(n * sizeof(struct tcp_conn *));
+	if (!m->listeners || !m->client || !m->server)
+		fail("no memory");
+	memset(m->client, 0, n * sizeof(struct tcp_conn *));
+	memset(m->server, 0, n * sizeof(struct tcp_conn *));
+	listen_all(m, m->listeners);
+	m->empty = resident();
+}
+
+/* One round of what it was told to do. */
+static void turn(struct sim *m, char word, unsigned events, struct result *r)
+{
+	unsigned each = of_a_round(m, events);
+
+	switch (word) {
+	case FILL:      /* all but those that the rounds open */
+		while (m->nopen < m->n - ROUNDS * each)
+			open_next(m);
+		return;
+	case OPEN:
+		time_rounds(m, open_next, each, &r->ns[CONNECT]);
+		return;
+	case USE:
+		m->now += 10 * XTIME_SEC;
+		settle(m);
+		if (!r->bytes)
+			r->bytes = (resident() - m->empty) / m->n;
+		time_rounds(m, request, events / ROUNDS, &r->ns[REQUEST]);
+		m->now += 10 * XTIME_SEC;
+		settle(m);
+		time_rounds(m, tick, events / ROUNDS, &r->ns[TICK]);
+		return;
+	default:
+		m->nclose = m->nclose ? m->nclose : each;   /* n gets less */
+		time_rounds(m, close_one, m->nclose, &r->ns[CLOSE]);
+	}
+}
+
 /* One population; waits for a word before each round and answers it. */
 static void run(unsigned n, unsigned events, int in, int out)
 {
-	struct sim m = { .a = make_stack(ADDR_A), .b = make_stack(ADDR_B), .now = XTIME_SEC, .n = n, .rng = 88172645463325252 };
-	struct tcp_conn **listeners = calloc(n / PER_PORT + 1, sizeof(struct tcp_conn *));
 	struct result r = { 0 };
-	double before;
+	struct sim m;
 	char word;
 
-	m.client = malloc(n * sizeof(struct tcp_conn *));
-	m.server = malloc(n * sizeof(struct tcp_conn *));
-	if (!listeners || !m.client || !m.server)
-		fail("no memory");
-	memset(m.client, 0, n * sizeof(struct tcp_conn *));
-	memset(m.server, 0, n * sizeof(struct tcp_conn *));
-	listen_all(&m, listeners);
-	before = resident();
-	open_all(&m, listeners, events, &r);
-	m.now += 10 * XTIME_SEC;
-	settle(&m);
-	r.bytes = (resident() - before) / n;
-	while (read(in, &word, 1) == 1 && word != 'c') {
-		time_rounds(&m, request, events / ROUNDS, &r.ns[REQUEST]);
-		m.now += 10 * XTIME_SEC;
-		settle(&m);
-		time_rounds(&m, tick, events / ROUNDS, &r.ns[TICK]);
+	init(&m, n);
+	while (read(in, &word, 1) == 1 && word != END) {
+		turn(&m, word, events, &r);
 		check((int)write(out, &word, 1), "write");
 	}
-	for (int i = 0; i < ROUNDS; i++)
-		time_rounds(&m, close_one, MIN(events, n / 2) / ROUNDS, &r.ns[CLOSE]);
 	check((int)write(out, &r, sizeof(r)), "write");
 	_exit(0);
 }
@@ -355,17 +381,22 @@ static struct population start(unsigned n, unsigned events)
 	return (struct population){ .to = to[1], .from = from[0] };
 }
 
-static void take_turn(struct population *p)
+static void take_turn(struct population *p, char word)
 {
-	char word = 'r';
-
 	if (write(p->to, &word, 1) != 1 || read(p->from, &word, 1) != 1)
 		fail("a population has ended");
 }
 
+static void take_turns(struct population *p, unsigned n, char word, int rounds)
+{
+	for (int round = 0; round < rounds; round++)
+		for (unsigned i = 0; i < n; i++)
+			take_turn(&p[i], word);
+}
+
 static void finish(struct population *p)
 {
-	char word = 'c';
+	char word = END;
 
 	if (write(p->to, &word, 1) != 1 || read(p->from, &p->r, sizeof(p->r)) != sizeof(p->r))
 		fail("a population has ended");
@@ -420,9 +451,10 @@ int main(int argc, char **argv)
 		return usage();
 	for (unsigned i = 0; i < k; i++)
 		p[i] = start(n[i], events);
-	for (int round = 0; round < ROUNDS; round++)
-		for (unsigned i = 0; i < k; i++)
-			take_turn(&p[i]);
+	take_turns(p, k, FILL, 1);
+	take_turns(p, k, OPEN, ROUNDS);
+	take_turns(p, k, USE, ROUNDS);
+	take_turns(p, k, SHUT, ROUNDS);
 	printf("%9s %8s", "", "bytes");
 	for (int e = 0; e < EVENTS; e++)
 		printf(" %7s ns", names[e]);

@@ -62,13 +62,14 @@ struct slot {
 	struct bridge *bridge;   /* NULL: not bridged */
 	struct local *local;     /* of a listener: the kernel's part of it; NULL: none; owned */
 	uint32_t events, edges, urgents;  /* what cfg.ready was told last */
-	struct slot *next_free;
+	uint32_t next_free;      /* of a free one: the next one's index + 1, 0: none */
 };
 
 struct slots {
 	struct slot **v;         /* by index; owned, as is what they point to */
-	uint32_t n, cap;
-	struct slot *free;
+	uint32_t n;              /* in use */
+	uint32_t cap, room;      /* slots that there are; that v has room for */
+	uint32_t free;           /* the first free one's index + 1, 0: none is */
 };
 
 /* A thread waits for a socket. */

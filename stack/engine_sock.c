@@ -16,31 +16,34 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SLOTS_MIN 64
+#define SLOTS_CHUNK 56u          /* 4 KB */
 
 /* ---- handles ---- */
 
+/* Slots come by the chunk, so that there are never many more than are needed; they stay where they are. */
 static int slots_grow(struct slots *t)
 {
-	uint32_t i, cap = t->cap ? 2 * t->cap : SLOTS_MIN;
-	struct slot **v = realloc(t->v, cap * sizeof(*v));
-	struct slot *chunk;
+	struct slot *chunk, **v = t->v;
 
-	if (!v)
-		return -ENOMEM;
-	t->v = v;
-	chunk = calloc(cap - t->cap, sizeof(*chunk));
+	if (t->cap == t->room) {
+		v = realloc(v, MAX(2 * t->room, SLOTS_CHUNK) * sizeof(*v));
+		if (!v)
+			return -ENOMEM;
+		t->room = MAX(2 * t->room, SLOTS_CHUNK);
+		t->v = v;
+	}
+	chunk = calloc(SLOTS_CHUNK, sizeof(*chunk));
 	if (!chunk)
 		return -ENOMEM;
-	for (i = cap; i-- > t->cap;) {
-		v[i] = &chunk[i - t->cap];
-		v[i]->index = i;
-		v[i]->gen = 1;
-		list_init(&v[i]->waits);
-		v[i]->next_free = t->free;
-		t->free = v[i];
+	for (uint32_t i = SLOTS_CHUNK; i-- > 0;) {
+		v[t->cap + i] = &chunk[i];
+		chunk[i].index = t->cap + i;
+		chunk[i].gen = 1;
+		list_init(&chunk[i].waits);
+		chunk[i].next_free = t->free;
+		t->free = t->cap + i + 1;
 	}
-	t->cap = cap;
+	t->cap += SLOTS_CHUNK;
 	return 0;
 }
 
@@ -51,7 +54,7 @@ int engine_slot_new(struct engine *e, struct tcp_conn *c, engine_sock *s)
 
 	if (!t->free && slots_grow(t) < 0)
 		return -ENOMEM;
-	slot = t->free;
+	slot = t->v[t->free - 1];
 	t->free = slot->next_free;
 	t->n++;
 	slot->conn = c;
@@ -92,17 +95,16 @@ static void slot_free(struct engine *e, struct slot *slot)
 	engine_slot_renew(e, slot);
 	slot->conn = NULL;
 	slot->next_free = e->slots.free;
-	e->slots.free = slot;
+	e->slots.free = slot->index + 1;
 	e->slots.n--;
 }
 
-/* Chunks begin at 0, SLOTS_MIN and every doubling of it. */
 void engine_slots_free(struct engine *e)
 {
 	struct slots *t = &e->slots;
 	uint32_t i;
 
-	for (i = 0; i < t->cap; i = i ? 2 * i : SLOTS_MIN)
+	for (i = 0; i < t->cap; i += SLOTS_CHUNK)
 		free(t->v[i]);
 	free(t->v);
 	memset(t, 0, sizeof(*t));

@@ -70,6 +70,8 @@ int bridge_setopt(int fd, int level, int name, const void *val, socklen_t len);
 int bridge_getopt(int fd, int r, int level, int name, void *val, socklen_t *len, socklen_t room);
 /* connect() and listen() again. */
 int bridge_connect(int fd, int r, const struct sockaddr *addr, socklen_t len);
+/* connect() by a send with MSG_FASTOPEN, which the kernel hasn't been asked for; the data is to be sent then. */
+int bridge_fastopen(int fd, const struct sockaddr *addr, socklen_t len);
 int bridge_listen(int fd, int r, int backlog);
 int bridge_bind(int fd, int r, const struct sockaddr *addr, socklen_t len);
 /* What is bridged under this number, as the name says, or the engine where it may have changed since; false: nothing.

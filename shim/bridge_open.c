@@ -18,6 +18,7 @@
 #include "addr.h"
 #include "policy.h"
 #include "real.h"
+#include "user.h"
 
 /* One that was under way when the socket was bridged. */
 static int finish_connect(int fd, const struct engine_bridged *b)
@@ -153,6 +154,23 @@ int bridge_connect(int fd, int r, const struct sockaddr *addr, socklen_t len)
 	do {
 		if (!bridge_find(fd, &b))
 			return -ENOTSOCK;
+		r = connect_bridged(fd, &b, addr, len);
+	} while (r == -ESTALE);
+	return r;
+}
+
+/* tcp_sendmsg_fastopen() */
+int bridge_fastopen(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	struct engine_bridged b;
+	sa_family_t family;
+	int r;
+
+	do {
+		if (!bridge_find(fd, &b))
+			return -ENOTSOCK;
+		if (len >= sizeof(family) && user_get(&family, addr, sizeof(family)) && family == AF_UNSPEC)
+			return -EOPNOTSUPP;
 		r = connect_bridged(fd, &b, addr, len);
 	} while (r == -ESTALE);
 	return r;

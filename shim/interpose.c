@@ -254,11 +254,22 @@ static ssize_t send_message(struct sock *s, const struct msghdr *msg, int flags)
 	return FIRST(policy_connect(s, m.msg_name, m.msg_namelen), bridge_opened(s, call_sendmsg(s, msg, flags)));
 }
 
+/* MSG_FASTOPEN on a socket without a record here: 1: it is a bridged one, and connected now; 0: the kernel's to do; -errno. */
+static int connect_by_sending(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	int err = errno, r = bridge_fastopen(fd, addr, len);
+
+	errno = err;
+	return r == -ENOTSOCK ? policy_connect_kernels(fd, addr, len) : r ? r : 1;
+}
+
 static ssize_t send_to_kernels(int fd, const void *buf, size_t len, int flags, const struct sockaddr *addr,
 			       socklen_t alen)
 {
-	int r = flags & MSG_FASTOPEN ? policy_connect_kernels(fd, addr, alen) : 0;
+	int r = flags & MSG_FASTOPEN ? connect_by_sending(fd, addr, alen) : 0;
 
+	if (r > 0)
+		return REAL(send)(fd, buf, len, flags & ~MSG_FASTOPEN);
 	return r ? interpose_result(r) : REAL(sendto)(fd, buf, len, flags, addr, alen);
 }
 
@@ -268,8 +279,12 @@ static ssize_t send_message_kernels(int fd, const struct msghdr *msg, int flags)
 	int r = 0;
 
 	if (flags & MSG_FASTOPEN && user_get(&m, msg, sizeof(m)))
-		r = policy_connect_kernels(fd, m.msg_name, m.msg_namelen);
-	return r ? interpose_result(r) : REAL(sendmsg)(fd, msg, flags);
+		r = connect_by_sending(fd, m.msg_name, m.msg_namelen);
+	if (r <= 0)
+		return r ? interpose_result(r) : REAL(sendmsg)(fd, msg, flags);
+	m.msg_name = NULL;
+	m.msg_namelen = 0;
+	return REAL(sendmsg)(fd, &m, flags & ~MSG_FASTOPEN);
 }
 
 EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, __CONST_SOCKADDR_ARG addr,

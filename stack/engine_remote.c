@@ -156,6 +156,11 @@ static int begin_to_connect(struct engine *e, struct slot *slot, const struct so
 	if (engine_host_has(e, ntohl(a->sin_addr.s_addr), ntohs(a->sin_port)))
 		return -EXDEV;
 	r = engine_slot_connect(e, slot, a);
+	/* Put off until there is data (TCP_FASTOPEN_CONNECT), which nobody will announce here. */
+	if (r > 0) {
+		r = tcp_fastopen_start(slot->conn, NULL, 0, false, e->now);
+		tcp_fastopen_copied(slot->conn);
+	}
 	if (r < 0)
 		return r;
 	engine_bridge_begin(e, slot, near);

@@ -144,6 +144,27 @@ def fresh_nonblocking(to, own):
     within(work)
 
 
+def fresh_fastopen(to, own):
+    """sendto() and sendmsg() that connect, in the child."""
+    a, b, c, d, e = (socket.socket() for _ in range(5))
+    c.setblocking(False)
+    e.setsockopt(socket.IPPROTO_TCP, 30, 1)        # TCP_FASTOPEN_CONNECT
+
+    def work():
+        say("sendto", a.sendto(b"hello", socket.MSG_FASTOPEN, to), take(a, 5), a.getpeername() == to)
+        say("again", tried(a.sendto, b"hello", socket.MSG_FASTOPEN, to))
+        b.getsockname()
+        say("sendmsg", b.sendmsg([b"hello"], [], socket.MSG_FASTOPEN, to), take(b, 5))
+        say("begun", tried(c.sendto, b"hello", socket.MSG_FASTOPEN, to), bool(select.select([], [c], [], END)[1]))
+        c.setblocking(True)
+        say("then", c.send(b"world"), take(c, 5))
+        say("refused", tried(d.sendto, b"hello", socket.MSG_FASTOPEN, (to[0], 1)))
+        say("put off", e.connect(to), e.send(b"hello"), take(e, 5))
+
+    within(work)
+    say("parent", echo(a, b"here"), echo(b, b"here"), echo(e, b"here"))
+
+
 def refused(to, own):
     """To a port where nobody listens."""
     to = to[0], 1
@@ -1013,7 +1034,7 @@ def moves_itself(to, own):
 
 
 STEPS = {f.__name__: f for f in (
-    fresh_connects, fresh_nonblocking, fresh_idle, fresh_listener, refused, connecting, bound, local, both, many_children, grandchild, unread,
+    fresh_connects, fresh_nonblocking, fresh_fastopen, fresh_idle, fresh_listener, refused, connecting, bound, local, both, many_children, grandchild, unread,
     closed_by_parent, closed_by_child, watched, sleeping, exec_flags, helpers, leaked, static_children, stdio, in_flight, child_killed,
     reset, reset_with_data, reset_after_end, reset_before_fork, reset_sleeper, urgent,
     small_buffer, discarded, ended, parent_leaves, parent_execs, parent_aborts, loops, truncated,

@@ -355,7 +355,11 @@ EXTRA_DIST += \
 	tests/tap.sh \
 	tests/totals.sh \
 	tests/suites/cpython \
-	tests/suites/cpython_compare.py \
+	tests/suites/compare.py \
+	tests/suites/libevent \
+	tests/suites/libuv \
+	tests/suites/ltp \
+	tests/suites/suite.sh \
 	tests/netns/client.py \
 	tests/netns/data.py tests/netns/demo.sh \
 	tests/netns/dropper.py \

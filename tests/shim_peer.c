@@ -39,6 +39,12 @@ static int kernel_socket(int domain, int flags)
 	return raw_socket(domain, SOCK_STREAM | flags, 0);
 }
 
+/* Behind the library's back, to which a thread that leaves its namespace is the program's doing (shim/netns.c). */
+static void enter(int ns)
+{
+	assert_int_equal(raw_syscall(SYS_setns, ns, CLONE_NEWNET), 0);
+}
+
 /* A socket stays in the namespace in which it was made. */
 static int peer_socket(void)
 {
@@ -47,9 +53,9 @@ static int peer_socket(void)
 	if (side_wire.ns < 0)
 		return kernel_socket(AF_INET, SOCK_CLOEXEC);
 	here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	assert_int_equal(setns(side_wire.ns, CLONE_NEWNET), 0);
+	enter(side_wire.ns);
 	fd = kernel_socket(AF_INET, SOCK_CLOEXEC);
-	assert_int_equal(setns(here, CLONE_NEWNET), 0);
+	enter(here);
 	close(here);
 	return fd;
 }

@@ -21,6 +21,7 @@
 #include "addr.h"
 #include "call.h"
 #include "eng.h"
+#include "epoll.h"
 #include "fdtab.h"
 #include "log.h"
 #include "process.h"
@@ -270,6 +271,7 @@ void bridge_carried(const struct msghdr *m)
 		for (i = 0; i < n; i++) {
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
 			bridge_fd(fd);
+			epoll_see(fd);
 		}
 	}
 }

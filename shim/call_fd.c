@@ -18,6 +18,7 @@
 
 #include "bridge.h"
 #include "eng.h"
+#include "epoll_set.h"
 #include "fdtab.h"
 #include "log.h"
 #include "process.h"
@@ -39,10 +40,13 @@ static int kernel_close_range(unsigned first, unsigned last, int flags)
 /* The socket whose slot fd was, with the slot's reference. */
 static struct sock *drop_number(int fd)
 {
+	uintptr_t was = fdtab_slot(fd);
 	struct sock *s = fdtab_clear(fd);
 
 	if (s)
 		ready_drop_number(s, fd);
+	else
+		epoll_set_dropped(was);
 	return s;
 }
 
@@ -212,7 +216,7 @@ int call_dup2(int from, int to, int flags, bool is_dup3)
 	if (r >= 0 && s)
 		r = call_duplicated(s, from, to);
 	else if (r >= 0)
-		fdtab_copy(from, to);
+		epoll_set_copied(from, to);
 	if (had)
 		sock_put(had);
 	if (s)

@@ -295,8 +295,8 @@ static void unblock(void *old)
 }
 
 /* A thread that is cancelled in its sleep goes on to its clean-up handlers. */
-int eng_wait(struct engine_watch *w, unsigned nw, struct pollfd *extra, unsigned nextra,
-	     xtime deadline, const sigset_t *mask)
+int eng_wait_news(struct engine_news *news, struct engine_watch *w, unsigned nw, struct pollfd *extra, unsigned nextra,
+		  xtime deadline, const sigset_t *mask)
 {
 	struct engine *e = atomic_load(&eng_current);
 	bool came;
@@ -308,9 +308,26 @@ int eng_wait(struct engine_watch *w, unsigned nw, struct pollfd *extra, unsigned
 	signal_block(&old);
 	pthread_cleanup_push(unblock, &old);
 	came = deadline && signal_came();
-	r = engine_wait(e, w, nw, extra, nextra, came ? 0 : deadline, mask ? mask : &old);
+	r = engine_wait_news(e, news, w, nw, extra, nextra, came ? 0 : deadline, mask ? mask : &old);
 	pthread_cleanup_pop(1);
 	return !r && came ? -EINTR : r;
+}
+
+int eng_wait(struct engine_watch *w, unsigned nw, struct pollfd *extra, unsigned nextra,
+	     xtime deadline, const sigset_t *mask)
+{
+	return eng_wait_news(NULL, w, nw, extra, nextra, deadline, mask);
+}
+
+void eng_inform(void (*fn)(void *user), void *user)
+{
+	struct engine *e = atomic_load(&eng_current);
+
+	if (!e || process_was_cloned())
+		return;
+	signal_hold();
+	engine_inform(e, fn, user);
+	signal_release();
 }
 
 void eng_look(void)

@@ -48,6 +48,7 @@ bool eng_is_kernels(struct sock *s, const struct sockaddr_in *a);
 bool eng_has_loopback(void);
 int eng_dial(struct sock *s, const struct sockaddr_in *a, int *fd, struct engine_bridged *b);
 int eng_mirror(struct sock *s, bool on);
+void eng_inform(void (*fn)(void *user), void *user);
 int eng_bridge(struct sock *s, int *fd);
 int eng_identify(struct sock *s, struct engine_bridged *id);
 int eng_bridge_joined(struct sock *s, int far, int near);
@@ -59,6 +60,8 @@ int eng_lost(struct sock *s);
  * there is none. */
 int eng_wait(struct engine_watch *w, unsigned nw, struct pollfd *extra, unsigned nextra,
 	     xtime deadline, const sigset_t *mask);
+int eng_wait_news(struct engine_news *news, struct engine_watch *w, unsigned nw, struct pollfd *extra, unsigned nextra,
+		  xtime deadline, const sigset_t *mask);
 /* engine_look() */
 void eng_look(void);
 /* The watch for one socket; -EIO when it is lost. */

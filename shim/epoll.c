@@ -2,134 +2,244 @@
 /*
  * epoll.c - see epoll.h.
  *
- * The kernel knows what is ready, as the mirrors show it (ready.h); the sleep is ours, so that the thread that waits
- * drives the engine.  What such a thread receives for a socket of its own set needn't go through the kernel: a token
- * written, found by epoll_wait() and taken out again are four system calls.  So such input is *handed over*: it becomes
- * the event that epoll_wait() gives, and the object doesn't show it.  Rules:
- * - Only input alone, of a socket that is registered once, in this set, and whose object shows none; what ends a
- *   connection, errors and urgent data are shown.
- * - It is over when the program has read all.  When it comes back without that, a level-triggered registration
- *   is shown by the object from then on; an edge-triggered one has had its event, and gets the next one likewise.
- * - One call gives either what was handed over or what the kernel gives, as both may speak of the same socket; and
- *   the kernel is asked first where it may have an event that isn't known here (an edge would be told twice).
- * - Who looks at a set otherwise than by epoll_wait() (from another set, poll(), another process, io_uring) sees
- *   objects alone: once somebody does, all is shown (epoll_is_seen()).
- * - A handler may leave the call by siglongjmp(): nothing points into its frame, and what it would have given is
- *   shown by the next one.
+ * The kernel's set has the program's other descriptors, and is asked for them.  A registration of a socket of ours is
+ * ours alone (epoll_set.h), without the kernel's object having to show anything, as long as nobody looks at the set
+ * but epoll_wait() of the process that made it.  Rules:
+ * - Who looks otherwise (from another set, poll(), another process, io_uring) sees objects alone: once
+ *   somebody does, the kernel is given all registrations of the set, and those to come, and the sockets are mirrored (ready.h).
+ *   So it is with a socket that is bridged, or becomes the kernel's.
+ * - A set that was there at a fork() may be looked at by the child.  It finds in its copy of our memory which sockets had
+ *   registrations there and fetches these (shared.h), which gives the registrations to the kernel; what is registered after
+ *   the fork is the kernel's at once.
+ * - The sleep is ours, so that the thread that waits drives the engine; it ends for the kernel's set, too.  A thread that finds
+ *   something of ours each time it comes asks the kernel's set now and then.
+ * - A handler may leave the call by siglongjmp(): nothing points into its frame.
  */
 #include "epoll.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdatomic.h>
+#include <string.h>
 
 #include "eng.h"
+#include "epoll_set.h"
 #include "fdtab.h"
+#include "log.h"
 #include "ready.h"
 #include "real.h"
+#include "shared.h"
 #include "signal.h"
 #include "user.h"
 
-#define HANDED_MAX 32
 #define KERNEL_EVERY 8            /* so many calls in a row that don't ask the kernel */
-#define INPUT (POLLIN | POLLRDNORM)
-#define NOT_HANDED (POLLERR | POLLHUP | POLLRDHUP | POLLPRI | TCP_EV_URGENT)
+#define AT_ONCE 64                /* events that are collected with the lock held */
+#define EXCLUSIVE_BITS (EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
 
-/* What this thread's epoll_wait() is about to give. */
+/* This thread's last calls. */
 static __thread struct {
-	uintptr_t set;            /* takes input of its sockets; 0: none does */
-	unsigned n, max;
-	unsigned streak;          /* calls since the kernel was asked */
-	uintptr_t asked;          /* of which set */
-	unsigned news;            /* and when: ready_news() */
-	struct sock *of[HANDED_MAX];   /* to compare, not to follow */
-	struct epoll_event ev[HANDED_MAX];
-} taker __attribute__((tls_model("initial-exec")));
+	uintptr_t set;
+	unsigned streak;          /* those that didn't ask the kernel */
+	bool was_kernels;         /* what was given last, with room for more */
+} calls __attribute__((tls_model("initial-exec")));
 
-static struct sock *handed;       /* guarded by ready.h's lock */
-static _Atomic unsigned nhanded;
-static _Atomic bool is_seen;
-static bool was_seen;             /* before the fork() under way */
+/* ---- the kernel's registrations ---- */
 
-/* ---- registrations ---- */
-
-static struct sock_reg **find_reg(struct sock *s, uintptr_t set, int fd)
+static int number_of(uintptr_t set)
 {
-	struct sock_reg **p = &s->regs;
+	int epfd = fdtab_next(0);
 
-	while (*p && ((*p)->set != set || (*p)->fd != fd))
-		p = &(*p)->next;
-	return p;
+	while (epfd >= 0 && fdtab_slot(epfd) != set)
+		epfd = fdtab_next(epfd + 1);
+	return epfd;
 }
 
-/* After the kernel has agreed. */
+/* Ours becomes the kernel's; in a child the parent's is not its to give. */
+static void give(struct sock_reg *r, bool tells)
+{
+	struct epoll_event ev = { .events = r->events, .data.u64 = r->data };
+	int epfd = tells ? number_of(r->set) : -1;
+
+	if (epoll_set_is_inherited(r->of)) {
+		epoll_set_remove(r);
+		return;
+	}
+	epoll_set_give(r);
+	/* The number that was registered is closed, the socket has others. */
+	if (fdtab_slot(r->fd) != (uintptr_t)r->s)
+		r->fd = r->s->fd;
+	if (epfd >= 0 && REAL(epoll_ctl)(epfd, EPOLL_CTL_ADD, r->fd, &ev) < 0)
+		log_event(LOG_WARNING, "an epoll registration of fd %d was lost: %m", r->fd);
+}
+
+void epoll_give_all(struct sock *s, bool tells)
+{
+	struct sock_reg *r, *next;
+	int err = errno;
+
+	for (r = s->regs; r; r = next) {
+		next = r->next;
+		if (r->of)
+			give(r, tells);
+	}
+	errno = err;
+}
+
+/* The kernel keeps those of another number, too, but by the file; ours can be found by the number alone. */
+void epoll_drop_number(struct sock *s, int fd)
+{
+	bool is_last = !atomic_load(&s->numbers);
+	struct sock_reg *r, *next;
+
+	for (r = s->regs; r; r = next) {
+		next = r->next;
+		if (r->of ? is_last : r->fd == fd)
+			epoll_set_remove(r);
+	}
+}
+
+/* The oldest registration of the set is given to the kernel; stays, if that isn't possible.  The lock is held, but not
+ * meanwhile. */
+static void give_first(uintptr_t id)
+{
+	struct epoll_set *set = epoll_set_find(id);
+	struct sock_reg *r = set ? epoll_set_first(set) : NULL;
+	struct sock *s = r ? r->s : NULL;
+	int fd, err;
+
+	if (!s || !sock_get_unless_free(s))
+		return;
+	fd = r->fd;
+	ready_unlock();
+	err = ready_watch(s);
+	ready_lock();
+	r = epoll_set_reg(s, id, fd);
+	if (r && r->of && (!err || epoll_set_is_inherited(r->of))) {
+		give(r, true);
+	} else if (r && r->of) {
+		epoll_set_put_last(r);
+		log_once(LOG_WARNING, "a TCP socket of an epoll set can't be shown to who polls the set: %s", strerror(-err));
+	}
+	ready_unlock();
+	sock_put(s);
+	ready_lock();
+}
+
+static unsigned count_own(uintptr_t id)
+{
+	struct epoll_set *set = epoll_set_find(id);
+
+	return set ? epoll_set_count(set) : 0;
+}
+
+static void see(uintptr_t id)
+{
+	struct epoll_set *set;
+	unsigned n;
+
+	ready_lock();
+	set = epoll_set_find(id);
+	if (set)
+		epoll_set_see(set);
+	for (n = count_own(id); n; n--)
+		give_first(id);
+	ready_unlock();
+}
+
+void epoll_see(int fd)
+{
+	int err = errno;
+
+	if (fdtab_is_epoll(fd)) {
+		epoll_take(fd);
+		see(fdtab_slot(fd));
+	}
+	errno = err;
+}
+
+void epoll_see_all(void)
+{
+	int fd;
+
+	ready_lock();
+	epoll_set_see_all();
+	ready_unlock();
+	for (fd = fdtab_next(0); fd >= 0; fd = fdtab_next(fd + 1))
+		epoll_see(fd);
+}
+
+/* ---- in a child ---- */
+
+/* The parent's engine bridges the socket, by which its registration there becomes the kernel's. */
+static bool take_first(uintptr_t id)
+{
+	struct epoll_set *set = epoll_set_find(id);
+	struct sock_reg *r = set && epoll_set_is_inherited(set) ? epoll_set_first(set) : NULL;
+	struct sock *s = r ? r->s : NULL;
+
+	if (!r)
+		return false;
+	epoll_set_remove(r);
+	if (!sock_get_unless_free(s))
+		return true;
+	ready_unlock();
+	if (shared_is_foreign(s))
+		shared_take(s);
+	sock_put(s);
+	ready_lock();
+	return true;
+}
+
+void epoll_take(int epfd)
+{
+	int err = errno;
+
+	if (!epoll_set_any_inherited() || !fdtab_is_epoll(epfd))
+		return;
+	ready_lock();
+	while (take_first(fdtab_slot(epfd)))
+		;
+	ready_unlock();
+	errno = err;
+}
+
+void epoll_fork_forget(void)
+{
+	epoll_set_forked();
+}
+
+/* ---- epoll_ctl() ---- */
+
+/* A registration of the kernel's, after it has agreed. */
 static void record(struct sock *s, uintptr_t set, int op, int fd, const struct epoll_event *ev)
 {
-	struct sock_reg **p, *r;
+	struct sock_reg *r;
 
 	ready_lock();
-	p = find_reg(s, set, fd);
-	r = *p;
+	r = epoll_set_reg(s, set, fd);
 	if (op == EPOLL_CTL_DEL) {
+		if (r)
+			epoll_set_remove(r);
+	} else {
+		if (!r)
+			r = epoll_set_add(s, set, NULL, fd, ev->events);
 		if (r) {
-			*p = r->next;
-			sock_reg_free(r);
+			r->events = ev->events;
+			r->data = ev->data.u64;
 		}
-		ready_unlock();
-		return;
-	}
-	if (!r) {
-		r = sock_reg_new();
-		if (r) {
-			r->set = set;
-			r->fd = fd;
-			r->next = s->regs;
-			s->regs = r;
-		}
-	}
-	if (r) {
-		r->events = ev->events;
-		r->data = ev->data.u64;
 	}
 	ready_unlock();
 }
 
-/* The object shows what was handed over. */
-static void show(struct sock *s)
-{
-	epoll_forget(s);
-	ready_show_input(s);
-}
-
-/* A registration that is made or changed finds the object as it should be. */
-static void show_to_all(struct sock *s)
-{
-	if (!atomic_load(&nhanded))
-		return;
-	ready_lock();
-	if (s->is_handed)
-		show(s);
-	ready_unlock();
-}
-
-int epoll_ctl_sock(struct sock *s, int epfd, int op, int fd, struct epoll_event *ev)
+static int ctl_kernel(struct sock *s, int epfd, int op, int fd, struct epoll_event *ev)
 {
 	uintptr_t set;
-	int r = 0;
+	int r = op == EPOLL_CTL_ADD ? ready_watch(s) : 0;
 
-	if (op != EPOLL_CTL_DEL && !user_can_read(ev, sizeof(*ev)))
-		return -EFAULT;
-	if (op == EPOLL_CTL_ADD)
-		r = ready_watch(s);
 	if (r)
 		return r;
-	if (op != EPOLL_CTL_DEL)
-		show_to_all(s);
 	if (REAL(epoll_ctl)(epfd, op, fd, ev) < 0)
 		return -errno;
-	if (op != EPOLL_CTL_DEL)
-		ready_tell_sets();
 	set = fdtab_epoll(epfd);
 	if (set)
 		record(s, set, op, fd, ev);
@@ -139,173 +249,91 @@ int epoll_ctl_sock(struct sock *s, int epfd, int op, int fd, struct epoll_event 
 	return 0;
 }
 
-/* Is it a set?  One is asked for something that it hasn't: itself isn't in the other. */
-void epoll_added(int epfd, int fd)
+/* Is it the kernel's to know?  A set of ours is, if somebody else may look at it; EPOLLWAKEUP is of its power management. */
+static bool is_kernels(const struct sock *s, const struct epoll_set *set, const struct sock_reg *r, int op,
+		       const struct epoll_event *ev)
 {
-	int err = errno;
-
-	if (!atomic_load(&is_seen) && REAL(epoll_ctl)(fd, EPOLL_CTL_DEL, epfd, NULL) < 0 && errno == ENOENT)
-		epoll_is_seen();
-	errno = err;
+	if (r)
+		return !r->of;
+	return !set || !s->es || atomic_load(&s->is_bridged) || op != EPOLL_CTL_ADD || !epoll_set_is_own(set) ||
+	       ev->events & EPOLLWAKEUP;
 }
 
-/* ---- handing over ---- */
-
-void epoll_forget(struct sock *s)
+/* do_epoll_ctl() with the lock held; 1: the engine is to tell what the socket is like. */
+static int ctl_own(struct sock *s, uintptr_t id, struct epoll_set *set, struct sock_reg *r, int op, int fd,
+		   const struct epoll_event *ev)
 {
-	unsigned i;
+	bool is_exclusive = op != EPOLL_CTL_DEL && ev->events & EPOLLEXCLUSIVE;
 
-	if (!s->is_handed)
-		return;
-	for (i = 0; i < taker.n; i++) {
-		if (taker.of[i] != s)
-			continue;
-		taker.n--;
-		taker.of[i] = taker.of[taker.n];
-		taker.ev[i] = taker.ev[taker.n];
+	switch (op) {
+	case EPOLL_CTL_ADD:
+		if (is_exclusive && ev->events & ~(uint32_t)EXCLUSIVE_BITS)
+			return -EINVAL;
+		if (r)
+			return -EEXIST;
+		r = epoll_set_add(s, id, set, fd, ev->events);
+		if (!r)
+			return -ENOMEM;
 		break;
+	case EPOLL_CTL_MOD:
+		if (is_exclusive || r->events & EPOLLEXCLUSIVE)
+			return -EINVAL;
+		break;
+	case EPOLL_CTL_DEL:
+		epoll_set_remove(r);
+		return 0;
+	default:
+		return -EINVAL;
 	}
-	*s->handed_at = s->handed_next;
-	if (s->handed_next)
-		s->handed_next->handed_at = s->handed_at;
-	s->is_handed = false;
-	atomic_fetch_sub(&nhanded, 1);
+	epoll_set_modify(r, ev);
+	return 1;
 }
 
-static void mark_handed(struct sock *s)
+/* The engine couldn't be asked.  Is the registration the kernel's by now? */
+static int undo(struct sock *s, uintptr_t id, int op, int fd, int err)
 {
-	if (s->is_handed)
-		return;
-	s->handed_next = handed;
-	s->handed_at = &handed;
-	if (handed)
-		handed->handed_at = &s->handed_next;
-	handed = s;
-	s->is_handed = true;
-	atomic_fetch_add(&nhanded, 1);
-}
+	struct sock_reg *r;
 
-/* Takes it into what epoll_wait() gives; false: it has no room. */
-static bool take(struct sock *s, const struct sock_reg *r, uint32_t events)
-{
-	unsigned i;
-
-	for (i = 0; i < taker.n && taker.of[i] != s; i++)
-		;
-	if (i == taker.max)
-		return false;
-	taker.of[i] = s;
-	taker.ev[i].events = events & r->events & 0xffff;
-	taker.ev[i].data.u64 = r->data;
-	taker.n += i == taker.n;
-	engine_stop_waiting();
-	return true;
-}
-
-static bool may_hand(const struct sock *s, uint32_t events)
-{
-	const struct sock_reg *r = s->regs;
-
-	return taker.set && s->is_filled == !(events & POLLOUT) && r && r->set == taker.set && !r->next && r->events & INPUT &&
-	       !(r->events & (EPOLLONESHOT | EPOLLWAKEUP)) && !s->tokens && !atomic_load(&s->has_owner);
-}
-
-bool epoll_hands(struct sock *s, uint32_t events, bool is_edge)
-{
-	bool is_plain = events & POLLIN && !(events & NOT_HANDED);
-
-	if (is_plain && s->is_handed && !is_edge)
-		return true;
-	if (is_plain && may_hand(s, events) && take(s, s->regs, events)) {
-		mark_handed(s);
-		return true;
-	}
-	epoll_forget(s);
-	return false;
-}
-
-/* What this set, or any if it is 0, was told of and hasn't read.  all: also those whose event was an edge. */
-static void show_unread(uintptr_t set, bool all)
-{
-	struct sock *s, *next;
-
-	for (s = handed; s; s = next) {
-		const struct sock_reg *r = s->regs;
-
-		next = s->handed_next;
-		if (!set || !r || (r->set == set && (all || !(r->events & EPOLLET))))
-			show(s);
-	}
-}
-
-void epoll_is_seen(void)
-{
-	if (atomic_exchange(&is_seen, true))
-		return;
 	ready_lock();
-	show_unread(0, true);
+	r = epoll_set_reg(s, id, fd);
+	if (r && !r->of)
+		err = 0;
+	else if (r && op == EPOLL_CTL_ADD)
+		epoll_set_remove(r);
 	ready_unlock();
+	return err;
 }
 
-/* The parent's sets may be the child's, too. */
-void epoll_fork(void)
+int epoll_ctl_sock(struct sock *s, int epfd, int op, int fd, struct epoll_event *ev)
 {
-	was_seen = atomic_load(&is_seen);
-	if (!ready_any() || was_seen)
-		return;
-	atomic_store(&is_seen, true);
-	show_unread(0, true);
-}
+	uintptr_t id = fdtab_is_epoll(epfd) ? fdtab_slot(epfd) : 0;
+	struct epoll_event given = { .events = 0 };
+	struct epoll_set *set;
+	struct sock_reg *reg;
+	bool is_kernel;
+	int r = 0;
 
-void epoll_fork_forget(void)
-{
-	atomic_store(&is_seen, was_seen);
-	atomic_store(&nhanded, 0);
-	handed = NULL;
-	taker.set = 0;
-	taker.n = 0;
-}
-
-void epoll_interrupt(void)
-{
-	taker.set = 0;
-}
-
-/* From here on this thread takes what comes for the set. */
-static void begin(uintptr_t set, int n)
-{
-	taker.n = 0;
-	taker.max = MIN((unsigned)n, HANDED_MAX);
-	taker.set = set;
-}
-
-static int end(struct epoll_event *ev)
-{
-	int i, n = (int)taker.n;
-
-	taker.set = 0;
-	for (i = 0; i < n; i++)
-		ev[i] = taker.ev[i];
-	taker.n = 0;
-	return n;
-}
-
-/* What the last call was left with, and what its caller hasn't read. */
-static void begin_anew(uintptr_t set)
-{
-	bool was_left = taker.n;
-
-	if (!set || !atomic_load(&nhanded))
-		return;
-	taker.n = 0;
+	if (op != EPOLL_CTL_DEL && !user_get(&given, ev, sizeof(given)))
+		return -EFAULT;
+	epoll_take(epfd);
 	ready_lock();
-	show_unread(was_left ? 0 : set, was_left);
+	set = id ? epoll_set_find(id) : NULL;
+	reg = set ? epoll_set_reg(s, id, fd) : NULL;
+	is_kernel = is_kernels(s, set, reg, op, &given);
+	if (!is_kernel)
+		r = ctl_own(s, id, set, reg, op, fd, &given);
 	ready_unlock();
+	if (is_kernel)
+		return ctl_kernel(s, epfd, op, fd, op == EPOLL_CTL_DEL ? ev : &given);
+	if (r <= 0)
+		return r;
+	r = ready_tell(s);
+	return r ? undo(s, id, op, fd, r) : 0;
 }
 
 /* ---- epoll_wait() ---- */
 
-/* The socket that is registered in the set with this datum, with a reference; NULL: none of ours. */
+/* The socket that the kernel has registered in the set with this datum, with a reference; NULL: none of ours. */
 static struct sock *find_registered(uintptr_t set, uint64_t data)
 {
 	struct sock *s = NULL;
@@ -317,7 +345,7 @@ static struct sock *find_registered(uintptr_t set, uint64_t data)
 		if (!s)
 			continue;
 		ready_lock();
-		for (r = s->regs; r && (r->set != set || r->data != data || r->fd != fd);)
+		for (r = s->regs; r && (r->set != set || r->data != data || r->fd != fd || r->of);)
 			r = r->next;
 		ready_unlock();
 		if (!r)
@@ -343,12 +371,10 @@ static uint32_t correct(int epfd, const struct epoll_event *ev)
 
 static int ask_kernel(int epfd, struct epoll_event *ev, int n)
 {
-	unsigned news = ready_news();
 	int i, r = REAL(epoll_wait)(epfd, ev, n, 0);
 
-	taker.streak = 0;
-	taker.asked = fdtab_slot(epfd);
-	taker.news = r < n ? news : news - 1;
+	calls.streak = 0;
+	calls.was_kernels = r > 0 && r < n;
 	if (r < 0)
 		return -errno;
 	/* An object that shows urgent data is readable as well; is the connection? */
@@ -359,60 +385,151 @@ static int ask_kernel(int epfd, struct epoll_event *ev, int n)
 	return r;
 }
 
-/* The set's identity when input may be handed over to who waits for it; else 0. */
-static uintptr_t taking_set(int epfd, struct epoll_event *ev, int n)
+static void wake_another(void *id)
 {
-	if (atomic_load_explicit(&is_seen, memory_order_relaxed) || !fdtab_is_epoll(epfd) || n <= 0 ||
-	    !user_can_write(ev, MIN((size_t)n, HANDED_MAX) * sizeof(*ev)))
-		return 0;
-	return fdtab_epoll(epfd);
+	struct epoll_set *set;
+
+	ready_lock();
+	set = epoll_set_find(*(uintptr_t *)id);
+	if (set)
+		epoll_set_wake(set);
+	ready_unlock();
 }
 
-static bool must_ask(uintptr_t set)
+/* Ours, or -EFAULT. */
+static int collect(uintptr_t id, struct epoll_event *ev, int n)
 {
-	return !set || taker.streak >= KERNEL_EVERY || taker.asked != set || taker.news != ready_news();
+	unsigned max = MIN((unsigned)n, AT_ONCE), count = 0;
+	bool can_write = user_can_write(ev, max * sizeof(*ev)), has_ready, has_more = false;
+	struct epoll_event got[AT_ONCE];
+	struct epoll_set *set;
+
+	ready_lock();
+	set = epoll_set_find(id);
+	has_ready = set && epoll_set_has_ready(set);
+	if (set && can_write)
+		count = epoll_set_collect(set, got, max, &has_more);
+	ready_unlock();
+	if (has_ready && !can_write)
+		return -EFAULT;
+	memcpy(ev, got, count * sizeof(*ev));
+	if (has_more)
+		eng_inform(wake_another, &id);
+	return (int)count;
 }
 
-/* The sleep; what was handed over in it, 0: look at the set, or -errno. */
-static int sleep_once(int epfd, uintptr_t set, struct epoll_event *ev, int n, xtime deadline, const sigset_t *mask,
-		      bool *is_over)
+/* Another thread is woken for what this one was woken for, and doesn't take. */
+static void end_wait(void *unused)
+{
+	uintptr_t id;
+	bool was_told;
+
+	(void)unused;
+	ready_lock();
+	was_told = epoll_set_end_wait(&id);
+	ready_unlock();
+	if (was_told)
+		eng_inform(wake_another, &id);
+}
+
+void epoll_interrupt(void)
+{
+	if (epoll_set_is_waiting())
+		end_wait(NULL);
+}
+
+static int sleep_with(struct engine_news *news, struct pollfd *extra, xtime deadline, const sigset_t *mask)
+{
+	int r;
+
+	pthread_cleanup_push(end_wait, NULL);
+	r = eng_wait_news(news, NULL, 0, extra, 1, deadline, mask);
+	pthread_cleanup_pop(0);
+	return r;
+}
+
+/* The sleep: 0 or -errno.  *has_kernels: there is something in the kernel's set. */
+static int sleep_once(int epfd, uintptr_t id, xtime deadline, const sigset_t *mask, bool *has_kernels)
 {
 	struct pollfd extra = { .fd = epfd, .events = POLLIN };
-	int r, got;
+	struct engine_news *news = NULL;
+	struct epoll_set *set;
+	int r;
 
-	begin(set, n);
-	r = eng_wait(NULL, 0, &extra, 1, deadline, mask);
-	got = end(ev);
-	taker.streak += got > 0;
-	*is_over = !r && engine_now() >= deadline;
-	return got ? got : MIN(r, 0);
+	ready_lock();
+	set = id ? epoll_set_find(id) : NULL;
+	if (set)
+		news = epoll_set_begin_wait(set);
+	ready_unlock();
+	r = sleep_with(news, &extra, deadline, mask);
+	*has_kernels = extra.revents;
+	if (r < 0) {
+		end_wait(NULL);
+		return r;
+	}
+	ready_lock();
+	epoll_set_end_wait(&id);
+	ready_unlock();
+	return 0;
+}
+
+/* The set's identity when there are registrations of ours in it (*has_some), or may be; else 0. */
+static uintptr_t own_set(int epfd, int n, bool *has_some)
+{
+	uintptr_t id = fdtab_is_epoll(epfd) ? fdtab_slot(epfd) : 0;
+	struct epoll_set *set;
+
+	*has_some = false;
+	if (!id || n <= 0)
+		return 0;
+	ready_lock();
+	set = epoll_set_find(id);
+	*has_some = set && epoll_set_has_some(set);
+	if (!set || !(*has_some || epoll_set_is_own(set)))
+		id = 0;
+	ready_unlock();
+	return id;
+}
+
+/* Both kinds, the kernel's first if they are asked for first; or -errno. */
+static int look(int epfd, uintptr_t id, struct epoll_event *ev, int n, bool asks_first, bool asks)
+{
+	int kernels = asks_first ? ask_kernel(epfd, ev, n) : 0, ours;
+
+	if (kernels < 0 || kernels == n)
+		return kernels;
+	ours = id ? collect(id, ev + kernels, n - kernels) : 0;
+	if (ours < 0)
+		return kernels ? kernels : ours;
+	if (ours || asks_first || !asks)
+		return kernels + ours;
+	return ask_kernel(epfd, ev, n);
 }
 
 int epoll_call(int epfd, struct epoll_event *ev, int n, xtime deadline, const sigset_t *mask)
 {
-	uintptr_t set = taking_set(epfd, ev, n);
-	bool is_over = deadline <= 0;
+	bool is_over = deadline <= 0, asks = false, asks_first;
+	uintptr_t id;
 	int r;
 
 	if (!user_has_mask(mask))
 		return -EFAULT;
 	signal_begin_call();
-	begin_anew(set);
-	r = must_ask(set) ? ask_kernel(epfd, ev, n) : 0;
+	id = own_set(epfd, n, &asks_first);
+	asks_first = !asks_first || calls.set != id || calls.was_kernels || calls.streak >= KERNEL_EVERY;
+	calls.set = id;
+	calls.streak++;
+	r = look(epfd, id, ev, n, asks_first, false);
 	if (r)
 		return r;
-	begin(set, n);
 	eng_look();
-	r = end(ev);
-	taker.streak++;
-	if (r)
-		return r;
 	for (;;) {
-		r = ask_kernel(epfd, ev, n);
+		r = look(epfd, id, ev, n, !id, asks || is_over);
 		if (r || is_over)
 			return r;
-		r = sleep_once(epfd, set, ev, n, deadline, mask, &is_over);
+		r = sleep_once(epfd, id, deadline, mask, &asks);
 		if (r)
 			return r;
+		is_over = engine_now() >= deadline;
 	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * epoll.h - epoll sets with sockets of ours: who is registered, and epoll_wait().
+ * epoll.h - epoll sets with sockets of ours: epoll_ctl() and epoll_wait().
  */
 #ifndef XTCP_SHIM_EPOLL_H
 #define XTCP_SHIM_EPOLL_H
@@ -14,23 +14,23 @@
 
 /* epoll_ctl() on s under its number fd. */
 int epoll_ctl_sock(struct sock *s, int epfd, int op, int fd, struct epoll_event *ev);
-/* On any other fd, after it was added: when that is a set it is seen from another one from now on. */
-void epoll_added(int epfd, int fd);
 
 /* epoll_wait(): a result or -errno; the deadline as engine_wait() takes it, mask may be NULL. */
 int epoll_call(int epfd, struct epoll_event *ev, int n, xtime deadline, const sigset_t *mask);
 
-/* With the lock of ready.h, of a mirrored socket: its input goes straight to this thread's epoll_wait(), or has gone
- * there, and the object is not to show it. */
-bool epoll_hands(struct sock *s, uint32_t events, bool is_edge);
-/* With the lock: the object shows it, or is gone. */
-void epoll_forget(struct sock *s);
+/* fd, if it is a set, is looked at otherwise than by epoll_wait() of this process from now on: the kernel has all its
+ * registrations.  epoll_see_all(): any set may be. */
+void epoll_see(int fd);
+void epoll_see_all(void);
+/* epfd is used in a process whose parent, or its parent, may have registrations of its own there: the kernel has them
+ * from then on. */
+void epoll_take(int epfd);
+/* With the lock of ready.h: the kernel's object serves s, and has its registrations; tells: it is asked to now. */
+void epoll_give_all(struct sock *s, bool tells);
+/* With the lock, and after its slot was emptied: fd is no number of s any more (-1: it has none). */
+void epoll_drop_number(struct sock *s, int fd);
 
-/* Somebody looks at sets otherwise than by epoll_wait(): all that was handed over is shown, and nothing is handed over
- * any more. */
-void epoll_is_seen(void);
-/* The same before fork(), with the lock; and in a child. */
-void epoll_fork(void);
+/* In a forked child. */
 void epoll_fork_forget(void);
 /* A handler is about to run, which may leave epoll_wait() for good. */
 void epoll_interrupt(void);

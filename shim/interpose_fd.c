@@ -13,6 +13,7 @@
 #include "call.h"
 #include "eng.h"
 #include "epoll.h"
+#include "epoll_set.h"
 #include "init.h"
 #include "netns.h"
 #include "opts.h"
@@ -72,8 +73,7 @@ static int dup_kernels(int fd)
 {
 	int to = REAL(dup)(fd);
 
-	if (to >= 0)
-		fdtab_copy(fd, to);
+	epoll_set_copied(fd, to);
 	return to;
 }
 
@@ -106,12 +106,19 @@ EXPORT int dup3(int from, int to, int flags)
 	arg = va_arg(ap, void *);                                           \
 	va_end(ap)
 
+static int copied(int fd, int cmd, int to)
+{
+	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
+		epoll_set_copied(fd, to);
+	return to;
+}
+
 EXPORT int fcntl(int fd, int cmd, ...)
 {
 	struct sock *s = fdtab_get(fd);
 	ONE_ARG(cmd);
 
-	return (int)INTERPOSE(fd, s, opts_fcntl(s, fd, cmd, arg), REAL(fcntl)(fd, cmd, arg));
+	return (int)INTERPOSE(fd, s, opts_fcntl(s, fd, cmd, arg), copied(fd, cmd, REAL(fcntl)(fd, cmd, arg)));
 }
 
 EXPORT int fcntl64(int fd, int cmd, ...)
@@ -119,7 +126,7 @@ EXPORT int fcntl64(int fd, int cmd, ...)
 	struct sock *s = fdtab_get(fd);
 	ONE_ARG(cmd);
 
-	return (int)INTERPOSE(fd, s, opts_fcntl(s, fd, cmd, arg), REAL(fcntl64)(fd, cmd, arg));
+	return (int)INTERPOSE(fd, s, opts_fcntl(s, fd, cmd, arg), copied(fd, cmd, REAL(fcntl64)(fd, cmd, arg)));
 }
 
 EXPORT int ioctl(int fd, unsigned long cmd, ...)
@@ -275,39 +282,82 @@ EXPORT int pselect(int n, fd_set *restrict in, fd_set *restrict out, fd_set *res
 
 /* ---- epoll ---- */
 
-static bool sleeps_here(void)
+static bool sleeps_here(int epfd)
 {
-	return ready_any() && atomic_load_explicit(&eng_current, memory_order_relaxed) &&
+	epoll_take(epfd);
+	return (ready_any() || fdtab_is_epoll(epfd)) && atomic_load_explicit(&eng_current, memory_order_relaxed) &&
 	       !init_is_inside();
 }
 
-static int add_other(int epfd, int op, int fd, struct epoll_event *ev)
+static int made(int epfd)
 {
-	int r = REAL(epoll_ctl)(epfd, op, fd, ev);
+	if (epfd >= 0 && !init_is_inside() && !process_is_vfork_child())
+		epoll_set_made(epfd);
+	return epfd;
+}
 
-	if (!r && op == EPOLL_CTL_ADD)
-		epoll_added(epfd, fd);
-	return r;
+EXPORT int epoll_create(int size)
+{
+	return made(REAL(epoll_create)(size));
+}
+
+EXPORT int epoll_create1(int flags)
+{
+	return made(REAL(epoll_create1)(flags));
+}
+
+/* A set may be in another one, which sees it. */
+static int ctl_other(int epfd, int op, int fd, struct epoll_event *ev)
+{
+	if (op == EPOLL_CTL_ADD)
+		epoll_see(fd);
+	return REAL(epoll_ctl)(epfd, op, fd, ev);
 }
 
 EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 {
 	struct sock *s = fdtab_get(fd);
 
-	return (int)INTERPOSE(fd, s, epoll_ctl_sock(s, epfd, op, fd, ev), add_other(epfd, op, fd, ev));
+	return (int)INTERPOSE(fd, s, epoll_ctl_sock(s, epfd, op, fd, ev), ctl_other(epfd, op, fd, ev));
+}
+
+/* While there is no engine. */
+static uintptr_t begin_outside(int epfd)
+{
+	uintptr_t id = fdtab_is_epoll(epfd) ? fdtab_slot(epfd) : 0;
+
+	if (id)
+		epoll_set_begin_outside(id);
+	return id;
+}
+
+static int end_outside(uintptr_t id, int r)
+{
+	int err = errno;
+
+	if (id)
+		epoll_set_end_outside(id);
+	errno = err;
+	return r;
 }
 
 EXPORT int epoll_wait(int epfd, struct epoll_event *ev, int n, int timeout)
 {
-	if (!sleeps_here())
-		return REAL(epoll_wait)(epfd, ev, n, timeout);
+	if (!sleeps_here(epfd)) {
+		uintptr_t id = timeout ? begin_outside(epfd) : 0;
+
+		return end_outside(id, REAL(epoll_wait)(epfd, ev, n, timeout));
+	}
 	return (int)ANSWER(epoll_call(epfd, ev, n, poll_deadline_ms(timeout), NULL));
 }
 
 EXPORT int epoll_pwait(int epfd, struct epoll_event *ev, int n, int timeout, const sigset_t *mask)
 {
-	if (!sleeps_here())
-		return REAL(epoll_pwait)(epfd, ev, n, timeout, mask);
+	if (!sleeps_here(epfd)) {
+		uintptr_t id = timeout ? begin_outside(epfd) : 0;
+
+		return end_outside(id, REAL(epoll_pwait)(epfd, ev, n, timeout, mask));
+	}
 	return (int)ANSWER(epoll_call(epfd, ev, n, poll_deadline_ms(timeout), mask));
 }
 
@@ -317,8 +367,11 @@ EXPORT int epoll_pwait2(int epfd, struct epoll_event *ev, int n, const struct ti
 	xtime deadline;
 	int r;
 
-	if (!sleeps_here())
-		return REAL(epoll_pwait2)(epfd, ev, n, timeout, mask);
+	if (!sleeps_here(epfd)) {
+		uintptr_t id = begin_outside(epfd);
+
+		return end_outside(id, REAL(epoll_pwait2)(epfd, ev, n, timeout, mask));
+	}
 	r = poll_deadline(timeout, &deadline);
 	return (int)ANSWER(r ? r : epoll_call(epfd, ev, n, deadline, mask));
 }

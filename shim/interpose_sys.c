@@ -114,6 +114,12 @@ static long sys_wait(long nr, const long a[6])
 #endif
 	case SYS_pselect6:
 		return sys_pselect(a);
+#ifdef SYS_epoll_create
+	case SYS_epoll_create:
+		return epoll_create(INT(0));
+#endif
+	case SYS_epoll_create1:
+		return epoll_create1(INT(0));
 	case SYS_epoll_ctl:
 		return epoll_ctl(INT(0), INT(1), INT(2), PTR(struct epoll_event, 3));
 #ifdef SYS_epoll_wait

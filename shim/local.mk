@@ -31,6 +31,8 @@ libshim_la_SOURCES = \
 	shim/eng.h \
 	shim/epoll.c \
 	shim/epoll.h \
+	shim/epoll_set.c \
+	shim/epoll_set.h \
 	shim/fdtab.c \
 	shim/fdtab.h \
 	shim/iface.c \

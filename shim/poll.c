@@ -93,20 +93,13 @@ static void cancelled(void *arg)
 	set_fini(set);
 }
 
-/* An epoll set that is polled shows what its sockets' objects show. */
-static void see_set(int fd)
-{
-	if (fdtab_is_epoll(fd))
-		epoll_is_seen();
-}
-
 /* The same socket may come under several numbers: each has its watch. */
 static void set_add(struct set *set, int fd, uint32_t events)
 {
 	struct sock *s = shared_take_fd(fd) ? NULL : fdtab_get(fd);
 
 	if (!s) {
-		see_set(fd);
+		epoll_see(fd);
 		set->extra[set->nextra++] = (struct pollfd){ .fd = fd, .events = (short)events };
 		return;
 	}
@@ -228,7 +221,7 @@ bool poll_has_ours(struct pollfd *fds, nfds_t n)
 	for (i = 0; i < n; i++) {
 		if (fdtab_is_sock(fds[i].fd))
 			return true;
-		see_set(fds[i].fd);
+		epoll_see(fds[i].fd);
 	}
 	return false;
 }
@@ -322,7 +315,7 @@ bool select_has_ours(int n, const fd_set *in, const fd_set *out, const fd_set *e
 		if (fdtab_is_sock(fd) && wanted(fd, in, out, ex))
 			return true;
 		if (wanted(fd, in, out, ex))
-			see_set(fd);
+			epoll_see(fd);
 	}
 	return false;
 }

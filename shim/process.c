@@ -36,7 +36,6 @@
 #include "alloc.h"
 #include "bridge.h"
 #include "eng.h"
-#include "epoll.h"
 #include "fdtab.h"
 #include "init.h"
 #include "log.h"
@@ -64,6 +63,11 @@ static bool has_first_left;       /* by SYS_exit; with leave_lock */
 static pid_t leaver;              /* who did so last; 0: nobody */
 
 /* ---- whose fd, whose process ---- */
+
+pid_t process_pid(void)
+{
+	return attached_pid;
+}
 
 bool process_is_forked(void)
 {
@@ -245,7 +249,6 @@ static void prepare(bool asks)
 	if (forked)
 		engine_fork_prepare(forked);
 	ready_lock();
-	epoll_fork();
 	sock_fork_prepare();
 	signal_fork_prepare();
 	alloc_fork_prepare();

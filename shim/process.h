@@ -8,12 +8,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct engine;
 
 /* Once, when the engine is there, and before others see it (eng_current). */
 void process_attach(struct engine *e, bool wants_stats);
 
+/* The process that the engine is of, or was; 0: none was attached. */
+pid_t process_pid(void);
 /* Is it a child of a process that was attached? */
 bool process_is_forked(void);
 /* A child is about to be made, or may be, that runs in our memory with fds of its own. */

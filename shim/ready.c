@@ -26,6 +26,7 @@
 #include "bridge.h"
 #include "eng.h"
 #include "epoll.h"
+#include "epoll_set.h"
 #include "fdtab.h"
 #include "log.h"
 #include "rawcall.h"
@@ -43,7 +44,6 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int holder_cancel;         /* the cancel state of whoever holds it */
 static _Atomic unsigned nmirrored;
-static _Atomic unsigned news;
 
 void ready_lock(void)
 {
@@ -66,16 +66,6 @@ void ready_unlock(void)
 bool ready_any(void)
 {
 	return atomic_load_explicit(&nmirrored, memory_order_relaxed) != 0;
-}
-
-unsigned ready_news(void)
-{
-	return atomic_load(&news);
-}
-
-void ready_tell_sets(void)
-{
-	atomic_fetch_add(&news, 1);
 }
 
 /* ---- bytes between the two ends ---- */
@@ -113,7 +103,6 @@ static void add_token(struct sock *s)
 {
 	if (REAL(send)(s->far, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
 		s->tokens++;
-	ready_tell_sets();
 }
 
 static void take_tokens(struct sock *s)
@@ -143,7 +132,6 @@ static void add_urgent(struct sock *s, bool loud)
 		REAL(fcntl)(s->fd, F_SETOWN_EX, &none);
 	if (REAL(send)(s->far, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_OOB) == 1)
 		s->is_urgent = true;
-	ready_tell_sets();
 	if (!loud && owner.pid)
 		REAL(fcntl)(s->fd, F_SETOWN_EX, &owner);
 }
@@ -190,7 +178,6 @@ static void show_room(struct sock *s, uint32_t events)
 	else
 		drain(s->far, false);
 	s->is_filled = is_full;
-	ready_tell_sets();
 }
 
 static void close_far(struct sock *s)
@@ -199,7 +186,6 @@ static void close_far(struct sock *s)
 	REAL(close)(s->far);
 	s->far = -1;
 	s->is_far_closed = true;
-	ready_tell_sets();
 }
 
 /* HUP, with ERR if something is left unread. */
@@ -228,17 +214,13 @@ static void take_error(struct sock *s)
 
 static void show(struct sock *s, uint32_t events, bool is_edge)
 {
-	bool is_handed = epoll_hands(s, events, is_edge);
-
 	if (s->is_far_closed) {
 		if (s->has_error && !(events & POLLERR))
 			take_error(s);
 		return;
 	}
-	if (!is_handed) {
-		show_input(s, events, is_edge);
-		show_urgent(s, events);
-	}
+	show_input(s, events, is_edge);
+	show_urgent(s, events);
 	if (events & POLLHUP) {
 		show_hangup(s, events);
 		return;
@@ -247,8 +229,7 @@ static void show(struct sock *s, uint32_t events, bool is_edge)
 	if (events & POLLRDHUP && !s->is_far_shut) {
 		REAL(shutdown)(s->far, SHUT_WR);
 		s->is_far_shut = true;
-		ready_tell_sets();
-	}
+		}
 }
 
 void ready_on_event(void *user, uint32_t events, bool is_edge)
@@ -257,16 +238,11 @@ void ready_on_event(void *user, uint32_t events, bool is_edge)
 	int err = errno;
 
 	ready_lock();
+	epoll_set_event(s, events, is_edge);
 	if (s->fd >= 0 && (s->far >= 0 || s->is_far_closed))
 		show(s, events, is_edge);
 	ready_unlock();
 	errno = err;
-}
-
-void ready_show_input(struct sock *s)
-{
-	if (s->far >= 0)
-		add_token(s);
 }
 
 /* ---- objects ---- */
@@ -318,6 +294,8 @@ static void register_again(struct sock *s)
 	int epfd;
 
 	for (r = s->regs; r; r = r->next) {
+		if (r->of)
+			continue;
 		ev.events = r->events;
 		ev.data.u64 = r->data;
 		for (epfd = fdtab_next(0); epfd >= 0; epfd = fdtab_next(epfd + 1)) {
@@ -335,6 +313,8 @@ static void unregister(struct sock *s)
 	int epfd;
 
 	for (r = s->regs; r; r = r->next) {
+		if (r->of)
+			continue;
 		for (epfd = fdtab_next(0); epfd >= 0; epfd = fdtab_next(epfd + 1)) {
 			if (fdtab_slot(epfd) == r->set) {
 				REAL(epoll_ctl)(epfd, EPOLL_CTL_DEL, r->fd, NULL);
@@ -375,7 +355,6 @@ static int swap(struct sock *s, int fd)
 
 static void forget_far(struct sock *s)
 {
-	epoll_forget(s);
 	if (s->far >= 0)
 		close_far(s);
 	s->far = -1;
@@ -499,10 +478,21 @@ int ready_join(struct sock *s, const struct engine_bridged *id)
 		/* What stays unread in the engine's end (engine_bridge_move.c). */
 		REAL(send)(s->fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 		atomic_store(&s->is_bridged, true);
+		epoll_give_all(s, true);
 	}
 	ready_unlock();
 	errno = err;
 	return far;
+}
+
+/* The lock is held; eng_mirror() is to follow. */
+static void start_telling(struct sock *s)
+{
+	if (s->is_mirrored)
+		return;
+	s->is_mirrored = true;
+	s->told = 0;
+	atomic_fetch_add(&nmirrored, 1);
 }
 
 static int start_mirror(struct sock *s)
@@ -523,12 +513,23 @@ static int start_mirror(struct sock *s)
 		r = make_pair(s, has_room);
 		is_new = !r;
 	}
-	if (is_new) {
-		s->is_mirrored = true;
-		atomic_fetch_add(&nmirrored, 1);
-	}
+	if (is_new)
+		start_telling(s);
 	ready_unlock();
 	return is_new ? eng_mirror(s, true) : r;
+}
+
+int ready_tell(struct sock *s)
+{
+	int r = 0;
+
+	ready_lock();
+	if (atomic_load(&s->is_bridged))
+		r = -EREROUTED;
+	else
+		start_telling(s);
+	ready_unlock();
+	return r ? r : eng_mirror(s, true);
 }
 
 int ready_watch(struct sock *s)
@@ -541,10 +542,13 @@ int ready_watch(struct sock *s)
 /* Is there somebody who watches, since before there was anything to see? */
 static bool is_watched(struct sock *s)
 {
+	const struct sock_reg *r;
 	bool is;
 
 	ready_lock();
-	is = s->regs || atomic_load(&s->has_owner) ||
+	for (r = s->regs; r && r->of; r = r->next)
+		;
+	is = r || atomic_load(&s->has_owner) ||
 	     (s->fd >= 0 && REAL(fcntl)(s->fd, F_GETFL) & O_ASYNC);
 	ready_unlock();
 	return is;
@@ -580,16 +584,27 @@ static bool stop_mirror(struct sock *s)
 
 void ready_reset(struct sock *s)
 {
+	bool has_object, is_told;
 	int fd;
 
+	if (!s->is_mirrored)
+		return;
+	ready_lock();
+	has_object = is_mirror(s);
+	is_told = epoll_set_watches(s);
+	ready_unlock();
+	if (!has_object && is_told)
+		return;
 	if (!stop_mirror(s))
 		return;
-	fd = ready_open(0);
+	fd = has_object ? ready_open(0) : -1;
 	ready_lock();
 	forget_far(s);
 	if (fd >= 0)
 		swap(s, fd);
 	ready_unlock();
+	if (is_told)
+		ready_tell(s);
 }
 
 int ready_replace(struct sock *s, int kfd)
@@ -599,6 +614,7 @@ int ready_replace(struct sock *s, int kfd)
 	stop_mirror(s);
 	ready_lock();
 	forget_far(s);
+	epoll_give_all(s, false);
 	r = swap(s, kfd);
 	ready_unlock();
 	return r;
@@ -606,10 +622,11 @@ int ready_replace(struct sock *s, int kfd)
 
 void ready_close(struct sock *s)
 {
-	if (!stop_mirror(s))
+	if (!stop_mirror(s) && !s->regs)
 		return;
 	ready_lock();
 	forget_far(s);
+	epoll_drop_number(s, -1);
 	ready_unlock();
 }
 
@@ -628,18 +645,10 @@ void ready_forget_all(void)
 /* The caller has emptied the slot. */
 void ready_drop_number(struct sock *s, int fd)
 {
-	struct sock_reg **p, *r;
 	int n;
 
 	ready_lock();
-	for (p = &s->regs; (r = *p);) {
-		if (r->fd != fd) {
-			p = &r->next;
-			continue;
-		}
-		*p = r->next;
-		sock_reg_free(r);
-	}
+	epoll_drop_number(s, fd);
 	if (s->fd == fd) {
 		for (n = atomic_load(&s->numbers) ? fdtab_next(0) : -1;
 		     n >= 0 && fdtab_slot(n) != (uintptr_t)s;)

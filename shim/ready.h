@@ -3,7 +3,7 @@
  * ready.h - the AF_UNIX object behind a program's fd, and how it shows readiness.
  *
  * A socket begins as an unconnected AF_UNIX stream (OUT|HUP, as a fresh TCP socket).
- * When a kernel interface is to watch it (epoll, SIGIO) the object is replaced by
+ * When a kernel interface is to watch it (SIGIO, an epoll set that others look at) the object is replaced by
  * one end of a pair and mirrors the connection:
  *
  *   readable         tokens lie in its receive queue
@@ -30,6 +30,8 @@ int ready_open(int flags);
 /* The kernel is to show readiness and to raise signals from now on (an unconnected socket: from its connect() on,
  * as it already looks as it should).  0 or -errno. */
 int ready_watch(struct sock *s);
+/* The engine is to tell what s is like from now on, and now, for registrations of ours; nothing is shown.  0 or -errno. */
+int ready_tell(struct sock *s);
 /* connect() or listen() has begun. */
 void ready_opened(struct sock *s);
 /* The socket is fresh again: a fresh object, if it has been another. */
@@ -52,14 +54,8 @@ int ready_join(struct sock *s, const struct engine_bridged *id);
 
 /* engine_config.ready */
 void ready_on_event(void *user, uint32_t events, bool is_edge);
-/* Are there mirrored sockets: does a sleep in epoll_wait() have to drive the engine? */
+/* Does the engine tell of any socket: does a sleep in epoll_wait() have to drive the engine? */
 bool ready_any(void);
-
-/* With the lock: the object shows that there is something to read. */
-void ready_show_input(struct sock *s);
-/* Counts what may be an event of a set: what objects have begun to show, and registrations; wraps. */
-unsigned ready_news(void);
-void ready_tell_sets(void);
 
 /* In a forked child: s is lost, its far end is the parent's (the lock is held). */
 void ready_lost(struct sock *s);

@@ -77,7 +77,7 @@ void ring_opened(void)
 	if (atomic_exchange(&is_open, true))
 		return;
 	log_event(LOG_INFO, "an io_uring is in use: TCP sockets are bridged; those that it makes itself are the kernel's");
-	epoll_is_seen();
+	epoll_see_all();
 	bridge_always();
 }
 

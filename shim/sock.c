@@ -48,7 +48,7 @@ struct sock *sock_new(engine_sock es)
 	s->is_far_closed = false;
 	s->has_error = false;
 	s->tokens = 0;
-	s->is_handed = false;
+	s->told = 0;
 	s->fd = -1;
 	s->far = -1;
 	atomic_store(&s->member, -1);

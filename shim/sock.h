@@ -35,8 +35,13 @@ struct sock_reg {
 	struct sock_reg *next;
 	uintptr_t set;           /* fdtab_epoll() */
 	int fd;                  /* the socket's number that was registered */
+	bool is_new;             /* made or changed, and the engine hasn't told since */
 	uint32_t events;
 	uint64_t data;
+	struct sock *s;
+	/* Ours alone (epoll_set.c): */
+	struct epoll_set *of;    /* NULL: the kernel has the registration */
+	struct list all, ready;  /* in the set's */
 };
 
 struct sock {
@@ -62,12 +67,11 @@ struct sock {
 	_Atomic bool has_owner;  /* F_SETOWN: SIGURG is to be sent */
 
 	/* The mirror, guarded by ready.c's lock; changed by ready.c alone. */
-	_Atomic bool is_mirrored;
+	_Atomic bool is_mirrored;   /* the engine tells, for a mirror or for registrations of ours */
 	bool is_filled, is_far_shut, is_far_closed, has_error;
 	bool is_urgent;          /* a token is an urgent byte */
 	uint8_t tokens;          /* in flight */
-	bool is_handed;          /* its input was handed over, the object doesn't show it (epoll.c) */
-	struct sock *handed_next, **handed_at;
+	uint32_t told;           /* what the engine has told last */
 	_Atomic int fd;          /* one of its numbers; -1: none */
 	int far;                 /* the mirror's other end; -1: none */
 	_Atomic int member;      /* the kernel's socket that is in multicast groups for it (opts.c); -1: none */

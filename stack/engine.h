@@ -257,8 +257,18 @@ struct engine_watch {
 int engine_wait(struct engine *e, struct engine_watch *w, unsigned nw, struct pollfd *extra,
                 unsigned nextra, xtime deadline, const sigset_t *mask);
 
-/* From cfg.ready(): the engine_wait() that this thread is in returns after this turn. */
-void engine_stop_waiting(void);
+/* What a thread waits for of its caller's own, beside sockets and fds.  It is looked at, with the lock held, before the sleep and
+ * after each engine_news_come(), which is for cfg.ready() and engine_inform(); it counts as one that is ready. */
+struct engine_news {
+	bool (*has_come)(void *user);
+	void *user;
+	struct thread *waiter;   /* the engine's */
+};
+int engine_wait_news(struct engine *e, struct engine_news *news, struct engine_watch *w, unsigned nw,
+                     struct pollfd *extra, unsigned nextra, xtime deadline, const sigset_t *mask);
+void engine_news_come(const struct engine_news *news);
+/* Calls fn(user) with the lock held, as cfg.ready() is called. */
+void engine_inform(struct engine *e, void (*fn)(void *user), void *user);
 /* Takes in what waits at the interface, unless somebody sleeps there: for who is about to wait. */
 void engine_look(struct engine *e);
 

@@ -92,7 +92,7 @@ struct thread {
 	bool is_signalled;           /* efd was written since */
 	bool is_waiting;             /* counted in nwait of the engine */
 	bool is_hit;                 /* one of the nodes' sockets was seen ready */
-	bool is_stopped;             /* engine_stop_waiting() */
+	struct engine_news *news;    /* what else it waits for; NULL: nothing */
 	struct wait_node *nodes;     /* few or on the heap */
 	unsigned nnodes, cap;        /* in use (linked), room */
 	struct wait_node few[4];

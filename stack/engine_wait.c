@@ -37,6 +37,7 @@ struct wait {
 	struct thread *t;
 	struct engine_watch *w;
 	unsigned nw;
+	struct engine_news *news; /* NULL: none */
 	struct pollfd *fds;       /* the extra ones, then room for OWN_FDS */
 	unsigned nextra;
 	bool is_heap;             /* fds are */
@@ -58,6 +59,9 @@ static void unregister(struct engine *e, struct thread *t)
 	for (i = 0; i < t->nnodes; i++)
 		list_remove(&t->nodes[i].link);
 	t->nnodes = 0;
+	if (t->news)
+		t->news->waiter = NULL;
+	t->news = NULL;
 }
 
 static void thread_free(struct thread *t)
@@ -177,10 +181,17 @@ void engine_wake(struct thread *t)
 		wake_fd(t->efd);
 }
 
-void engine_stop_waiting(void)
+void engine_news_come(const struct engine_news *news)
 {
-	if (self)
-		self->is_stopped = true;
+	if (news->waiter)
+		engine_wake(news->waiter);
+}
+
+void engine_inform(struct engine *e, void (*fn)(void *user), void *user)
+{
+	engine_enter(e);
+	fn(user);
+	engine_leave(e);
 }
 
 /* Those who are woken want the lock first of all: they are woken when it is free. */
@@ -281,6 +292,7 @@ void engine_threads_forget(struct engine *e)
 		me->home = me->asleep_in = NULL;
 		me->is_signalled = me->is_waiting = false;
 		me->nnodes = 0;
+		me->news = NULL;
 		me->efd = make_eventfd();
 	}
 	free_spare(e);
@@ -404,7 +416,7 @@ static void settle_awake(struct wait *x)
 {
 	struct engine *e = x->e;
 
-	if (e->nwait != 1 || !engine_settle_owing(e) || !(x->t->is_hit || x->t->is_stopped))
+	if (e->nwait != 1 || !engine_settle_owing(e) || !x->t->is_hit)
 		engine_settle(e);
 }
 
@@ -458,18 +470,19 @@ static int sleep_once(struct wait *x)
 
 /* ---- waiting ---- */
 
-/* How many of the watched sockets are ready. */
-static unsigned check(struct engine *e, struct engine_watch *w, unsigned nw)
+/* How many of the watched sockets are ready, and the news. */
+static unsigned check(struct wait *x)
 {
+	struct engine_watch *w = x->w;
 	struct slot *slot;
 	unsigned i, n = 0;
 
-	for (i = 0; i < nw; i++) {
-		slot = engine_slot(e, w[i].s);
+	for (i = 0; i < x->nw; i++) {
+		slot = engine_slot(x->e, w[i].s);
 		w[i].revents = slot ? engine_ready(slot, w[i].events, w[i].at_least) : POLLNVAL;
 		n += w[i].revents != 0;
 	}
-	return n;
+	return n + (x->news && x->news->has_come(x->news->user));
 }
 
 static int make_room(struct thread *t, unsigned n)
@@ -508,6 +521,9 @@ static int register_all(struct wait *x)
 		list_append(&node->slot->waits, &node->link);
 	}
 	t->nnodes = x->nw;
+	t->news = x->news;
+	if (t->news)
+		t->news->waiter = t;
 	t->is_waiting = true;
 	x->e->nwait++;
 	return 0;
@@ -524,20 +540,19 @@ static int wait_locked(struct wait *x)
 	r = register_all(x);
 	if (r < 0)
 		return r;
-	x->t->is_stopped = false;
 	do {
 		r = sleep_once(x);
 		if (r != -EINTR && (x->t->is_hit || r || x->left || e->now >= x->deadline))
-			n = (int)check(e, x->w, x->nw) + MAX(r, 0);
-		if (!n && !x->t->is_stopped && stack_has_output(e->stack)) {
+			n = (int)check(x) + MAX(r, 0);
+		if (!n && stack_has_output(e->stack)) {
 			engine_settle(e);
-			n = (int)check(e, x->w, x->nw);
+			n = (int)check(x);
 		}
 		if (x->left && r >= 0) {
 			n += !x->left->revents;
 			x->left->revents |= x->left->events & (POLLIN | POLLRDNORM);
 		}
-	} while (!n && r >= 0 && !x->t->is_stopped && e->now < x->deadline);
+	} while (!n && r >= 0 && e->now < x->deadline);
 	nnodes = x->t->nnodes;
 	unregister(e, x->t);
 	if (r == -EINTR && x->t->is_hit)
@@ -557,12 +572,12 @@ static unsigned look_first(struct wait *x)
 
 	if (stack_has_output(x->e->stack))
 		engine_settle(x->e);
-	n = check(x->e, x->w, x->nw);
+	n = check(x);
 	if (n || x->deadline > x->e->now || x->e->driver)
 		return n;
 	engine_receive(x->e, ENGINE_RX_ROUNDS);
 	engine_settle(x->e);
-	return check(x->e, x->w, x->nw);
+	return check(x);
 }
 
 /* The extra fds without a sleep, the lock not held.  An error in them is theirs alone.  The mask lets signals in only
@@ -603,9 +618,15 @@ static int wait_with(struct wait *x)
 int engine_wait(struct engine *e, struct engine_watch *w, unsigned nw, struct pollfd *extra,
 		unsigned nextra, xtime deadline, const sigset_t *mask)
 {
+	return engine_wait_news(e, NULL, w, nw, extra, nextra, deadline, mask);
+}
+
+int engine_wait_news(struct engine *e, struct engine_news *news, struct engine_watch *w, unsigned nw,
+		     struct pollfd *extra, unsigned nextra, xtime deadline, const sigset_t *mask)
+{
 	struct pollfd few[FEW_FDS + OWN_FDS];
 	struct wait x = {
-		.e = e, .w = w, .nw = nw, .fds = few, .nextra = nextra, .is_heap = nextra > FEW_FDS,
+		.e = e, .news = news, .w = w, .nw = nw, .fds = few, .nextra = nextra, .is_heap = nextra > FEW_FDS,
 		.deadline = deadline, .mask = mask,
 	};
 	unsigned i;

@@ -565,12 +565,39 @@ void engine_look(struct engine *e)
 	(void)e;
 }
 
-void engine_stop_waiting(void)
+void engine_news_come(const struct engine_news *news)
 {
+	(void)news;
+}
+
+void engine_inform(struct engine *e, void (*fn)(void *user), void *user)
+{
+	(void)e;
+	pthread_mutex_lock(&lock);
+	fn(user);
+	pthread_mutex_unlock(&lock);
+}
+
+static int have_come(const struct engine_news *news)
+{
+	bool has;
+
+	if (!news)
+		return 0;
+	pthread_mutex_lock(&lock);
+	has = news->has_come(news->user);
+	pthread_mutex_unlock(&lock);
+	return has;
 }
 
 int engine_wait(struct engine *e, struct engine_watch *w, unsigned nw, struct pollfd *extra,
 		unsigned nextra, xtime deadline, const sigset_t *mask)
+{
+	return engine_wait_news(e, NULL, w, nw, extra, nextra, deadline, mask);
+}
+
+int engine_wait_news(struct engine *e, struct engine_news *news, struct engine_watch *w, unsigned nw,
+		     struct pollfd *extra, unsigned nextra, xtime deadline, const sigset_t *mask)
 {
 	struct timespec tick;
 	xtime left;
@@ -579,7 +606,7 @@ int engine_wait(struct engine *e, struct engine_watch *w, unsigned nw, struct po
 
 	(void)e;
 	for (;;) {
-		n = 0;
+		n = have_come(news);
 		for (i = 0; i < nw; i++) {
 			w[i].revents = ready_now(&w[i]);
 			n += w[i].revents != 0;

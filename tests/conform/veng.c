@@ -42,6 +42,7 @@ static struct {
 	void *arg;
 	/* asleep in engine_wait() */
 	bool is_asleep;
+	const struct engine_news *news;
 	struct engine_watch *w;
 	unsigned nw, nextra;
 	struct pollfd *extra;
@@ -373,10 +374,13 @@ void engine_local_setopt(const struct slot *slot, int level, int name, const voi
 
 /* ---- waiting ---- */
 
-static int count_ready(struct engine_watch *w, unsigned nw, struct pollfd *extra, unsigned nextra)
+static int count_ready(const struct engine_news *news, struct engine_watch *w, unsigned nw, struct pollfd *extra,
+		       unsigned nextra)
 {
 	struct timespec none = { 0, 0 };
 	int n = nextra ? sys_ppoll(extra, nextra, &none, NULL) : 0;
+
+	n += news && news->has_come(news->user);
 
 	for (unsigned i = 0; i < nw; i++) {
 		struct slot *slot = engine_slot(&the, w[i].s);
@@ -417,26 +421,37 @@ static void sleep_in_main(xtime deadline)
 	engine_settle(&the);
 }
 
-static bool is_stopped;
-
-void engine_stop_waiting(void)
+/* Whoever sleeps looks after each turn. */
+void engine_news_come(const struct engine_news *news)
 {
-	is_stopped = true;
+	(void)news;
+}
+
+void engine_inform(struct engine *e, void (*fn)(void *user), void *user)
+{
+	(void)e;
+	fn(user);
 }
 
 int engine_wait(struct engine *e, struct engine_watch *w, unsigned nw, struct pollfd *extra, unsigned nextra,
 		xtime deadline, const sigset_t *mask)
 {
+	return engine_wait_news(e, NULL, w, nw, extra, nextra, deadline, mask);
+}
+
+int engine_wait_news(struct engine *e, struct engine_news *news, struct engine_watch *w, unsigned nw,
+		     struct pollfd *extra, unsigned nextra, xtime deadline, const sigset_t *mask)
+{
 	int n;
 
 	(void)mask;
-	is_stopped = false;
 	engine_settle(e);
-	while (!(n = count_ready(w, nw, extra, nextra)) && !is_stopped && deadline > now) {
+	while (!(n = count_ready(news, w, nw, extra, nextra)) && deadline > now) {
 		if (!is_call_thread()) {
 			sleep_in_main(deadline);
 			continue;
 		}
+		call.news = news;
 		call.w = w;
 		call.nw = nw;
 		call.extra = extra;
@@ -485,7 +500,7 @@ static bool wake_sleeper(void)
 {
 	if (!call.fn || !call.is_asleep)
 		return false;
-	if (call.deadline > now && !count_ready(call.w, call.nw, call.extra, call.nextra))
+	if (call.deadline > now && !count_ready(call.news, call.w, call.nw, call.extra, call.nextra))
 		return false;
 	give_turn(TURN_CALL);
 	return true;

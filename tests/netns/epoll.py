@@ -157,6 +157,27 @@ def forked():
     print(see(e), len(s.recv(20)))
 
 
+def asleep():
+    """A thread that sleeps since before there was a TCP socket, and one that comes later."""
+    e, got = select.epoll(), []
+    t = threading.Thread(target=lambda: got.append(see(e)))
+    t.start()
+    time.sleep(QUIET)
+    s = conn()
+    e.register(s, IN | OUT | ET)
+    t.join()
+    print(got, see(e, QUIET))
+    ask(s, 3)
+    print(see(e), len(s.recv(10)))
+    other = conn()
+    t = threading.Thread(target=lambda: got.append(see(e)))
+    t.start()
+    time.sleep(QUIET)
+    e.register(other, OUT)
+    t.join()
+    print(got, see(e))
+
+
 def many():
     e, of, seen = select.epoll(), {}, set()
     for i in range(50):

@@ -454,7 +454,7 @@ void engine_settle(struct engine *e)
 
 bool engine_settle_owing(struct engine *e)
 {
-	if (!e->loop || e->held || !stack_owes_acks_alone(e->stack))
+	if (!e->loop || e->held || !stack_defer_acks(e->stack))
 		return false;
 	e->is_stirred = false;
 	tell_all(e);

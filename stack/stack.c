@@ -533,14 +533,18 @@ bool stack_refused(struct stack *s, const struct frame_out *f, bool is_tried, xt
 	return is_done;
 }
 
-bool stack_owes_acks_alone(const struct stack *s)
+bool stack_defer_acks(struct stack *s)
 {
-	const struct list *l;
+	struct list *l;
 
 	for (l = s->outq.next; l != &s->outq; l = l->next)
 		if (!tcp_owes_ack_alone(container_of(l, struct tcp_conn, out_link)))
 			return false;
-	return ctlq_is_empty(s->ctlq) && !list_is_empty(&s->outq);
+	if (!ctlq_is_empty(s->ctlq) || list_is_empty(&s->outq))
+		return false;
+	for (l = s->outq.next; l != &s->outq; l = l->next)
+		tcp_defer_ack(container_of(l, struct tcp_conn, out_link));
+	return true;
 }
 
 bool stack_has_output(const struct stack *s)

@@ -121,9 +121,9 @@ void stack_tx_watch(struct stack *s, bool is_on);
  * (SIOCOUTQ); to be told after each batch while it is watched, and soon while somebody waits for it. */
 void stack_tx_left(struct stack *s, uint64_t bytes);
 bool stack_tx_is_held(const struct stack *s);
-/* Are acknowledgments all that it would give, which may wait for what the program says next, as delayed ones do?  False too when
- * there are none. */
-bool stack_owes_acks_alone(const struct stack *s);
+/* When acknowledgments are all that it would give, and may leave a little later: true, and what is said meanwhile comes behind
+ * them.  False too when there are none. */
+bool stack_defer_acks(struct stack *s);
 /* True when stack_output() would give a frame (cheap). */
 bool stack_has_output(const struct stack *s);
 xtime stack_deadline(struct stack *s);

@@ -173,6 +173,7 @@ enum {
 	OUT_RETRANS = 8,       /* the first segment must be sent again whatever cwnd says */
 	OUT_TLP = 16,          /* tail loss probe */
 	OUT_KEEPALIVE = 32,
+	OUT_ACK_FIRST = 64,    /* with OUT_ACK: a frame of its own before data, as it was due before there was any */
 };
 
 /* What a program sets with setsockopt(); zero is Linux's default unless said. */
@@ -825,6 +826,8 @@ void tcp_output_off(struct tcp_conn *c);                  /* out of that queue; 
 void tcp_send_ack(struct tcp_conn *c);                    /* an ACK must go */
 /* Nothing is to be sent but, at most, an ACK that may wait a little for what the program answers. */
 bool tcp_owes_ack_alone(const struct tcp_conn *c);
+/* It waits; what is said meanwhile comes behind it. */
+void tcp_defer_ack(struct tcp_conn *c);
 
 /* ---- tcp_segment.c ---- */
 /* Where packets go first: the first hop of a source route, or the peer. */

@@ -3,7 +3,7 @@
  * tcp_out.c - what may be sent now.
  *
  * The stack pulls: tcp_output() gives the next frame of a connection or says that
- * there is none.  In order: SYN, forced retransmission, what is lost, new data
+ * there is none.  In order: SYN, an ACK that has waited, forced retransmission, what is lost, new data
  * (tcp_write_xmit), probes, and a bare ACK if nothing has carried it.  A frame is
  * as large as window, congestion window and interface allow: the interface (or
  * the peer of a veth) splits super-frames, not we.
@@ -47,8 +47,14 @@ static bool is_ack_young(const struct tcp_conn *c)
 
 bool tcp_owes_ack_alone(const struct tcp_conn *c)
 {
-	return !(c->snd.out & ~OUT_ACK) && conn_in(c, ST(ESTABLISHED) | ST(CLOSE_WAIT)) && !tcp_outq_unsent(c) &&
+	return !(c->snd.out & ~(OUT_ACK | OUT_ACK_FIRST)) && conn_in(c, ST(ESTABLISHED) | ST(CLOSE_WAIT)) && !tcp_outq_unsent(c) &&
 	       !c->loss.lost_out && !c->snd.is_space_due && (!(c->snd.out & OUT_ACK) || is_ack_young(c));
+}
+
+void tcp_defer_ack(struct tcp_conn *c)
+{
+	if (c->snd.out & OUT_ACK)
+		c->snd.out |= OUT_ACK_FIRST;
 }
 
 /* ---- probes and ACKs ---- */
@@ -109,6 +115,8 @@ static bool output_next(struct tcp_conn *c, struct frame_out *f, xtime now)
 		return tcp_output_syn(c, f, now);
 	if (conn_in(c, ST(SYN_SENT) | ST(CLOSE) | ST(LISTEN)))
 		return false;
+	if (c->snd.out & OUT_ACK_FIRST)
+		return output_bare(c, f, tcp_acceptable_seq(c), OUT_ACK | OUT_ACK_FIRST, now);
 	if (c->snd.out & OUT_RETRANS && tcp_output_forced(c, f, now))
 		return true;
 	if (c->state != TCP_SYN_RECV || tcp_fo(c)->is_child) {

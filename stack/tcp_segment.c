@@ -81,7 +81,7 @@ static void event_ack_sent(struct tcp_conn *c)
 	c->rcv.ack_scheduled = c->rcv.ack_now = c->rcv.is_nomem = false;
 	c->rcv.pushed = 0;
 	c->rcv.has_dsack = false;
-	c->snd.out &= (uint8_t)~OUT_ACK;
+	c->snd.out &= (uint8_t)~(OUT_ACK | OUT_ACK_FIRST);
 	if (c->rcv.dup_acks) {
 		if (--c->rcv.dup_acks)
 			c->snd.out |= OUT_ACK;

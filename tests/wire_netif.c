@@ -24,6 +24,7 @@ struct wire {
 	unsigned drop_every, frames;
 	bool is_cut, was_large;
 	unsigned npieces;        /* frames that came in pieces */
+	unsigned batches;        /* to transmit */
 	uint8_t *bufs;           /* BATCH of FRAME_MAX */
 };
 
@@ -84,6 +85,11 @@ unsigned wire_netif_pieces(const struct netif *n)
 	return wire_of(n)->npieces;
 }
 
+unsigned wire_netif_batches(const struct netif *n)
+{
+	return wire_of(n)->batches;
+}
+
 static int wire_receive(struct netif *n, struct netif_rx *v, unsigned max)
 {
 	struct wire *w = wire_of(n);
@@ -110,6 +116,7 @@ static int wire_transmit(struct netif *n, const struct netif_tx *v, unsigned max
 	struct wire *w = wire_of(n);
 	unsigned i;
 
+	w->batches++;
 	if (w->every && ++w->calls % w->every == 0)
 		return -EAGAIN;
 	for (i = 0; i < max; i++) {

@@ -16,6 +16,8 @@ void wire_netif_refuse(struct netif *n, unsigned every);
 void wire_netif_drop(struct netif *n, unsigned every);
 /* How many frames netif_receive_into() has given. */
 unsigned wire_netif_pieces(const struct netif *n);
+/* How often it was given frames to transmit. */
+unsigned wire_netif_batches(const struct netif *n);
 /* Nothing arrives at this end any more, nor leaves it: as if the cable were cut. */
 void wire_netif_cut(struct netif *n, bool is_cut);
 

@@ -59,7 +59,7 @@ static const struct {
 	{ SYS_fcntl, { 0 } }, { SYS_dup3, { 0 } }, { SYS_close, { 0 } }, { SYS_prlimit64, { 0 } },
 	/* memory and the end */
 	{ SYS_mmap, { 0 } }, { SYS_munmap, { 0 } }, { SYS_getpid, { 0 } }, { SYS_gettid, { 0 } }, { SYS_clone, { 0 } },
-	{ SYS_wait4, { 0 } }, { SYS_rt_sigaction, { 0 } }, { SYS_tgkill, { 0 } }, { SYS_exit_group, { 0 } },
+	{ SYS_wait4, { 0 } }, { SYS_rt_sigaction, { 0 } }, { SYS_tgkill, { 0 } }, { SYS_newfstatat, { 0 } }, { SYS_exit_group, { 0 } },
 };
 
 /* ---- the filter ---- */

@@ -536,10 +536,13 @@ void process_die(void)
  * stays in the list until the process ends. */
 void process_thread_leaves(int status)
 {
-	pid_t pid = getpid(), tid = gettid();
+	pid_t pid, tid;
 
+	/* Without an engine not a call more than the program's own: seccomp's strict mode has no other. */
 	if (!atomic_load(&eng_current) || process_is_vfork_child())
 		return;
+	pid = getpid();
+	tid = gettid();
 	pthread_mutex_lock(&leave_lock);
 	while (leaver && leaver != pid && !raw_syscall(SYS_tgkill, pid, leaver, 0))
 		sched_yield();

@@ -6,6 +6,8 @@
  * opened any more then, so it is opened before; and where the kernel's address is shared, ports that are
  * taken later need CAP_NET_ADMIN, which a broker keeps for it: a copy of the process with the
  * guard alone (netif/guard_broker.c), which ends with the last process that can ask.
+ *
+ * A program that has few descriptors from some moment on, and can't have more again, has the engine's before.
  */
 #include "creds.h"
 
@@ -13,6 +15,7 @@
 #include <linux/capability.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/select.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -25,6 +28,7 @@
 #include "signal.h"
 
 #define NOBODY 65534
+#define FEW_MIN 16                /* who allows itself less means to open nothing */
 
 /* ---- the broker ---- */
 
@@ -99,5 +103,15 @@ void creds_prepare(void)
 	e = atomic_load(&eng_current);
 	if (e && eng_has_cap(CAP_NET_ADMIN))
 		delegate(e);
+	errno = err;
+}
+
+void creds_before_limit(int resource, rlim64_t hard)
+{
+	int err = errno;
+
+	if (resource == RLIMIT_NOFILE && hard >= FEW_MIN && hard < FD_SETSIZE && !init_is_inside() &&
+	    !process_is_vfork_child() && policy_takes(AF_INET, SOCK_STREAM, 0))
+		init_attach_early();
 	errno = err;
 }

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * interpose_cred.c - the wrappers of what may take the process's privileges away, its view of /proc or its
- * system calls.
+ * interpose_cred.c - the wrappers of what may take the process's privileges away, its view of /proc, its
+ * descriptors or its system calls.
  */
 #include "interpose.h"
 
 #include <linux/seccomp.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "confine.h"
 #include "creds.h"
 #include "init.h"
 #include "real.h"
+#include "user.h"
 
 /* -1 leaves an id as it is. */
 static void prepare_for(uid_t uid)
@@ -56,6 +58,42 @@ EXPORT int chroot(const char *path)
 {
 	creds_prepare();
 	return REAL(chroot)(path);
+}
+
+static void prepare_for_limit(int resource, const struct rlimit *new)
+{
+	if (new && user_can_read(new, sizeof(*new)))
+		creds_before_limit(resource, new->rlim_max);
+}
+
+static void prepare_for_limit64(int resource, const struct rlimit64 *new)
+{
+	if (new && user_can_read(new, sizeof(*new)))
+		creds_before_limit(resource, new->rlim_max);
+}
+
+EXPORT int setrlimit(__rlimit_resource_t resource, const struct rlimit *new)
+{
+	prepare_for_limit((int)resource, new);
+	return REAL(setrlimit)(resource, new);
+}
+
+EXPORT int setrlimit64(__rlimit_resource_t resource, const struct rlimit64 *new)
+{
+	prepare_for_limit64((int)resource, new);
+	return REAL(setrlimit64)(resource, new);
+}
+
+EXPORT int prlimit(pid_t pid, __rlimit_resource_t resource, const struct rlimit *new, struct rlimit *old)
+{
+	prepare_for_limit((int)resource, new);
+	return REAL(prlimit)(pid, resource, new, old);
+}
+
+EXPORT int prlimit64(pid_t pid, __rlimit_resource_t resource, const struct rlimit64 *new, struct rlimit64 *old)
+{
+	prepare_for_limit64((int)resource, new);
+	return REAL(prlimit64)(pid, resource, new, old);
 }
 
 #ifdef __SANITIZE_THREAD__

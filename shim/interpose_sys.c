@@ -226,6 +226,8 @@ static long sys_fd(long nr, const long a[6])
 		return execveat(INT(0), PTR(const char, 1), PTR(char *const, 2), PTR(char *const, 3), INT(4));
 	case SYS_prctl:
 		return prctl(INT(0), a[1], a[2], a[3], a[4]);
+	case SYS_prlimit64:
+		return prlimit64((pid_t)a[0], (__rlimit_resource_t)INT(1), PTR(const struct rlimit64, 2), PTR(struct rlimit64, 3));
 	case SYS_seccomp:
 		confine_before_seccomp((unsigned)a[0], PTR(const void, 2));
 		return raw_call(nr, a[0], a[1], a[2], 0, 0, 0);

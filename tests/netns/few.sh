@@ -18,6 +18,7 @@ as_kernel() {
 	report $? "$name: as over the kernel"
 }
 
+as_kernel "20, for good" 20 20
 as_kernel "32, for good" 32 32
 as_kernel "32, which may be 4096" 32 4096 setpriv --bounding-set -sys_resource
 finish

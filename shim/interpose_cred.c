@@ -60,6 +60,8 @@ EXPORT int chroot(const char *path)
 	return REAL(chroot)(path);
 }
 
+/* ThreadSanitizer's run-time sets limits before it is up, which it couldn't by calls that are instrumented. */
+#ifndef __SANITIZE_THREAD__
 static void prepare_for_limit(int resource, const struct rlimit *new)
 {
 	if (new && user_can_read(new, sizeof(*new)))
@@ -95,6 +97,7 @@ EXPORT int prlimit64(pid_t pid, __rlimit_resource_t resource, const struct rlimi
 	prepare_for_limit64((int)resource, new);
 	return REAL(prlimit64)(pid, resource, new, old);
 }
+#endif
 
 #ifdef __SANITIZE_THREAD__
 void __tsan_init(void);

@@ -14,6 +14,7 @@
 #include "epoll_set.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <unistd.h>
 
@@ -50,7 +51,7 @@ struct epoll_set {
 struct waiter {
 	struct engine_news news;
 	struct list link;
-	struct epoll_set *set;    /* NULL: it doesn't sleep */
+	struct epoll_set *_Atomic set;  /* NULL: it doesn't sleep; written with the lock, a handler of the thread looks without */
 	uintptr_t id;             /* the set's */
 	bool is_told;             /* there is something, and it hasn't looked since */
 };
@@ -421,7 +422,7 @@ bool epoll_set_end_wait(uintptr_t *set)
 
 bool epoll_set_is_waiting(void)
 {
-	return self.set;
+	return atomic_load_explicit(&self.set, memory_order_relaxed);
 }
 
 static void count_outside(uintptr_t id, int n)

@@ -8,9 +8,13 @@ need python3
 net_up
 serve_tcp 7003 echo || exit 99
 
+# To ThreadSanitizer a child that is made by a system call has its parent's threads and locks.
+cloned=cloned
+case " ${SANITIZERS:-} " in *" tsan "*) cloned= ;; esac
+
 port=7100
 for mode in shared own; do
-	for step in both cloned child options epoll exec spawn pass splice helper killed killed_sender; do
+	for step in both $cloned child options epoll exec spawn pass splice helper killed killed_sender; do
 		check_eq "$mode: $step" ok "$(xt $mode python3 "$here/forker.py" $step "$S_ADDR" 7003)"
 	done
 	addr=$C_ADDR

@@ -9,8 +9,8 @@ net_up
 serve_tcp 7003 echo || exit 99
 
 # To ThreadSanitizer a child that is made by a system call has its parent's threads and locks.
-cloned=cloned
-case " ${SANITIZERS:-} " in *" tsan "*) cloned= ;; esac
+cloned=cloned clone=clone
+case " ${SANITIZERS:-} " in *" tsan "*) cloned= clone= ;; esac
 
 port=7100
 for mode in shared own; do
@@ -19,7 +19,7 @@ for mode in shared own; do
 	done
 	addr=$C_ADDR
 	[ $mode = shared ] || addr=$OWN_ADDR
-	for how in each clone prefork daemon; do
+	for how in each $clone prefork daemon; do
 		port=$((port + 1))
 		xt_bg $mode python3 "$here/forker.py" serve-$how $port >"$T/server" 2>&1 &
 		disown

@@ -96,6 +96,7 @@ start() {   # MODE HOW PORT [OPTION...]
 	local mode=$1 how=$2 port=$3
 	shift 3
 	[ $mode = shared ] || set -- --address "$OWN_ADDR/24" "$@"
+	: >"$T/ready.$how"       # the one before of this kind said so, too
 	(sanitizer_env python3; exec ip netns exec "$C" "$XTCP_RUN" "$@" python3 "$T/one.py" $how $S_ADDR $port) \
 		>"$T/ready.$how" 2>"$T/err" </dev/null &
 	disown

@@ -145,12 +145,11 @@ static int connect_bridged(int fd, const struct engine_bridged *b, const struct 
 	return r != -EINPROGRESS || REAL(fcntl)(fd, F_GETFL) & O_NONBLOCK ? r : finish_connect(fd, b);
 }
 
-int bridge_connect(int fd, int r, const struct sockaddr *addr, socklen_t len)
+static int connect_found(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	struct engine_bridged b;
+	int r;
 
-	if (r >= 0 || errno != EINVAL)
-		return -ENOTSOCK;
 	do {
 		if (!bridge_find(fd, &b))
 			return -ENOTSOCK;
@@ -159,21 +158,20 @@ int bridge_connect(int fd, int r, const struct sockaddr *addr, socklen_t len)
 	return r;
 }
 
+int bridge_connect(int fd, int r, const struct sockaddr *addr, socklen_t len)
+{
+	return r >= 0 || errno != EINVAL ? -ENOTSOCK : connect_found(fd, addr, len);
+}
+
 /* tcp_sendmsg_fastopen() */
 int bridge_fastopen(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	struct engine_bridged b;
 	sa_family_t family;
-	int r;
 
-	do {
-		if (!bridge_find(fd, &b))
-			return -ENOTSOCK;
-		if (len >= sizeof(family) && user_get(&family, addr, sizeof(family)) && family == AF_UNSPEC)
-			return -EOPNOTSUPP;
-		r = connect_bridged(fd, &b, addr, len);
-	} while (r == -ESTALE);
-	return r;
+	if (len >= sizeof(family) && user_get(&family, addr, sizeof(family)) && family == AF_UNSPEC)
+		return bridge_find(fd, &b) ? -EOPNOTSUPP : -ENOTSOCK;
+	return connect_found(fd, addr, len);
 }
 
 static int listen_bridged(int fd, const struct engine_bridged *b, int backlog)

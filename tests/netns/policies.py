@@ -210,13 +210,14 @@ def take_over(s, to):
         return error(e)
 
 
-def forked(work):
+def forked(work, meanwhile=lambda: None):
     r, w = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.write(w, work().encode())
         os._exit(0)
     os.close(w)
+    meanwhile()
     with open(r) as f:
         said = f.read()
     os.waitpid(pid, 0)
@@ -250,17 +251,8 @@ def by_message(make, to):
 
     sender = threading.Thread(target=send)
     with a, b:
-        r, w = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            os.write(w, work().encode())
-            os._exit(0)
-        os.close(w)
-        sender.start()
-        with open(r) as f:
-            said = f.read()
+        said = forked(work, sender.start)
         sender.join()
-        os.waitpid(pid, 0)
         return said
 
 

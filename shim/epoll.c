@@ -45,20 +45,11 @@ static __thread struct {
 
 /* ---- the kernel's registrations ---- */
 
-static int number_of(uintptr_t set)
-{
-	int epfd = fdtab_next(0);
-
-	while (epfd >= 0 && fdtab_slot(epfd) != set)
-		epfd = fdtab_next(epfd + 1);
-	return epfd;
-}
-
 /* Ours becomes the kernel's; in a child the parent's is not its to give. */
 static void give(struct sock_reg *r, bool tells)
 {
 	struct epoll_event ev = { .events = r->events, .data.u64 = r->data };
-	int epfd = tells ? number_of(r->set) : -1;
+	int epfd = tells ? fdtab_number_of(r->set) : -1;
 
 	if (epoll_set_is_inherited(r->of)) {
 		epoll_set_remove(r);

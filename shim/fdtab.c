@@ -159,3 +159,12 @@ int fdtab_next(int from)
 	}
 	return -1;
 }
+
+int fdtab_number_of(uintptr_t slot)
+{
+	int fd = fdtab_next(0);
+
+	while (fd >= 0 && fdtab_slot(fd) != slot)
+		fd = fdtab_next(fd + 1);
+	return fd;
+}

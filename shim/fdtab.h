@@ -78,5 +78,7 @@ void fdtab_copy(int from, int to);
 
 /* The next fd from `from` on whose slot isn't empty; -1: none. */
 int fdtab_next(int from);
+/* The lowest fd with this in its slot; -1: none. */
+int fdtab_number_of(uintptr_t slot);
 
 #endif

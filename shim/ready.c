@@ -229,7 +229,7 @@ static void show(struct sock *s, uint32_t events, bool is_edge)
 	if (events & POLLRDHUP && !s->is_far_shut) {
 		REAL(shutdown)(s->far, SHUT_WR);
 		s->is_far_shut = true;
-		}
+	}
 }
 
 void ready_on_event(void *user, uint32_t events, bool is_edge)
@@ -298,10 +298,7 @@ static void register_again(struct sock *s)
 			continue;
 		ev.events = r->events;
 		ev.data.u64 = r->data;
-		for (epfd = fdtab_next(0); epfd >= 0; epfd = fdtab_next(epfd + 1)) {
-			if (fdtab_slot(epfd) == r->set)
-				break;
-		}
+		epfd = fdtab_number_of(r->set);
 		if (epfd >= 0 && REAL(epoll_ctl)(epfd, EPOLL_CTL_ADD, r->fd, &ev) < 0)
 			log_event(LOG_WARNING, "an epoll registration of fd %d was lost: %m", r->fd);
 	}
@@ -315,12 +312,9 @@ static void unregister(struct sock *s)
 	for (r = s->regs; r; r = r->next) {
 		if (r->of)
 			continue;
-		for (epfd = fdtab_next(0); epfd >= 0; epfd = fdtab_next(epfd + 1)) {
-			if (fdtab_slot(epfd) == r->set) {
-				REAL(epoll_ctl)(epfd, EPOLL_CTL_DEL, r->fd, NULL);
-				break;
-			}
-		}
+		epfd = fdtab_number_of(r->set);
+		if (epfd >= 0)
+			REAL(epoll_ctl)(epfd, EPOLL_CTL_DEL, r->fd, NULL);
 	}
 }
 
@@ -645,16 +639,10 @@ void ready_forget_all(void)
 /* The caller has emptied the slot. */
 void ready_drop_number(struct sock *s, int fd)
 {
-	int n;
-
 	ready_lock();
 	epoll_drop_number(s, fd);
-	if (s->fd == fd) {
-		for (n = atomic_load(&s->numbers) ? fdtab_next(0) : -1;
-		     n >= 0 && fdtab_slot(n) != (uintptr_t)s;)
-			n = fdtab_next(n + 1);
-		s->fd = n;
-	}
+	if (s->fd == fd)
+		s->fd = atomic_load(&s->numbers) ? fdtab_number_of((uintptr_t)s) : -1;
 	ready_unlock();
 	/* The far end lives until call_release(), behind the kernel's close(): a set that watches is told
 	 * nothing. */
